@@ -1,0 +1,1 @@
+//! Records to typed columns and rows to values: the adapter for JSON.

@@ -1,0 +1,137 @@
+//! All that the engine sees of the world.
+
+use std::time::Duration;
+
+use crate::columns::{Batch, Builder, Schema};
+use crate::contract::{Computed, Decided, Folded, Processed, Tape};
+use crate::error::{Code, Refusal, Result};
+use crate::record::{Message, PartitionId, Record, Records};
+
+/// Why a call of a plugin failed as a whole. The next call meets a fresh instance.
+#[derive(Debug, Clone)]
+pub struct PluginFault {
+    /// [`Code::PluginTrap`], [`Code::PluginTime`], [`Code::PluginMemory`] or [`Code::PluginOutput`].
+    pub code: Code,
+    /// With the plugin's own words, where it had any, and the functions it was in.
+    pub message: String,
+}
+
+/// The first stage. Rows in, rows out; the batch has the described input columns.
+pub trait Preprocessor {
+    fn process(&mut self, rows: &Batch) -> Result<Processed, PluginFault>;
+}
+
+/// Feature vectors of rows and window values.
+pub trait Features {
+    /// `rows`: the first input's columns, then one column an aggregate.
+    fn compute(&mut self, rows: &Batch) -> Result<Computed, PluginFault>;
+
+    /// Executes a tape of a custom fold. `registers` lie one behind the other.
+    fn fold(&mut self, custom: u32, entries: &Batch, tape: &Tape, registers: &[u8]) -> Result<Folded, PluginFault>;
+}
+
+/// The last stage.
+pub trait Rules {
+    fn decide(&mut self, rows: &Batch) -> Result<Decided, PluginFault>;
+}
+
+/// What a model is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub rows: usize,
+    /// rows x features, in the order that was agreed on at load; empty where the model takes none.
+    pub matrix: &'a [f32],
+    /// The columns that the model takes by name, in the order that was agreed on at load.
+    pub columns: &'a Batch,
+}
+
+/// A model, its contract checked at load.
+pub trait Model {
+    /// Appends rows x scores to `scores`, row after row, in the order of the pipeline's scores. The
+    /// values are not checked yet. An error means the whole question failed.
+    fn score(&mut self, question: Question<'_>, scores: &mut Vec<f32>) -> Result<(), String>;
+}
+
+/// Turns records into columns. One per source; its columns were agreed on at load.
+pub trait Decoder {
+    /// The columns that come out.
+    fn schema(&self) -> &Schema;
+
+    /// Appends one row, or leaves `into` as it was and says why.
+    fn decode(&mut self, topic: &str, record: &Record<'_>, into: &mut Builder) -> Result<(), Refusal>;
+}
+
+/// Turns rows into values. One per route.
+pub trait Encoder {
+    /// Appends the value of a row.
+    fn encode(&mut self, rows: &Batch, row: usize, into: &mut Vec<u8>);
+}
+
+/// What a poll brought.
+#[derive(Debug)]
+pub enum Polled<'a> {
+    /// Records; none if nothing came in time.
+    Records(Records<'a>),
+    /// Partitions that are this thread's from now on. [`Source::start`] must follow.
+    Assigned(Vec<PartitionId>),
+    /// Partitions that are to be given up. Their outputs should be drained and their offsets
+    /// committed, then [`Source::release`] must follow. With `lost`, they belong to somebody else
+    /// already and nothing may be committed for them.
+    Revoked { partitions: Vec<PartitionId>, lost: bool },
+}
+
+/// How much a poll may bring. The first record is always admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+/// Where records come from. Owned by one thread.
+pub trait Source {
+    /// Takes what is there; if that is nothing, waits.
+    fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled<'_>>;
+
+    /// The next offset of each of these partitions as the group committed it; `None`: no commit yet.
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>>;
+
+    /// Reads the assigned partitions, from the committed offset or, without one, from where the
+    /// configuration says.
+    fn start(&mut self, partitions: &[PartitionId]) -> Result<()>;
+
+    /// Gives the revoked partitions up.
+    fn release(&mut self, partitions: &[PartitionId]) -> Result<()>;
+
+    /// Commits next offsets. `wait`: returns when the broker has them.
+    fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()>;
+
+    /// Keeps the place in the group while nothing is polled.
+    fn keep_alive(&mut self) -> Result<()>;
+
+    /// Leaves the group, so that nobody waits for a time-out. Everything is committed.
+    fn leave(&mut self) -> Result<()>;
+}
+
+/// Whether a message was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    Taken,
+    /// The bounded queue is full: wait, and send it again.
+    Full,
+}
+
+/// Where messages go. Owned by one thread.
+pub trait Sink {
+    /// Copies the message into the bounded queue.
+    fn send(&mut self, message: Message<'_>) -> Result<Sent>;
+
+    /// Works for up to that long on what is queued; says how many messages are still under way.
+    /// An error: one of them will never arrive.
+    fn work(&mut self, wait: Duration) -> Result<usize>;
+}
+
+/// Monotonic time, for intervals; and wall time in milliseconds since the epoch, for latencies.
+pub trait Clock {
+    fn monotonic(&self) -> Duration;
+    fn wall(&self) -> i64;
+}

@@ -1,0 +1,157 @@
+//! Errors: whose fault, whether trying again helps, and where it happened.
+//!
+//! Each has a [`Code`]; `host/errors.md` has a section for each code, with the cause and what to do,
+//! which `tailwater explain CODE` prints.
+
+use std::fmt;
+
+/// Whose fault it is: who has to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Configuration,
+    Plugin,
+    Model,
+    Data,
+    Broker,
+    /// Tailwater itself.
+    Host,
+}
+
+impl Fault {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Plugin => "plugin",
+            Self::Model => "model",
+            Self::Data => "data",
+            Self::Broker => "broker",
+            Self::Host => "host",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident = $number:literal, $fault:ident, $retry:literal, $title:literal;)*) => {
+        /// What went wrong. The number is stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $(#[doc = $title] $name = $number,)* }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            pub fn fault(self) -> Fault {
+                match self { $(Self::$name => Fault::$fault,)* }
+            }
+
+            /// Whether the same thing may succeed when tried again unchanged.
+            pub fn retry(self) -> bool {
+                match self { $(Self::$name => $retry,)* }
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    ConfigUnreadable = 101, Configuration, false, "a file of the configuration can't be read";
+    ConfigSyntax = 102, Configuration, false, "the pipeline file is not valid";
+    ConfigValue = 103, Configuration, false, "a value in the pipeline file is not allowed";
+    NotYet = 104, Configuration, false, "not supported by this version";
+    Mismatch = 105, Configuration, false, "two stages do not fit together";
+    PluginUnreadable = 201, Plugin, false, "a plugin can't be read";
+    PluginInvalid = 202, Plugin, false, "a file is no WebAssembly component";
+    PluginWorld = 203, Plugin, false, "a plugin does not export what its stage needs";
+    PluginImport = 204, Plugin, false, "a plugin imports what is not granted";
+    PluginDescribe = 205, Plugin, false, "a plugin refuses its settings, or describes what can't be";
+    PluginTrap = 206, Plugin, false, "a plugin trapped";
+    PluginTime = 207, Plugin, false, "a plugin took too long";
+    PluginMemory = 208, Plugin, false, "a plugin wanted too much memory";
+    PluginOutput = 209, Plugin, false, "a plugin gave what it must not";
+    PluginFailing = 210, Plugin, false, "a plugin fails too often";
+    ModelUnreadable = 301, Model, false, "a model can't be read";
+    ModelRuntime = 302, Configuration, false, "ONNX Runtime can't be loaded";
+    ModelInputs = 303, Model, false, "a model's inputs are not what the pipeline has";
+    ModelOutputs = 304, Model, false, "a model's outputs are not what the pipeline wants";
+    ModelRun = 305, Model, false, "a model failed";
+    ModelScore = 306, Model, false, "a model gave no finite score";
+    Undecodable = 401, Data, false, "a record can't be decoded";
+    Missing = 402, Data, false, "a record lacks a value";
+    WrongType = 403, Data, false, "a value is of another type";
+    TooLarge = 404, Data, false, "a record is too large";
+    Rejected = 405, Data, false, "a plugin refused a row";
+    NoKey = 406, Data, false, "a row has no key or no event time";
+    Tombstone = 407, Data, false, "a record has no value";
+    BrokerUnreachable = 501, Broker, true, "the broker can't be reached";
+    TopicMissing = 502, Configuration, false, "a topic does not exist";
+    Delivery = 503, Broker, true, "the broker did not take a record";
+    Commit = 504, Broker, true, "offsets can't be committed";
+    Consuming = 505, Broker, true, "records can't be read";
+    OffsetLost = 506, Broker, false, "the broker has no longer the offset to go on from";
+    Internal = 901, Host, false, "a mistake in Tailwater";
+}
+
+impl Code {
+    /// From `TW206` or `206`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text.trim().trim_start_matches(['T', 't', 'W', 'w']).parse().ok()?;
+        Self::ALL.iter().copied().find(|code| *code as u16 == number)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TW{}", *self as u16)
+    }
+}
+
+/// An error that ends a run, or the loading of something.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub code: Code,
+    /// Where, what, and what to do if that is not obvious.
+    pub message: String,
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// Says where it happened: `place: message`.
+    pub fn at(self, place: impl fmt::Display) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
+    }
+
+    /// For a terminal: code, whose fault, message, where to read on.
+    pub fn report(&self) -> String {
+        let Self { code, message } = self;
+        let retry = if code.retry() { " (trying again may help)" } else { "" };
+        format!(
+            "error {code}, {}: {}{retry}\n  {}\n  More: tailwater explain {code}",
+            code.fault().name(),
+            code.title(),
+            message.replace('\n', "\n  ")
+        )
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why one record or row becomes a dead letter, while the others go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: Code,
+    /// The plugin's own number, where the plugin refused the row.
+    pub plugin_code: Option<u16>,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, plugin_code: None, message: message.into() }
+    }
+}

@@ -1,0 +1,1 @@
+//! Plugins in wasmtime: the adapter for the `preprocessor`, `features` and `rules` worlds.

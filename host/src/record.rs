@@ -1,0 +1,90 @@
+//! Records as they come from and go to a broker. Borrowed: their bytes belong to the adapter that
+//! read them, until its next poll.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Index of a source in its pipeline.
+pub type SourceId = u16;
+
+/// A partition of a source's topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartitionId {
+    pub source: SourceId,
+    pub partition: i32,
+}
+
+/// A header of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a [u8]>,
+}
+
+/// One record that was read.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    pub from: PartitionId,
+    pub offset: i64,
+    /// The broker's timestamp, in milliseconds, where there is one.
+    pub timestamp: Option<i64>,
+    pub key: Option<&'a [u8]>,
+    /// `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Into [`Records::headers`].
+    pub headers: Range<u32>,
+}
+
+/// A batch of records, in the order in which they were read; one partition's offsets rise.
+#[derive(Clone, Debug, Default)]
+pub struct Records<'a> {
+    pub rows: Vec<Record<'a>>,
+    pub headers: Vec<Header<'a>>,
+}
+
+impl<'a> Records<'a> {
+    pub fn headers_of(&self, record: &Record<'a>) -> &[Header<'a>] {
+        &self.headers[record.headers.start as usize..record.headers.end as usize]
+    }
+}
+
+/// One record to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Where to, by name.
+    pub topic: &'a str,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds; `None`: the broker's now.
+    pub timestamp: Option<i64>,
+    pub headers: &'a [Header<'a>],
+}
+
+/// Where a row comes from: its identity, carried by all that is made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    pub from: PartitionId,
+    pub offset: i64,
+    /// Which of the rows that the record was split into.
+    pub index: u32,
+}
+
+/// As in the header [`ORIGIN`]: `topic/partition/offset/index`.
+pub struct OriginText<'a> {
+    pub topic: &'a str,
+    pub origin: Origin,
+}
+
+impl fmt::Display for OriginText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin { from, offset, index } = self.origin;
+        write!(f, "{}/{}/{offset}/{index}", self.topic, from.partition)
+    }
+}
+
+/// Headers of our own start with this; those of a source that do are not passed on.
+pub const HEADER_PREFIX: &str = "tailwater-";
+/// Identity of a row: see [`OriginText`].
+pub const ORIGIN: &str = "tailwater-origin";
+/// Digest of the plugins, the model and the configuration that made a row.
+pub const RELEASE: &str = "tailwater-release";

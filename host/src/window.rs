@@ -1,0 +1,1 @@
+//! Windows over kept entries: pure, no clock, no I/O.
