@@ -27,12 +27,28 @@ pub trait Features {
     fn compute(&mut self, rows: &Batch) -> Result<Computed, PluginFault>;
 
     /// Executes a tape of a custom fold. `registers` lie one behind the other.
-    fn fold(&mut self, custom: u32, entries: &Batch, tape: &Tape, registers: &[u8]) -> Result<Folded, PluginFault>;
+    fn fold(
+        &mut self,
+        custom: u32,
+        entries: &Batch,
+        tape: &Tape,
+        registers: &[u8],
+    ) -> Result<Folded, PluginFault>;
 }
 
 /// The last stage.
 pub trait Rules {
     fn decide(&mut self, rows: &Batch) -> Result<Decided, PluginFault>;
+}
+
+/// What a column of a model's matrix is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatrixColumn {
+    /// A number of the feature vector: an index into the plugin's features.
+    Feature(usize),
+    /// A boolean, int, float or single: an index into the columns that the model was offered. Null
+    /// becomes NaN.
+    Column(usize),
 }
 
 /// What a model is asked.
