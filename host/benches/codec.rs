@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tailwater::codec::{JsonOptions, TimeUnit, json_decoder, json_encoder};
-use tailwater::columns::{Builder, Column, Kind};
+use tailwater::columns::{Batch, Builder, Column, Kind};
+use tailwater::engine::ports::Decoder;
 use tailwater::record::{PartitionId, Record};
 
 const RECORDS: usize = 1_024;
@@ -36,10 +37,10 @@ impl Transaction {
 fn main() {
     let values: Vec<_> =
         (0..RECORDS).map(|n| serde_json::to_vec(&Transaction::numbered(n)).expect("JSON")).collect();
+    println!("{RECORDS} records of {} bytes; nanoseconds a record", values.concat().len() / RECORDS);
+    decoding("decode", &values);
     let spaced: Vec<_> = values.iter().map(|value| spaced(value)).collect();
-    println!("{RECORDS} records of {} bytes, ns a record", values.concat().len() / RECORDS);
-    decoding("compact", &values);
-    decoding("with spaces", &spaced);
+    decoding("decode, with spaces", &spaced);
     encoding(&values);
 }
 
@@ -48,16 +49,38 @@ fn spaced(value: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(value).replace(':', ": ").replace(',', ", ").into_bytes()
 }
 
-fn decoding(name: &str, values: &[Vec<u8>]) {
-    let ours = tailwater(&columns(), values);
-    println!("decode, {name}");
-    report("tailwater", ours, ours);
-    // The other fields are checked and skipped.
-    report("tailwater, one column of five", tailwater(&columns()[4..], values), ours);
-    let typed = measure(|| values.iter().for_each(|value| drop(black_box(typed(value)))));
-    report("serde_json, typed", typed, ours);
-    let tree = measure(|| values.iter().for_each(|value| drop(black_box(tree(value)))));
-    report("serde_json, Value", tree, ours);
+fn decoding(title: &str, values: &[Vec<u8>]) {
+    let (mut all, mut one) = (Decoding::new(&columns()), Decoding::new(&columns()[4..]));
+    compare(
+        title,
+        &mut [
+            ("tailwater", &mut || drop(all.pass(values))),
+            // The other fields are checked and skipped.
+            ("tailwater, one column of five", &mut || drop(one.pass(values))),
+            ("serde_json, typed", &mut || values.iter().for_each(|value| drop(black_box(typed(value))))),
+            ("serde_json, Value", &mut || values.iter().for_each(|value| drop(black_box(tree(value))))),
+        ],
+    );
+}
+
+struct Decoding {
+    decoder: Box<dyn Decoder>,
+    builder: Builder,
+}
+
+impl Decoding {
+    fn new(columns: &[Column]) -> Self {
+        let options = JsonOptions { time_unit: TimeUnit::Milliseconds, max_bytes: 1 << 20 };
+        let decoder = json_decoder(columns, options).expect("columns fit");
+        Self { builder: Builder::new(decoder.schema().clone()), decoder }
+    }
+
+    fn pass(&mut self, values: &[Vec<u8>]) -> Batch {
+        for value in values {
+            self.decoder.decode("t", &record(value), &mut self.builder).expect("a row");
+        }
+        black_box(self.builder.seal())
+    }
 }
 
 fn typed(value: &[u8]) -> Transaction {
@@ -68,63 +91,43 @@ fn tree(value: &[u8]) -> serde_json::Value {
     serde_json::from_slice(value).expect("JSON")
 }
 
-/// Decodes into a batch, and seals it.
-fn tailwater(columns: &[Column], values: &[Vec<u8>]) -> f64 {
-    let mut decoder = json_decoder(columns, options()).expect("columns fit");
-    let mut builder = Builder::new(decoder.schema().clone());
-    measure(|| {
-        for value in values {
-            decoder.decode("t", &record(value), &mut builder).expect("a row");
-        }
-        drop(black_box(builder.seal()));
-    })
-}
-
 fn encoding(values: &[Vec<u8>]) {
-    let columns = columns();
-    let mut decoder = json_decoder(&columns, options()).expect("columns fit");
-    let mut builder = Builder::new(decoder.schema().clone());
-    for value in values {
-        decoder.decode("t", &record(value), &mut builder).expect("a row");
-    }
-    let batch = builder.seal();
-    let mut encoder = json_encoder(&columns).expect("columns fit");
-    let mut buffer = Vec::new();
-    let ours = measure(|| {
-        for row in 0..RECORDS {
-            buffer.clear();
-            encoder.encode(&batch, row, &mut buffer);
-            black_box(&buffer);
-        }
-    });
+    let batch = Decoding::new(&columns()).pass(values);
     let transactions: Vec<_> = (0..RECORDS).map(Transaction::numbered).collect();
-    let typed = measure(|| {
-        for transaction in &transactions {
-            buffer.clear();
-            serde_json::to_writer(&mut buffer, transaction).expect("JSON");
-            black_box(&buffer);
-        }
-    });
-    println!("encode");
-    report("tailwater", ours, ours);
-    report("serde_json, typed", typed, ours);
+    let mut encoder = json_encoder(&columns()).expect("columns fit");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    compare(
+        "encode",
+        &mut [
+            ("tailwater", &mut || {
+                ours.clear();
+                (0..RECORDS).for_each(|row| encoder.encode(&batch, row, &mut ours));
+                black_box(&ours);
+            }),
+            ("serde_json, typed", &mut || {
+                theirs.clear();
+                transactions.iter().for_each(|row| serde_json::to_writer(&mut theirs, row).expect("JSON"));
+                black_box(&theirs);
+            }),
+        ],
+    );
 }
 
-/// Nanoseconds a record in the median pass over all of them.
-fn measure(mut pass: impl FnMut()) -> f64 {
-    let mut passes: Vec<_> = (0..PASSES)
-        .map(|_| {
+/// Passes over all records by turns, so that what else the machine does meets all alike, and of each
+/// the best.
+fn compare(title: &str, contenders: &mut [(&str, &mut dyn FnMut())]) {
+    let mut best = vec![f64::INFINITY; contenders.len()];
+    for _ in 0..PASSES {
+        for (best, (_, pass)) in best.iter_mut().zip(&mut *contenders) {
             let start = Instant::now();
             pass();
-            start.elapsed()
-        })
-        .collect();
-    passes.sort_unstable();
-    passes[PASSES / 2].as_nanos() as f64 / RECORDS as f64
-}
-
-fn report(name: &str, nanos: f64, ours: f64) {
-    println!("  {name:32} {nanos:6.0} {:6.2} x", nanos / ours);
+            *best = best.min(start.elapsed().as_nanos() as f64 / RECORDS as f64);
+        }
+    }
+    println!("{title}");
+    for (nanos, (name, _)) in best.iter().zip(contenders) {
+        println!("  {name:30} {nanos:5.0} {:6.2} x", nanos / best[0]);
+    }
 }
 
 fn columns() -> [Column; 5] {
@@ -135,10 +138,6 @@ fn columns() -> [Column; 5] {
         Column::new("terminal_id", Kind::Int),
         Column::new("amount", Kind::Float),
     ]
-}
-
-fn options() -> JsonOptions {
-    JsonOptions { time_unit: TimeUnit::Milliseconds, max_bytes: 1 << 20 }
 }
 
 fn record(value: &[u8]) -> Record<'_> {
