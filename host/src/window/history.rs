@@ -169,7 +169,7 @@ impl History {
         let (layout, time) = (&plan.layout, row[0].cast_signed());
         let place = if plan.keeps_entries() { self.entries.insert(layout, row) } else { 0 };
         for span in 0..plan.sizes.len() {
-            if place < self.firsts[span] as usize {
+            if time <= bound(plan, span, self.newest) {
                 self.firsts[span] += 1; // already out of the newest row's window
             }
         }
@@ -194,8 +194,7 @@ impl History {
                     let (script, own) = scripts.with_temporary(index);
                     self.each_in(plan, from..=place, scratch, |entry| script.add(plan, custom, own, entry));
                     script.emit(own);
-                    let current = custom.span.is_some_and(|span| place >= self.firsts[span] as usize);
-                    if current {
+                    if custom.span.is_some_and(|span| time > bound(plan, span, self.newest)) {
                         script.add(plan, custom, slot, row);
                     }
                 }
@@ -207,7 +206,7 @@ impl History {
         }
         // As of the newest row: what is in its windows counts there from now on.
         for ((index, lane), state) in plan.lanes.iter().enumerate().zip(&mut self.lanes) {
-            if lane.span.is_none_or(|span| place >= self.firsts[span] as usize) {
+            if lane.span.is_none_or(|span| time > bound(plan, span, self.newest)) {
                 lane.add(state, layout, row);
             }
             if lane.span.is_none() && lane.kind != LaneKind::Latest {
