@@ -43,7 +43,7 @@ impl Store {
 }
 
 /// How much a store holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub keys: usize,
     pub entries: usize,

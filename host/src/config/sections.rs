@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Duration, Size};
 use crate::error::{Code, Error, Result};
@@ -72,7 +72,7 @@ pub enum Start {
 }
 
 /// `[[source]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     pub topic: String,
@@ -107,14 +107,14 @@ impl Source {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     #[default]
     Json,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum TimeUnit {
     #[serde(rename = "s")]
     Seconds,
@@ -128,7 +128,7 @@ pub enum TimeUnit {
 }
 
 /// What becomes of records without a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tombstones {
     /// They are passed over, and counted.
@@ -171,18 +171,19 @@ fn default_memory_limit() -> Size {
 macro_rules! plugin_section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
+        #[derive(Clone, Debug, Deserialize, Serialize)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: $type,)*
+            #[serde(skip_serializing)]
             plugin: PathBuf,
             #[serde(default)]
             settings: toml::Table,
-            #[serde(default = "default_grants")]
+            #[serde(default = "default_grants", skip_serializing)]
             grants: Vec<String>,
-            #[serde(default = "default_time_limit")]
+            #[serde(default = "default_time_limit", skip_serializing)]
             time_limit: Duration,
-            #[serde(default = "default_memory_limit")]
+            #[serde(default = "default_memory_limit", skip_serializing)]
             memory_limit: Size,
         }
 
@@ -220,7 +221,7 @@ plugin_section! {
 }
 
 /// One column or several.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "the name of a column, or a list of names")]
 pub enum Key {
     One(String),
@@ -237,10 +238,11 @@ impl Key {
 }
 
 /// `[model]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// The `.onnx` file.
+    #[serde(skip_serializing)]
     pub file: PathBuf,
     /// Names of the input matrix's columns, for a model that does not carry them.
     pub features: Option<Vec<String>>,
@@ -250,7 +252,7 @@ pub struct Model {
 }
 
 /// One column of a model's output.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
     pub output: String,
@@ -259,14 +261,14 @@ pub struct Score {
 }
 
 /// `[routes.NAME]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     pub topic: String,
 }
 
 /// `[dead_letters]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetters {
     pub topic: String,

@@ -149,8 +149,8 @@ pub trait Sink {
     fn work(&mut self, wait: Duration) -> Result<usize>;
 }
 
-/// Monotonic time, for intervals; and wall time in milliseconds since the epoch, for latencies.
+/// Monotonic time, for intervals.
 pub trait Clock {
+    /// Since some moment of the past.
     fn monotonic(&self) -> Duration;
-    fn wall(&self) -> i64;
 }
