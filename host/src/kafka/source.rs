@@ -7,6 +7,7 @@
 mod membership;
 mod rows;
 
+use std::cell::RefCell;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,7 +65,8 @@ pub struct SourceOptions {
 pub struct KafkaSource {
     // Batch and inbox before the consumer: dropped first.
     batch: Batch,
-    membership: Membership,
+    /// Also moved on by [`Source::keep_alive`], while records are looked at.
+    membership: RefCell<Membership>,
     open: Option<Open>,
     topics: Vec<String>,
     start: Start,
@@ -115,7 +117,7 @@ impl KafkaSource {
         let inbox = Inbox::new(consumer.client())?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&names).map_err(|error| consuming(&error))?;
-        let (batch, membership) = (Batch::default(), Membership::default());
+        let (batch, membership) = (Batch::default(), RefCell::default());
         Ok(Self { batch, membership, open: Some(Open { inbox, consumer }), topics, start })
     }
 
@@ -124,7 +126,7 @@ impl KafkaSource {
     }
 
     /// Takes notice of everything but records.
-    fn serve(&mut self) -> Result<()> {
+    fn serve(&self) -> Result<()> {
         let Open { inbox, consumer } = self.open()?;
         loop {
             match consumer.poll(Duration::ZERO) {
@@ -143,15 +145,15 @@ impl KafkaSource {
                 break;
             }
         }
-        let consumer = &self.open.as_ref().expect("open above").consumer;
-        consumer.context().rebalances(&mut self.membership);
+        consumer.context().rebalances(&mut *self.membership.borrow_mut());
         Ok(())
     }
 
     /// What the engine has to answer next.
-    fn turn(&mut self) -> Result<Option<Polled<'static>>> {
+    fn turn(&self) -> Result<Option<Polled>> {
         loop {
-            match self.membership.turn(&self.topics) {
+            let turn = self.membership.borrow_mut().turn(&self.topics);
+            match turn {
                 None => return Ok(None),
                 Some(Turn::Assigned(partitions)) => return Ok(Some(Polled::Assigned(partitions))),
                 Some(Turn::Revoked { partitions, lost }) => {
@@ -168,7 +170,7 @@ impl KafkaSource {
     }
 
     /// Waits for a first message, then takes what is there. Returns early if there is a turn.
-    fn fill(&mut self, wait: Duration, rows: usize) -> Result<Option<Polled<'static>>> {
+    fn fill(&mut self, wait: Duration, rows: usize) -> Result<Option<Polled>> {
         let began = Instant::now();
         loop {
             let left = wait.saturating_sub(began.elapsed());
@@ -195,7 +197,7 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
-    fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled<'_>> {
+    fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled> {
         self.batch.give_back();
         self.serve()?;
         if let Some(turn) = self.turn()? {
@@ -207,6 +209,10 @@ impl Source for KafkaSource {
             return Ok(turn);
         }
         self.batch.give(limit, &self.topics).map(Polled::Records)
+    }
+
+    fn records(&self) -> Records<'_> {
+        self.batch.records(&self.topics)
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
@@ -244,7 +250,7 @@ impl Source for KafkaSource {
     fn release(&mut self, _: &[PartitionId]) -> Result<()> {
         // Eager: all partitions at once. What was fetched and not given is their next owner's.
         self.batch.clear();
-        if self.membership.release() { self.unassign() } else { Ok(()) }
+        if self.membership.get_mut().release() { self.unassign() } else { Ok(()) }
     }
 
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()> {
@@ -253,7 +259,7 @@ impl Source for KafkaSource {
             return Ok(());
         }
         let consumer = &self.open()?.consumer;
-        if self.membership.superseded() || consumer.assignment_lost() {
+        if self.membership.borrow().superseded() || consumer.assignment_lost() {
             tracing::warn!(target: "kafka", "nothing is committed: the partitions were lost to other members");
             return Ok(());
         }
@@ -269,7 +275,7 @@ impl Source for KafkaSource {
         }
     }
 
-    fn keep_alive(&mut self) -> Result<()> {
+    fn keep_alive(&self) -> Result<()> {
         self.serve()
     }
 

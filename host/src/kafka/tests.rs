@@ -76,7 +76,10 @@ fn poll(source: &mut KafkaSource, limit: Limit) -> Got {
     match source.poll(Duration::from_millis(50), limit).unwrap() {
         Polled::Assigned(partitions) => Got::Assigned(partitions),
         Polled::Revoked { partitions, lost } => Got::Revoked(partitions, lost),
-        Polled::Records(records) => Got::Records(
+        Polled::Records(count) => {
+            let records = source.records();
+            assert_eq!(records.rows.len(), count);
+            Got::Records(
             records
                 .rows
                 .iter()
@@ -93,7 +96,8 @@ fn poll(source: &mut KafkaSource, limit: Limit) -> Got {
                         .collect(),
                 })
                 .collect(),
-        ),
+            )
+        }
     }
 }
 

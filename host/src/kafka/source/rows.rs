@@ -45,12 +45,9 @@ impl Batch {
         }
     }
 
-    /// Gives what the limit admits.
-    pub(super) fn give(&mut self, limit: Limit, topics: &[String]) -> Result<Records<'_>> {
-        let mut records = Records::default();
-        records.rows.reserve(self.messages.len().min(limit.rows));
-        let (mut bytes, mut known) = (0, (0, 0));
-        let mut given = 0;
+    /// Gives what the limit admits; says how many records that are.
+    pub(super) fn give(&mut self, limit: Limit, topics: &[String]) -> Result<usize> {
+        let (mut rows, mut bytes, mut given, mut known) = (0, 0, 0, None);
         for message in &self.messages {
             if let Some((code, text)) = message.error() {
                 unreadable(message, code, text)?;
@@ -58,29 +55,43 @@ impl Batch {
                 continue;
             }
             bytes += message.size();
-            let over = bytes > limit.bytes || records.rows.len() >= limit.rows;
-            if over && !records.rows.is_empty() {
+            if rows > 0 && (bytes > limit.bytes || rows >= limit.rows) {
                 break;
             }
             // Of two living messages equal handles mean equal topics; mostly it is the one before.
-            if known.0 != message.topic_handle() {
-                known = (message.topic_handle(), source_of(message, topics)?);
+            if known != Some(message.topic_handle()) {
+                source_of(message, topics)?;
+                known = Some(message.topic_handle());
             }
-            let from = PartitionId { source: known.1, partition: message.partition() };
+            rows += 1;
+            given += 1;
+        }
+        self.given = given;
+        Ok(rows)
+    }
+
+    /// What was given last.
+    pub(super) fn records(&self, topics: &[String]) -> Records<'_> {
+        let mut records = Records::default();
+        records.rows.reserve(self.given);
+        let mut known = (None, 0);
+        for message in self.messages[..self.given].iter().filter(|message| message.error().is_none()) {
+            if known.0 != Some(message.topic_handle()) {
+                let source = source_of(message, topics).expect("looked up when it was given");
+                known = (Some(message.topic_handle()), source);
+            }
             let first = records.headers.len() as u32;
             message.headers(&mut records.headers);
             records.rows.push(Record {
-                from,
+                from: PartitionId { source: known.1, partition: message.partition() },
                 offset: message.offset(),
                 timestamp: message.timestamp(),
                 key: message.key(),
                 value: message.value(),
                 headers: first..records.headers.len() as u32,
             });
-            given += 1;
         }
-        self.given = given;
-        Ok(records)
+        records
     }
 }
 
