@@ -22,7 +22,7 @@ use super::events::{ConsumerEvents, verdict};
 use super::native::Inbox;
 use crate::engine::ports::{Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
-use crate::record::PartitionId;
+use crate::record::{PartitionId, Records};
 use membership::{Membership, Turn};
 use rows::Batch;
 
