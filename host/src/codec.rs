@@ -13,6 +13,7 @@ mod base64;
 mod cursor;
 mod decode;
 mod encode;
+mod meta;
 mod number;
 mod path;
 mod shape;

@@ -6,9 +6,9 @@
 //! - [`Prepared::session`] makes a model for one stream thread. It computes on the thread that calls it;
 //!   nothing is shared with other sessions.
 //!
-//! Bounds: a file has at most [`FILE_LIMIT`] bytes, weights included. Not bounded: what a model computes.
-//! A model whose trees go in circles is found if rows of zeros get into them, after [`LOAD_LIMIT`]; its
-//! thread then never ends, since ONNX Runtime can't be stopped.
+//! Bounds: a file has at most [`FILE_LIMIT`] bytes, weights included; weights in other files are not
+//! read. Not bounded: what a model computes. A model whose trees go in circles is found if rows of zeros
+//! get into them, after [`LOAD_LIMIT`]; its thread then never ends, since ONNX Runtime can't be stopped.
 
 mod file;
 mod inputs;

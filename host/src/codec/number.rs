@@ -36,21 +36,20 @@ const POWERS: [f64; 23] = [
 const FAR: i64 = 60_000;
 
 impl Cursor<'_> {
-    /// Reads a number; the cursor is at its first byte.
+    /// Reads a number.
     #[inline(always)]
-    pub(super) fn number(&mut self) -> Result<Number, Broken> {
-        let start = self.at;
-        let negative = self.peek() == b'-';
-        self.at += usize::from(negative);
-        let first = self.peek();
-        let (mantissa, digits) = self.digits(0);
-        if digits == 0 || (first == b'0' && digits > 1) {
-            return self.fail("a number does not begin as it should");
+    pub(super) fn number(&mut self, start: usize) -> Result<(Number, usize), Broken> {
+        let negative = self.byte(start) == b'-';
+        let first = start + usize::from(negative);
+        let (mantissa, end) = self.digits(first, 0);
+        if end == first || (self.byte(first) == b'0' && end > first + 1) {
+            return self.fail(first, "a number does not begin as it should");
         }
-        if matches!(self.peek(), b'.' | b'e' | b'E') || digits > SAFE_DIGITS {
-            return self.decimal(start, negative, mantissa, digits);
+        let behind = self.byte(end);
+        if behind == b'.' || behind | 0x20 == b'e' || end - first > SAFE_DIGITS {
+            return self.decimal(start, mantissa, end);
         }
-        Ok(if negative && mantissa > 0 && mantissa <= 1 << 63 {
+        let number = if negative && mantissa > 0 && mantissa <= 1 << 63 {
             Number::Int(mantissa.wrapping_neg() as i64)
         } else if negative {
             Number::Float(-(mantissa as f64))
@@ -58,73 +57,72 @@ impl Cursor<'_> {
             Number::Int(number)
         } else {
             Number::Float(mantissa as f64)
-        })
+        };
+        Ok((number, end))
     }
 
     /// Goes on behind the integer part.
-    #[inline(always)]
-    fn decimal(&mut self, start: usize, negative: bool, whole: u64, digits: usize) -> Result<Number, Broken> {
-        let (mut mantissa, mut digits, mut exponent) = (whole, digits, 0);
-        if self.peek() == b'.' {
-            self.at += 1;
-            let (more, fraction) = self.digits(mantissa);
+    #[inline(never)]
+    fn decimal(&mut self, start: usize, whole: u64, mut at: usize) -> Result<(Number, usize), Broken> {
+        let negative = self.byte(start) == b'-';
+        let mut digits = at - start - usize::from(negative);
+        let (mut mantissa, mut exponent) = (whole, 0);
+        if self.byte(at) == b'.' {
+            let (more, end) = self.digits(at + 1, mantissa);
+            let fraction = end - at - 1;
             if fraction == 0 {
-                return self.fail("a number lacks the digits behind its point");
+                return self.fail(end, "a number lacks the digits behind its point");
             }
-            (mantissa, digits, exponent) = (more, digits + fraction, -(fraction as i64));
+            (mantissa, at) = (more, end);
+            (digits, exponent) = (digits + fraction, -(fraction as i64));
         }
         let mut written = 0;
-        if matches!(self.peek(), b'e' | b'E') {
-            written = self.exponent()?;
+        if matches!(self.byte(at), b'e' | b'E') {
+            (written, at) = self.exponent(at + 1)?;
             exponent = exponent.saturating_add(written);
         }
-        if digits <= SAFE_DIGITS && mantissa <= EXACT && exponent.unsigned_abs() < POWERS.len() as u64 {
+        let power = POWERS.get(exponent.unsigned_abs() as usize);
+        if let Some(power) = power.filter(|_| digits <= SAFE_DIGITS && mantissa <= EXACT) {
             // Both operands are exact, so this rounds once.
-            let power = POWERS[exponent.unsigned_abs() as usize];
             let value = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
-            return Ok(Number::Float(if negative { -value } else { value }));
+            return Ok((Number::Float(if negative { -value } else { value }), at));
         }
-        self.long(start, written)
+        self.long(start, at, written)
     }
 
-    #[inline(never)]
-    fn exponent(&mut self) -> Result<i64, Broken> {
-        self.at += 1;
-        let negative = self.peek() == b'-';
-        if matches!(self.peek(), b'+' | b'-') {
-            self.at += 1;
-        }
-        if !self.peek().is_ascii_digit() {
-            return self.fail("a number lacks the digits of its exponent");
+    #[cold]
+    fn exponent(&mut self, mut at: usize) -> Result<(i64, usize), Broken> {
+        let negative = self.byte(at) == b'-';
+        at += usize::from(matches!(self.byte(at), b'+' | b'-'));
+        if !self.byte(at).is_ascii_digit() {
+            return self.fail(at, "a number lacks the digits of its exponent");
         }
         let mut exponent = 0i64;
-        while let digit @ b'0'..=b'9' = self.peek() {
+        while let digit @ b'0'..=b'9' = self.byte(at) {
             exponent = exponent.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
-            self.at += 1;
+            at += 1;
         }
-        Ok(if negative { -exponent } else { exponent })
+        Ok((if negative { -exponent } else { exponent }, at))
     }
 
-    /// The number from `start` to the cursor, by the standard library.
-    #[inline(never)]
-    fn long(&mut self, start: usize, written: i64) -> Result<Number, Broken> {
-        let token = &self.text[start..self.at];
+    /// A number by the standard library.
+    #[cold]
+    fn long(&mut self, start: usize, end: usize, written: i64) -> Result<(Number, usize), Broken> {
+        let token = std::str::from_utf8(&self.input[start..end]).expect("a number is ASCII");
         let value = if written.abs() < FAR { parse(token) } else { far(token, written) };
         if value.is_infinite() {
-            self.at = start;
-            return self.fail("a number is too large");
+            return self.fail(start, "a number is too large");
         }
-        Ok(Number::Float(value))
+        Ok((Number::Float(value), end))
     }
 
-    /// Reads digits and appends them to those of `value`; says how many there were. Beyond
-    /// [`SAFE_DIGITS`] in all, the value means nothing.
+    /// Reads digits and appends them to those of `value`; says where they end. Beyond [`SAFE_DIGITS`]
+    /// in all, the value means nothing.
     #[inline(always)]
-    fn digits(&mut self, mut value: u64) -> (u64, usize) {
+    fn digits(&self, mut at: usize, mut value: u64) -> (u64, usize) {
         const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-        let start = self.at;
         loop {
-            let word = self.eight() ^ u64::from_ne_bytes([b'0'; 8]);
+            let word = self.word(at) ^ u64::from_ne_bytes([b'0'; 8]);
             // The high bit of each byte that is no digit; it may be wrong behind the first.
             let others =
                 (word.wrapping_add(u64::from_ne_bytes([0x76; 8])) | word) & u64::from_ne_bytes([0x80; 8]);
@@ -132,32 +130,9 @@ impl Cursor<'_> {
             // The digits go to the high end, with zeros before them.
             let word = word.unbounded_shl(64 - 8 * count as u32);
             value = value.wrapping_mul(POWERS[count]).wrapping_add(joined(word));
-            self.at += count;
+            at += count;
             if count < 8 {
-                return (value, self.at - start);
-            }
-        }
-    }
-
-    /// The next eight bytes, little-endian, with zeros behind the end.
-    #[inline(always)]
-    fn eight(&self) -> u64 {
-        match self.input.get(self.at..).and_then(<[u8]>::first_chunk) {
-            Some(bytes) => u64::from_le_bytes(*bytes),
-            None => self.last_eight(),
-        }
-    }
-
-    #[inline(always)]
-    fn last_eight(&self) -> u64 {
-        let beyond = self.at + 8 - self.input.len();
-        match self.input.last_chunk() {
-            Some(bytes) => u64::from_le_bytes(*bytes).unbounded_shr(8 * beyond as u32),
-            None => {
-                let mut bytes = [0; 8];
-                let rest = &self.input[self.at..];
-                bytes[..rest.len()].copy_from_slice(rest);
-                u64::from_le_bytes(bytes)
+                return (value, at);
             }
         }
     }

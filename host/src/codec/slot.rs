@@ -3,9 +3,12 @@
 use std::fmt;
 
 use super::cursor::Piece;
+use super::meta::Meta;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
+    /// The column is one of the record itself.
+    Meta(Meta),
     /// No such field.
     Absent,
     Null,

@@ -44,83 +44,76 @@ fn specials(word: u64) -> u64 {
 }
 
 impl Cursor<'_> {
-    /// Reads a string; the cursor is at its opening quote.
+    /// Reads the string at whose opening quote it begins.
     #[inline(always)]
-    pub(super) fn string(&mut self) -> Result<Text, Broken> {
-        let start = self.at + 1;
+    pub(super) fn string(&mut self, at: usize) -> Result<(Text, usize), Broken> {
+        let start = at + 1;
         let end = special(self.input, start);
-        if self.input.get(end) == Some(&b'"') {
-            self.at = end + 1;
-            return Ok(Text::Plain(Piece::new(start, end)));
+        if self.byte(end) == b'"' {
+            return Ok((Text::Plain(Piece::new(start, end)), end + 1));
         }
         self.escaped(start, end)
     }
 
+    /// Goes on at the first byte that does not stand for itself.
     #[inline(never)]
-    fn escaped(&mut self, mut plain: usize, mut special_at: usize) -> Result<Text, Broken> {
+    fn escaped(&mut self, mut plain: usize, mut at: usize) -> Result<(Text, usize), Broken> {
         let start = self.made.len();
         loop {
-            self.made.extend_from_slice(&self.input[plain..special_at]);
-            self.at = special_at;
-            match self.peek() {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(Text::Made(Piece::new(start, self.made.len())));
-                }
+            self.made.extend_from_slice(&self.input[plain..at]);
+            match self.byte(at) {
+                b'"' => return Ok((Text::Made(Piece::new(start, self.made.len())), at + 1)),
                 b'\\' => {
-                    self.at += 1;
-                    let meant = self.escape()?;
+                    let (meant, behind) = self.escape(at + 1)?;
                     self.made.extend_from_slice(meant.encode_utf8(&mut [0; 4]).as_bytes());
+                    plain = behind;
                 }
-                _ => return self.fail("a control character stands in a string"),
+                _ => return self.fail(at, "a control character stands in a string"),
             }
-            plain = self.at;
-            special_at = special(self.input, plain);
+            at = special(self.input, plain);
         }
     }
 
     /// What follows on a backslash.
-    fn escape(&mut self) -> Result<char, Broken> {
-        let meant = match self.peek() {
+    fn escape(&mut self, at: usize) -> Result<(char, usize), Broken> {
+        let meant = match self.byte(at) {
             byte @ (b'"' | b'\\' | b'/') => char::from(byte),
             b'b' => '\x08',
             b'f' => '\x0c',
             b'n' => '\n',
             b'r' => '\r',
             b't' => '\t',
-            b'u' => return self.unicode(),
-            _ => return self.fail("an escape is unknown"),
+            b'u' => return self.unicode(at + 1),
+            _ => return self.fail(at, "an escape is unknown"),
         };
-        self.at += 1;
-        Ok(meant)
+        Ok((meant, at + 1))
     }
 
-    fn unicode(&mut self) -> Result<char, Broken> {
-        let first = self.hex()?;
+    /// What follows on `\u`.
+    fn unicode(&mut self, at: usize) -> Result<(char, usize), Broken> {
+        let first = self.hex(at)?;
+        let at = at + 4;
         if let Some(meant) = char::from_u32(first) {
-            return Ok(meant);
+            return Ok((meant, at));
         }
-        if first < 0xdc00 && self.input[self.at..].starts_with(b"\\u") {
-            self.at += 1;
-            let second = self.hex()?;
+        if first < 0xdc00 && self.input[at..].starts_with(b"\\u") {
+            let second = self.hex(at + 2)?;
             if (0xdc00..0xe000).contains(&second) {
                 let meant = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return Ok(char::from_u32(meant).expect("a pair of surrogates is a character"));
+                return Ok((char::from_u32(meant).expect("a pair of surrogates is a character"), at + 6));
             }
         }
-        self.fail("half of a pair of surrogates stands alone")
+        self.fail(at, "half of a pair of surrogates stands alone")
     }
 
-    /// Four digits behind a `u`.
-    fn hex(&mut self) -> Result<u32, Broken> {
-        self.at += 1;
+    /// Four digits.
+    fn hex(&mut self, at: usize) -> Result<u32, Broken> {
         let mut value = 0;
-        for _ in 0..4 {
-            let Some(digit) = char::from(self.peek()).to_digit(16) else {
-                return self.fail("a hexadecimal digit is wanted");
+        for at in at..at + 4 {
+            let Some(digit) = char::from(self.byte(at)).to_digit(16) else {
+                return self.fail(at, "a hexadecimal digit is wanted");
             };
             value = value << 4 | digit;
-            self.at += 1;
         }
         Ok(value)
     }

@@ -3,7 +3,7 @@
 use super::base64;
 use super::cursor::{Broken, Cursor, Piece};
 use super::number::Number;
-use super::shape::{Object, Target};
+use super::shape::{BEGINNING, Object, Target, Want};
 use super::slot::{Found, Slot};
 use super::string::Text;
 use super::time::{self, TimeUnit};
@@ -21,153 +21,145 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// The whole input.
     pub(super) fn record(&mut self) -> Result<(), Broken> {
-        if self.cursor.space() != b'{' {
-            return self.cursor.fail("a JSON object is wanted");
+        let (byte, at) = self.cursor.space(0);
+        if byte != b'{' {
+            return self.cursor.fail(at, "a JSON object is wanted");
         }
-        self.object(0)?;
-        self.cursor.space();
-        if self.cursor.at < self.cursor.input.len() {
-            return self.cursor.fail("something follows on the object");
+        let at = self.object(0, at)?;
+        let (_, at) = self.cursor.space(at);
+        if at < self.cursor.end() {
+            return self.cursor.fail(at, "something follows on the object");
         }
         Ok(())
     }
 
     /// Goes at most as deep as the cursor lets it.
-    fn object(&mut self, object: usize) -> Result<(), Broken> {
-        self.cursor.enter()?;
-        if self.cursor.space() == b'}' {
-            self.cursor.leave();
-            return Ok(());
+    fn object(&mut self, object: usize, at: usize) -> Result<usize, Broken> {
+        let at = self.cursor.enter(at)?;
+        let (byte, mut at) = self.cursor.space(at);
+        if byte == b'}' {
+            return Ok(self.cursor.leave(at));
         }
-        let mut before = self.objects[object].members.len();
+        let mut last = BEGINNING;
         loop {
-            match self.name(object, &mut before)? {
-                Some(Target::Column { index, kind }) => self.slots[index] = self.value(kind)?,
-                Some(Target::Object(nested)) => self.nested(nested)?,
-                None => drop(self.cursor.skip()?),
+            let target;
+            if let Some((member, wanted, colon)) = self.objects[object].guess(last, self.cursor.input, at) {
+                (last, target) = (member, wanted);
+                (_, at) = self.cursor.space(colon);
+            } else {
+                (last, target, at) = self.search(object, last, at)?;
             }
-            match self.cursor.space() {
-                b',' => self.cursor.at += 1,
-                b'}' => {
-                    self.cursor.leave();
-                    return Ok(());
-                }
-                _ => return self.cursor.fail("a comma or a closing brace is wanted"),
+            at = self.field(target, at)?;
+            let (byte, behind) = self.cursor.space(at);
+            match byte {
+                b',' => (_, at) = self.cursor.space(behind + 1),
+                b'}' => return Ok(self.cursor.leave(behind)),
+                _ => return self.cursor.fail(behind, "a comma or a closing brace is wanted"),
             }
-            self.cursor.space();
         }
     }
 
-    /// Reads a field's name and colon. `before` is the wanted field that came last.
-    #[inline(always)]
-    fn name(&mut self, object: usize, before: &mut usize) -> Result<Option<Target>, Broken> {
-        let shape = &self.objects[object];
-        let guess = shape.next[*before];
-        let Some(target) =
-            self.cursor.take(&shape.members[guess].pattern).then(|| shape.members[guess].target)
-        else {
-            return self.search(object, before);
-        };
-        *before = guess;
-        self.cursor.space();
-        Ok(Some(target))
-    }
-
+    /// Reads any name and its colon.
     #[inline(never)]
-    fn search(&mut self, object: usize, before: &mut usize) -> Result<Option<Target>, Broken> {
-        if self.cursor.peek() != b'"' {
-            return self.cursor.fail("a name in quotes is wanted");
+    fn search(&mut self, object: usize, last: usize, at: usize) -> Result<(usize, Target, usize), Broken> {
+        if self.cursor.byte(at) != b'"' {
+            return self.cursor.fail(at, "a name in quotes is wanted");
         }
         let made = self.cursor.made.len();
-        let name = self.cursor.string()?;
-        let shape = &mut self.objects[object];
-        let found = shape.by_name.get(self.cursor.bytes(name)).copied();
+        let (name, at) = self.cursor.string(at)?;
+        let (member, target) = self.objects[object].search(last, self.cursor.bytes(name));
         self.cursor.made.truncate(made);
-        self.cursor.colon()?;
-        Ok(found.map(|member| {
-            shape.next[*before] = member;
-            *before = member;
-            shape.members[member].target
-        }))
+        Ok((member, target, self.cursor.colon(at)?))
+    }
+
+    #[inline(always)]
+    fn field(&mut self, target: Target, at: usize) -> Result<usize, Broken> {
+        let index = target.index;
+        match (target.want, self.cursor.byte(at)) {
+            (Want::Value(Kind::Int), b'-' | b'0'..=b'9') => {
+                let (number, at) = self.cursor.number(at)?;
+                self.slots[index] = int(number);
+                Ok(at)
+            }
+            (Want::Value(Kind::Time), b'-' | b'0'..=b'9') => {
+                let (number, at) = self.cursor.number(at)?;
+                self.slots[index] = match number {
+                    Number::Int(number) => {
+                        self.unit.millis(number).map_or(Slot::Wrong(Found::FarTime), Slot::Int)
+                    }
+                    Number::Float(_) => Slot::Wrong(Found::Number),
+                };
+                Ok(at)
+            }
+            (Want::Value(Kind::Float), b'-' | b'0'..=b'9') => {
+                let (number, at) = self.cursor.number(at)?;
+                self.slots[index] = Slot::Float(number.as_f64());
+                Ok(at)
+            }
+            (Want::Value(Kind::Text), b'"') => {
+                let (text, at) = self.cursor.string(at)?;
+                self.slots[index] = match text {
+                    Text::Plain(piece) => Slot::Plain(piece),
+                    Text::Made(piece) => Slot::Made(piece),
+                };
+                Ok(at)
+            }
+            (Want::Nothing, _) => Ok(self.cursor.skip(at)?.1),
+            (Want::Object, _) => self.nested(index, at),
+            (Want::Value(kind), _) => {
+                let (slot, at) = self.value(kind, at)?;
+                self.slots[index] = slot;
+                Ok(at)
+            }
+        }
     }
 
     /// A value that should be an object. It replaces what an earlier one of that name held.
-    fn nested(&mut self, object: usize) -> Result<(), Broken> {
-        if self.cursor.peek() == b'{' {
+    #[inline(never)]
+    fn nested(&mut self, object: usize, at: usize) -> Result<usize, Broken> {
+        if self.cursor.byte(at) == b'{' {
             self.fill(object, Slot::Absent);
-            return self.object(object);
+            return self.object(object, at);
         }
-        let slot = match self.cursor.skip()? {
-            Found::Null => Slot::Null,
-            found => Slot::NoObject(found),
-        };
-        self.fill(object, slot);
-        Ok(())
+        let (found, at) = self.cursor.skip(at)?;
+        self.fill(object, if found == Found::Null { Slot::Null } else { Slot::NoObject(found) });
+        Ok(at)
     }
 
     fn fill(&mut self, object: usize, slot: Slot) {
         self.objects[object].columns.iter().for_each(|column| self.slots[*column] = slot);
     }
 
-    #[inline(always)]
-    fn value(&mut self, kind: Kind) -> Result<Slot, Broken> {
-        match (kind, self.cursor.peek()) {
-            (Kind::Int, b'-' | b'0'..=b'9') => self.int(),
-            (Kind::Float, b'-' | b'0'..=b'9') => Ok(Slot::Float(self.cursor.number()?.as_f64())),
+    /// What is rarer than the kinds in [`Self::field`].
+    #[inline(never)]
+    fn value(&mut self, kind: Kind, at: usize) -> Result<(Slot, usize), Broken> {
+        match (kind, self.cursor.byte(at)) {
             (Kind::Single, b'-' | b'0'..=b'9') => {
-                let number = self.cursor.number()?;
-                Ok(single(number).map_or(Slot::Wrong(Found::NoSingle), Slot::Single))
+                let (number, at) = self.cursor.number(at)?;
+                Ok((single(number).map_or(Slot::Wrong(Found::NoSingle), Slot::Single), at))
             }
-            (Kind::Time, b'-' | b'0'..=b'9') => Ok(match self.int()? {
-                Slot::Int(number) => self.unit.millis(number).map_or(Slot::Wrong(Found::FarTime), Slot::Int),
-                other => other,
-            }),
-            (Kind::Text, b'"') => self.text(),
-            (Kind::Time, b'"') => self.time(),
-            (Kind::Bytes, b'"') => self.base64(),
-            (Kind::Floats, b'[') => self.floats(),
+            (Kind::Time, b'"') => {
+                let (text, at) = self.cursor.string(at)?;
+                let time = time::parse(self.cursor.bytes(text));
+                Ok((time.map_or(Slot::Wrong(Found::NoTime), Slot::Int), at))
+            }
+            (Kind::Bytes, b'"') => self.base64(at),
+            (Kind::Floats, b'[') => self.floats(at),
             (Kind::Boolean, byte @ (b't' | b'f')) => {
-                self.cursor.skip()?;
-                Ok(Slot::Boolean(byte == b't'))
+                let (_, at) = self.cursor.skip(at)?;
+                Ok((Slot::Boolean(byte == b't'), at))
             }
-            _ => self.other(),
+            _ => {
+                let (found, at) = self.cursor.skip(at)?;
+                Ok((if found == Found::Null { Slot::Null } else { Slot::Wrong(found) }, at))
+            }
         }
     }
 
-    /// A value that does not begin as the column's values do.
-    #[cold]
-    fn other(&mut self) -> Result<Slot, Broken> {
-        Ok(match self.cursor.skip()? {
-            Found::Null => Slot::Null,
-            found => Slot::Wrong(found),
-        })
-    }
-
-    #[inline(always)]
-    fn int(&mut self) -> Result<Slot, Broken> {
-        Ok(match self.cursor.number()? {
-            Number::Int(number) => Slot::Int(number),
-            Number::Float(_) => Slot::Wrong(Found::Number),
-        })
-    }
-
-    #[inline(always)]
-    fn text(&mut self) -> Result<Slot, Broken> {
-        Ok(match self.cursor.string()? {
-            Text::Plain(piece) => Slot::Plain(piece),
-            Text::Made(piece) => Slot::Made(piece),
-        })
-    }
-
-    fn time(&mut self) -> Result<Slot, Broken> {
-        let text = self.cursor.string()?;
-        let time = time::parse(self.cursor.bytes(text));
-        Ok(time.map_or(Slot::Wrong(Found::NoTime), Slot::Int))
-    }
-
-    fn base64(&mut self) -> Result<Slot, Broken> {
+    fn base64(&mut self, at: usize) -> Result<(Slot, usize), Broken> {
         let start = self.cursor.made.len();
-        let decoded = match self.cursor.string()? {
+        let (text, at) = self.cursor.string(at)?;
+        let decoded = match text {
             Text::Plain(piece) => base64::decode(piece.of(self.cursor.input), self.cursor.made),
             // A slash may be escaped.
             Text::Made(_) => {
@@ -175,42 +167,52 @@ impl Walk<'_> {
                 base64::decode(&text, self.cursor.made)
             }
         };
-        Ok(match decoded {
+        let slot = match decoded {
             Some(()) => Slot::Made(Piece::new(start, self.cursor.made.len())),
             None => Slot::Wrong(Found::NoBase64),
-        })
+        };
+        Ok((slot, at))
     }
 
     /// Reads an array to its end, even if it turns out to be none of numbers.
-    fn floats(&mut self) -> Result<Slot, Broken> {
+    fn floats(&mut self, at: usize) -> Result<(Slot, usize), Broken> {
         let start = self.cursor.made.len();
         let mut wrong = None;
-        self.cursor.enter()?;
-        if self.cursor.space() != b']' {
-            loop {
-                if let Err(found) = self.element()? {
-                    wrong = wrong.or(Some(found));
+        let at = self.cursor.enter(at)?;
+        let (byte, mut at) = self.cursor.space(at);
+        while byte != b']' {
+            let (element, behind) = self.element(at)?;
+            wrong = wrong.or(element.err());
+            let (byte, behind) = self.cursor.space(behind);
+            match byte {
+                b',' => (_, at) = self.cursor.space(behind + 1),
+                b']' => {
+                    at = behind;
+                    break;
                 }
-                match self.cursor.space() {
-                    b',' => self.cursor.at += 1,
-                    b']' => break,
-                    _ => return self.cursor.fail("a comma or a closing bracket is wanted"),
-                }
-                self.cursor.space();
+                _ => return self.cursor.fail(behind, "a comma or a closing bracket is wanted"),
             }
         }
-        self.cursor.leave();
-        Ok(wrong.map_or(Slot::Made(Piece::new(start, self.cursor.made.len())), Slot::Wrong))
+        let piece = Piece::new(start, self.cursor.made.len());
+        Ok((wrong.map_or(Slot::Made(piece), Slot::Wrong), self.cursor.leave(at)))
     }
 
-    fn element(&mut self) -> Result<Result<(), Found>, Broken> {
-        if !matches!(self.cursor.peek(), b'-' | b'0'..=b'9') {
-            self.cursor.skip()?;
-            return Ok(Err(Found::NoNumbers));
+    fn element(&mut self, at: usize) -> Result<(Result<(), Found>, usize), Broken> {
+        if !matches!(self.cursor.byte(at), b'-' | b'0'..=b'9') {
+            let (_, at) = self.cursor.skip(at)?;
+            return Ok((Err(Found::NoNumbers), at));
         }
-        let number = self.cursor.number()?;
+        let (number, at) = self.cursor.number(at)?;
         let element = single(number).ok_or(Found::NoSingle);
-        Ok(element.map(|element| self.cursor.made.extend_from_slice(&element.to_le_bytes())))
+        Ok((element.map(|element| self.cursor.made.extend_from_slice(&element.to_le_bytes())), at))
+    }
+}
+
+#[inline(always)]
+fn int(number: Number) -> Slot {
+    match number {
+        Number::Int(number) => Slot::Int(number),
+        Number::Float(_) => Slot::Wrong(Found::Number),
     }
 }
 

@@ -120,7 +120,9 @@ fn load_in_time(runtime: &Runtime, bytes: &Arc<[u8]>) -> Result<Session> {
 }
 
 fn unreadable(why: &str) -> Error {
-    Error::new(Code::ModelUnreadable, format!("ONNX Runtime can't load it: {why}"))
+    let outside = why.contains("External data path");
+    let advice = if outside { ". Its weights are in another file: save it as one" } else { "" };
+    Error::new(Code::ModelUnreadable, format!("ONNX Runtime can't load it: {why}{advice}"))
 }
 
 fn try_out(session: Session, shape: &Arc<Shape>, schema: &Schema) -> Result<Vec<usize>> {

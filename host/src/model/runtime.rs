@@ -1,10 +1,12 @@
 //! The library of ONNX Runtime: found, loaded once, never unloaded.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
@@ -110,7 +112,13 @@ fn first_of(candidates: Vec<Candidate>) -> Result<Runtime> {
 }
 
 fn start(path: &Path) -> Result<Environment, String> {
-    let builder = ort::init_from(path).map_err(|error| error.to_string())?;
+    let builder = ort::init_from(path).map_err(|error| match &error {
+        // The loader's own words are the source.
+        LoadDynamicError::Dlopen { error: outer, .. } => {
+            outer.source().map_or_else(|| error.to_string(), ToString::to_string)
+        }
+        _ => error.to_string(),
+    })?;
     // What ONNX Runtime logs as errors comes back as errors too; left alone it would write a line to
     // stderr for each bad record.
     let log = |_: LogLevel, _: &str, _: &str, place: &str, message: &str| {

@@ -21,6 +21,10 @@ use crate::model::words;
 /// Rows of one call of ONNX Runtime. More gain nothing, and its intermediate results grow with them.
 pub(super) const MICRO_BATCH: usize = 1024;
 
+/// Where a model may find weights outside of its own file: a folder that nothing can be in. Without it
+/// ONNX Runtime would look in the working directory.
+const ELSEWHERE: (&str, &str) = ("session.model_external_initializers_file_folder_path", "/dev/null");
+
 /// Loads a model for the calling thread alone: no thread pool, no arena that keeps the largest batch's
 /// memory, nothing on stderr.
 pub(super) fn load(environment: &Environment, bytes: &[u8]) -> ort::Result<Session> {
@@ -32,6 +36,7 @@ pub(super) fn load(environment: &Environment, bytes: &[u8]) -> ort::Result<Sessi
         .with_memory_pattern(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_log_level(LogLevel::Error)?
+        .with_config_entry(ELSEWHERE.0, ELSEWHERE.1)?
         .commit_from_memory(bytes)
 }
 

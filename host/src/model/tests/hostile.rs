@@ -43,6 +43,24 @@ fn files_that_can_not_be_read() {
     assert!(error.message.contains("ONNX Runtime can't load it: "), "{}", error.message);
 }
 
+/// The digest would not cover it, and a model could have any file read.
+#[test]
+fn weights_in_another_file_are_not_read() {
+    let scratch = Scratch::new("external");
+    let columns = [Column::new("item_id", Kind::Int)];
+    let wanted = Wanted { columns: &columns, ..Wanted::default() };
+    let whole = std::fs::read(fixture("external.onnx")).unwrap();
+    let at = whole.windows(10).position(|part| part == b"Cargo.toml").unwrap();
+    assert!(Path::new("Cargo.toml").exists());
+    for place in [b"Cargo.toml", b"..////null", b"../../Carg", b"/etc/group"] {
+        let bytes = [&whole[..at], place, &whole[at + 10..]].concat();
+        let error = scratch.open(&bytes, &wanted).unwrap_err();
+        assert_eq!(error.code, Code::ModelUnreadable, "{}", error.message);
+    }
+    let (_, message) = refusal("external", &wanted);
+    assert!(message.contains("Its weights are in another file: save it as one"), "{message}");
+}
+
 #[test]
 fn a_batch_size_that_is_fixed_inside_is_found() {
     let features = names(&["a", "b"]);
@@ -183,7 +201,7 @@ fn what_does_not_end_is_given_up() {
     let late = watch::in_time(Duration::from_millis(50), move || forever.recv().is_ok()).unwrap_err();
     assert!(late.starts_with("it did not end within"), "{late}");
     assert!(begun.elapsed() < Duration::from_secs(20));
-    let panicked = watch::in_time(Duration::from_secs(60), || panic!("on purpose")).map(|()| ()).unwrap_err();
+    let panicked = watch::in_time::<()>(Duration::from_secs(60), || panic!("on purpose")).unwrap_err();
     assert!(panicked.starts_with("the wrapper of ONNX Runtime panicked"), "{panicked}");
     assert_eq!(watch::in_time(Duration::from_secs(60), || 1), Ok(1));
 }

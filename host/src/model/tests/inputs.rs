@@ -70,14 +70,6 @@ fn names_that_can_not_be() {
 }
 
 #[test]
-fn a_matrix_of_open_width_must_still_run_with_the_names() {
-    let features = names(&["a", "b"]);
-    let wanted = Wanted { features: &features, ..Wanted::default() };
-    let (code, message) = refusal("open", &Wanted { features: &names(&["a", "b", "c"])[..2], ..wanted });
-    assert_eq!(code, Code::ModelInputs, "{message}");
-}
-
-#[test]
 fn a_fixed_batch() {
     let features = names(&["a", "b", "c"]);
     refused(

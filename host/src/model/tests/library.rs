@@ -73,7 +73,7 @@ fn what_can_not_be_loaded_is_said_without_a_panic() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{text}");
         assert!(
-            text.contains(&format!("ModelRuntime: tried {library} (TAILWATER_ONNXRUNTIME): failed to load")),
+            text.contains(&format!("ModelRuntime: tried {library} (TAILWATER_ONNXRUNTIME): {library}: ")),
             "{text}"
         );
         assert!(text.contains("ONNX Runtime 1.24 or newer is needed"), "{text}");
