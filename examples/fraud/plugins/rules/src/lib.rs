@@ -10,14 +10,14 @@ pub struct Scored<'a> {
     amount_eur: f64,
     country: &'a str,
     category: &'a str,
-    #[from(feature)]
+    #[features]
     count_1h: f32,
-    #[from(feature)]
+    #[features]
     declined_1h: f32,
     /// NaN for a new card, which is above nothing.
-    #[from(feature)]
+    #[features]
     ratio_to_mean: f32,
-    #[from(score)]
+    #[score]
     score: f32,
 }
 
