@@ -156,6 +156,18 @@ impl Batch {
         builder.seal()
     }
 
+    /// All rows of several batches of one schema, in order.
+    pub fn concat(schema: Schema, batches: &[Self]) -> Self {
+        let mut builder = Builder::new(schema);
+        for batch in batches {
+            for (index, view) in batch.columns().enumerate() {
+                (0..batch.rows).for_each(|row| builder.column(index).push_from(view, row));
+            }
+            builder.finish_rows(batch.rows);
+        }
+        builder.seal()
+    }
+
     /// A batch of whole columns of other batches, copied once. All have `rows` rows and the kinds
     /// of `schema`.
     pub fn assemble(schema: Schema, rows: usize, columns: &[View<'_>]) -> Self {

@@ -1,1 +1,128 @@
-//! One TOML file a pipeline.
+//! One TOML file a pipeline. Unknown keys are refused; durations and sizes are text ("30s", "64MiB").
+//!
+//! Every value can be overridden from the environment: `TAILWATER__KAFKA__BROKERS=broker:9092` sets
+//! `brokers` in `[kafka]`, in all pipelines of the process; in `[[source]]` and `[[features]]` the position
+//! comes between: `TAILWATER__SOURCE__0__TOPIC`.
+
+mod overrides;
+mod sections;
+mod units;
+
+use std::path::{Path, PathBuf};
+
+pub use sections::{
+    Delivery, Features, Format, Kafka, Key, Limits, Model, Plugin, Preprocess, Route, Rules, Score, Source,
+    Start, TimeUnit, Tombstones,
+};
+pub use units::{Duration, Size};
+
+use serde::Deserialize;
+
+use crate::error::{Code, Error, Result};
+
+/// A pipeline file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Prefixes the consumer group, client ids, transactional ids and internal topics.
+    pub name: String,
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// Stream threads of this process.
+    #[serde(default = "sections::one_thread")]
+    pub threads: usize,
+    #[serde(default)]
+    pub kafka: Kafka,
+    pub source: Vec<Source>,
+    pub preprocess: Option<Preprocess>,
+    #[serde(default)]
+    pub features: Vec<Features>,
+    pub model: Option<Model>,
+    pub rules: Option<Rules>,
+    /// The ways out, by the names that the rules give them.
+    pub routes: std::collections::BTreeMap<String, Route>,
+    pub dead_letters: sections::DeadLetters,
+    #[serde(default)]
+    pub limits: Limits,
+    /// Where the file is: paths in it are relative to it.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+impl Config {
+    /// Reads a pipeline file, and what the environment overrides in it.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::new(Code::ConfigUnreadable, format!("{}: {error}", path.display())))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self::parse(&text, &folder, std::env::vars()).map_err(|error| error.at(path.display()))
+    }
+
+    /// From text; `environment`: pairs of name and value, those that do not concern us included.
+    pub fn parse(
+        text: &str,
+        folder: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let syntax = |error: toml::de::Error| Error::new(Code::ConfigSyntax, error.to_string().trim_end());
+        // Typed first: only this way errors know their line.
+        let mut config: Self = toml::from_str(text).map_err(syntax)?;
+        let overrides = overrides::of(environment);
+        if !overrides.is_empty() {
+            let table = overrides::apply(toml::from_str(text).map_err(syntax)?, &overrides)?;
+            config = Self::deserialize(table).map_err(|error| {
+                let names: Vec<_> = overrides.iter().map(|o| o.variable.as_str()).collect();
+                Error::new(Code::ConfigSyntax, format!("with {} set: {error}", names.join(", ")))
+            })?;
+        }
+        config.folder = folder.to_owned();
+        config.check()?;
+        Ok(config)
+    }
+
+    /// A path of the file, seen from the process.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Consumer group.
+    pub fn group(&self) -> String {
+        self.name.clone()
+    }
+
+    pub fn client_id(&self, thread: usize) -> String {
+        format!("{}-{thread}", self.name)
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(Code::ConfigValue, message));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || self.name.len() > 100 || !self.name.chars().all(plain) {
+            return refuse(format!("name: {:?} must be 1 to 100 letters, digits, -, _ or .", self.name));
+        }
+        if self.delivery == Delivery::ExactlyOnce {
+            let message = "delivery = \"exactly-once\" is not supported by this version; use \"at-least-once\"";
+            return Err(Error::new(Code::NotYet, message));
+        }
+        if !(1..=1024).contains(&self.threads) {
+            return refuse(format!("threads: {} is not between 1 and 1024", self.threads));
+        }
+        self.limits.check()?;
+        self.kafka.check()?;
+        match self.source.as_slice() {
+            [] => return refuse("a pipeline needs a [[source]]".to_owned()),
+            [source] => source.check(self.preprocess.is_some())?,
+            _ => return Err(Error::new(Code::NotYet, "more than one [[source]] is not supported by this version")),
+        }
+        if self.features.len() > 1 {
+            return Err(Error::new(Code::NotYet, "more than one [[features]] is not supported by this version"));
+        }
+        if self.routes.is_empty() {
+            return refuse("a pipeline needs a route: [routes.NAME] with a topic".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

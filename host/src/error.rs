@@ -96,7 +96,7 @@ codes! {
 impl Code {
     /// From `TW206` or `206`.
     pub fn parse(text: &str) -> Option<Self> {
-        let number = text.trim().trim_start_matches(['T', 't', 'W', 'w']).parse().ok()?;
+        let number = text.trim().trim_start_matches(['T', 't', 'W', 'w']).parse::<u16>().ok()?;
         Self::ALL.iter().copied().find(|code| *code as u16 == number)
     }
 }

@@ -1,1 +1,33 @@
-//! Kafka through librdkafka: the adapter.
+//! Kafka through librdkafka: the adapter behind the ports `Source` and `Sink`, the only room that
+//! knows rdkafka.
+//!
+//! At least once. The law:
+//!
+//! - One consumer and one producer a stream thread; neither is shared.
+//! - A rebalance is never answered inside a callback. It is recorded, comes out of
+//!   [`Source::poll`](crate::engine::ports::Source::poll), and is answered by `start` or `release`,
+//!   when the engine has drained and committed.
+//! - Offsets are committed by the engine alone, after their outputs were delivered. An offset that
+//!   the broker has no longer stops the run: nothing is skipped silently.
+//! - The order of one partition is kept on the way in and, also when a request is tried again, on
+//!   the way out.
+//! - Memory: the source holds at most `fetch_bytes` as they came over the wire (compressed, for each
+//!   broker), plus one batch; the sink at most `queue_bytes`. Record headers are not counted.
+//! - No topic is ever created.
+
+mod cluster;
+mod embedded;
+mod events;
+mod native;
+mod sink;
+mod source;
+mod topics;
+
+pub use cluster::Cluster;
+pub use embedded::EmbeddedBroker;
+pub use sink::{KafkaSink, SinkOptions};
+pub use source::{KafkaSource, SourceOptions, Start};
+pub use topics::{TopicInfo, topics};
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,17 @@
 //! Tailwater scores Kafka streams in real time. Teams write cleaning, feature and decision logic as
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
-//! The rooms, each seeing only those below: `app`, `cli`; `driver`; the adapters `kafka`, `codec`,
-//! `plugin`, `model`; `engine`; `window`, `state`, `pipeline`; `config`; `contract`, `record`,
-//! `columns`, `error`.
+//! The rooms, each seeing only those below: `app`, `cli`; `driver`; `release`; the adapters `kafka`,
+//! `codec`, `plugin`, `model` (never each other); `engine`; `pipeline`; `state`; `window`; `config`;
+//! `contract`, `record`, `columns`, `error`.
 
+pub mod app;
+pub mod cli;
 pub mod codec;
 pub mod columns;
 pub mod config;
 pub mod contract;
+pub mod driver;
 pub mod engine;
 pub mod error;
 pub mod kafka;
@@ -16,5 +19,6 @@ pub mod model;
 pub mod pipeline;
 pub mod plugin;
 pub mod record;
+pub mod release;
 pub mod state;
 pub mod window;

@@ -82,6 +82,21 @@ impl ColumnBuilder {
         self.rows
     }
 
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A value of a kind of fixed width, as a state keeps it: the bits of an `f64` for float and
+    /// single, else an integer.
+    pub fn push_word(&mut self, word: u64) {
+        match self.kind {
+            Kind::Boolean => self.push_boolean(word == 1),
+            Kind::Float => self.push_float(f64::from_bits(word)),
+            Kind::Single => self.push_single(f64::from_bits(word) as f32),
+            _ => self.push_int(word.cast_signed()),
+        }
+    }
+
     pub fn push_boolean(&mut self, value: bool) {
         debug_assert_eq!(self.kind, Kind::Boolean);
         self.values.push(u8::from(value));
@@ -137,6 +152,15 @@ impl ColumnBuilder {
             self.values.extend_from_slice(&[0; 8][..self.kind.width()]);
         }
         self.rows += 1;
+    }
+
+    /// Whatever stands where nobody looks: a null if it may, else zero or empty.
+    pub fn push_filler(&mut self, nullable: bool) {
+        match self.kind {
+            _ if nullable => self.push_null(),
+            kind if kind.is_list() => self.push_bytes(&[]),
+            _ => self.push_word(0),
+        }
     }
 
     /// Row `row` of another column of the same kind.

@@ -19,7 +19,9 @@ pub enum Flaw {
     Bytes { bytes: usize, limit: usize },
     #[error("{got} spans for {columns} columns: {expected} are needed", expected = columns * SPANS_PER_COLUMN)]
     Spans { got: usize, columns: usize },
-    #[error("column {column}: its {part} lie at {position}, {length} bytes long, outside of the {bytes} bytes of data")]
+    #[error(
+        "column {column}: its {part} lie at {position}, {length} bytes long, outside of the {bytes} bytes of data"
+    )]
     Outside { column: String, part: &'static str, position: u32, length: u32, bytes: usize },
     #[error("column {column}: its {part} lie at {position}, which is no multiple of 8")]
     Unaligned { column: String, part: &'static str, position: u32 },

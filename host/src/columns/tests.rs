@@ -54,7 +54,8 @@ fn what_is_built_reads_back_and_passes_the_check() {
 
 #[test]
 fn an_abandoned_row_leaves_no_trace() {
-    let mut builder = Builder::new(schema(&[Column::nullable("a", Kind::Text), Column::nullable("b", Kind::Int)]));
+    let mut builder =
+        Builder::new(schema(&[Column::nullable("a", Kind::Text), Column::nullable("b", Kind::Int)]));
     let row = |builder: &mut Builder, value: Option<i64>| match value {
         Some(value) => {
             builder.column(0).push_bytes(b"x");
@@ -101,7 +102,8 @@ fn assembling_copies_whole_columns() {
 fn every_way_to_lie_is_found() {
     let batch = sample();
     let at = |column: usize, n: usize| column * SPANS_PER_COLUMN + n;
-    let flaw = |spoil: &dyn Fn(&mut Vec<u32>, &mut Vec<u8>)| check(&batch, spoil).expect_err("a flaw").to_string();
+    let flaw =
+        |spoil: &dyn Fn(&mut Vec<u32>, &mut Vec<u8>)| check(&batch, spoil).expect_err("a flaw").to_string();
     let wrong = |part: usize, value: u32| flaw(&|spans, _| spans[part] = value);
 
     assert_eq!(flaw(&|spans, _| drop(spans.pop())), "23 spans for 4 columns: 24 are needed");

@@ -27,12 +27,28 @@ pub trait Features {
     fn compute(&mut self, rows: &Batch) -> Result<Computed, PluginFault>;
 
     /// Executes a tape of a custom fold. `registers` lie one behind the other.
-    fn fold(&mut self, custom: u32, entries: &Batch, tape: &Tape, registers: &[u8]) -> Result<Folded, PluginFault>;
+    fn fold(
+        &mut self,
+        custom: u32,
+        entries: &Batch,
+        tape: &Tape,
+        registers: &[u8],
+    ) -> Result<Folded, PluginFault>;
 }
 
 /// The last stage.
 pub trait Rules {
     fn decide(&mut self, rows: &Batch) -> Result<Decided, PluginFault>;
+}
+
+/// What a column of a model's matrix is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatrixColumn {
+    /// A number of the feature vector: an index into the plugin's features.
+    Feature(usize),
+    /// A boolean, int, float or single: an index into the columns that the model was offered. Null
+    /// becomes NaN.
+    Column(usize),
 }
 
 /// What a model is asked.
@@ -69,9 +85,9 @@ pub trait Encoder {
 
 /// What a poll brought.
 #[derive(Debug)]
-pub enum Polled<'a> {
-    /// Records; none if nothing came in time.
-    Records(Records<'a>),
+pub enum Polled {
+    /// So many records, to be had from [`Source::records`]; none if nothing came in time.
+    Records(usize),
     /// Partitions that are this thread's from now on. [`Source::start`] must follow.
     Assigned(Vec<PartitionId>),
     /// Partitions that are to be given up. Their outputs should be drained and their offsets
@@ -90,7 +106,10 @@ pub struct Limit {
 /// Where records come from. Owned by one thread.
 pub trait Source {
     /// Takes what is there; if that is nothing, waits.
-    fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled<'_>>;
+    fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled>;
+
+    /// What the last poll brought.
+    fn records(&self) -> Records<'_>;
 
     /// The next offset of each of these partitions as the group committed it; `None`: no commit yet.
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>>;
@@ -105,8 +124,8 @@ pub trait Source {
     /// Commits next offsets. `wait`: returns when the broker has them.
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()>;
 
-    /// Keeps the place in the group while nothing is polled.
-    fn keep_alive(&mut self) -> Result<()>;
+    /// Keeps the place in the group while nothing is polled. What comes up is told by the next poll.
+    fn keep_alive(&self) -> Result<()>;
 
     /// Leaves the group, so that nobody waits for a time-out. Everything is committed.
     fn leave(&mut self) -> Result<()>;
@@ -130,8 +149,8 @@ pub trait Sink {
     fn work(&mut self, wait: Duration) -> Result<usize>;
 }
 
-/// Monotonic time, for intervals; and wall time in milliseconds since the epoch, for latencies.
+/// Monotonic time, for intervals.
 pub trait Clock {
+    /// Since some moment of the past.
     fn monotonic(&self) -> Duration;
-    fn wall(&self) -> i64;
 }

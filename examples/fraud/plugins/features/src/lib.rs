@@ -1,0 +1,1 @@
+//! A plugin of the example.

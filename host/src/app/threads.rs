@@ -1,0 +1,85 @@
+//! Stream threads under Kafka.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Run, Stop};
+use crate::config;
+use crate::engine::ports::Clock;
+use crate::engine::{Flow, Lodge, Worker, WorkerOptions};
+use crate::error::{Code, Error, Result};
+use crate::kafka::{KafkaSink, KafkaSource, SinkOptions, SourceOptions, Start};
+
+/// How long an idle thread waits for a record before it looks whether it should end.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+#[derive(Clone, Debug)]
+struct Monotonic(Instant);
+
+impl Clock for Monotonic {
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// All that a thread takes along.
+struct Seat {
+    flow: Flow,
+    source: SourceOptions,
+    sink: SinkOptions,
+    lodge: Arc<Lodge>,
+    options: WorkerOptions,
+    stop: Stop,
+}
+
+/// Starts a stream thread. How it ended is told to `report`.
+pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: UnboundedSender<Result<()>>) -> Result<()> {
+    let (config, client_id) = (&run.config, run.config.client_id(thread));
+    let seat = Seat {
+        flow: run.release.flow(&run.meter)?,
+        source: SourceOptions {
+            cluster: run.cluster(),
+            group: config.group(),
+            client_id: client_id.clone(),
+            topics: run.release.pipeline().topics.clone(),
+            start: match config.kafka.start {
+                config::Start::Earliest => Start::Earliest,
+                config::Start::Latest => Start::Latest,
+            },
+            fetch_bytes: config.limits.fetch.bytes(),
+        },
+        sink: SinkOptions {
+            cluster: run.cluster(),
+            client_id: client_id.clone(),
+            queue_bytes: config.limits.send.bytes(),
+            message_bytes: config.limits.record.bytes(),
+        },
+        lodge: Arc::clone(&run.lodge),
+        options: WorkerOptions { commit_interval: config.kafka.commit_interval.get(), patience: PATIENCE },
+        stop: stop.clone(),
+    };
+    let place = format!("pipeline {}, thread {thread}", config.name);
+    let body = move || {
+        let ended = catch_unwind(AssertUnwindSafe(|| seat.work()));
+        let ended = ended.unwrap_or_else(|_| Err(Error::new(Code::Internal, "it panicked; the message stands above")));
+        // Nobody listens any more if the process is ending.
+        let _ = report.send(ended.map_err(|error| error.at(place)));
+    };
+    let spawned = std::thread::Builder::new().name(client_id).spawn(body);
+    spawned.map(drop).map_err(|error| Error::new(Code::Internal, format!("no stream thread: {error}")))
+}
+
+impl Seat {
+    fn work(self) -> Result<()> {
+        let Self { flow, source, sink, lodge, options, stop } = self;
+        let (source, sink) = (KafkaSource::connect(source)?, KafkaSink::connect(sink)?);
+        let mut worker = Worker::new(flow, source, sink, Monotonic(Instant::now()), lodge, options);
+        while !stop.asked() {
+            worker.step()?;
+        }
+        worker.stop()
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line.
+
+mod explain;
+mod summary;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{self, Run, Stop};
+use crate::config::Config;
+use crate::error::{Code, Result};
+use crate::release::Runtimes;
+
+/// Scores Kafka streams in real time through sandboxed WebAssembly plugins and ONNX models.
+#[derive(Debug, Parser)]
+#[command(name = "tailwater", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs pipelines until SIGTERM or Ctrl-C.
+    Run(Pipelines),
+    /// Loads and checks pipelines, their plugins and models, without running them.
+    Validate {
+        #[command(flatten)]
+        pipelines: Pipelines,
+        /// Also asks the brokers whether all topics are there.
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Explains an error code, such as TW206.
+    Explain {
+        #[arg(value_parser = |text: &str| Code::parse(text).ok_or("there is no such code; they look like TW206"))]
+        code: Code,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Pipelines {
+    /// Pipeline files.
+    #[arg(required = true, value_name = "PIPELINE.toml")]
+    files: Vec<PathBuf>,
+    /// ONNX Runtime's library; without it, where the system keeps it.
+    #[arg(long, env = "TAILWATER_ONNXRUNTIME", value_name = "FILE")]
+    onnxruntime: Option<PathBuf>,
+    /// Where compiled plugins are kept; must be writable by the host's user only.
+    #[arg(long, env = "TAILWATER_CACHE", value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Run(pipelines) => app::run(&pipelines.load()?, &Stop::default()),
+            Command::Validate { pipelines, connect } => {
+                for run in &pipelines.load()? {
+                    if connect {
+                        run.check_topics()?;
+                    }
+                    println!("{}", summary::Summary(run));
+                }
+                Ok(())
+            }
+            Command::Explain { code } => {
+                println!("{}", explain::page(code));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Pipelines {
+    fn load(self) -> Result<Vec<Run>> {
+        let configs = self.files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
+        let runtimes = Runtimes::new(self.cache.or_else(default_cache), self.onnxruntime)?;
+        configs.into_iter().map(|config| Run::load(config, &runtimes)).collect()
+    }
+}
+
+fn default_cache() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    base.map(|base| base.join("tailwater"))
+}

@@ -1,0 +1,326 @@
+//! The sections of a pipeline file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, Size};
+use crate::error::{Code, Error, Result};
+
+/// What is promised about outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    ExactlyOnce,
+    /// Nothing is skipped; after a crash some outputs come twice.
+    #[default]
+    AtLeastOnce,
+}
+
+pub(super) fn one_thread() -> usize {
+    1
+}
+
+/// `[kafka]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// `HOST:PORT`, several with commas.
+    pub brokers: String,
+    /// Where to begin without a committed offset.
+    pub start: Start,
+    /// How often offsets are committed, at most.
+    pub commit_interval: Duration,
+    /// Replicas of topics that the pipeline makes for itself.
+    pub internal_replication: u16,
+    /// Passed to librdkafka.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            brokers: "localhost:9092".to_owned(),
+            start: Start::Earliest,
+            commit_interval: Duration::from_millis(100),
+            internal_replication: 3,
+            properties: BTreeMap::new(),
+        }
+    }
+}
+
+impl Kafka {
+    pub(super) fn check(&self) -> Result<()> {
+        let interval = self.commit_interval.get();
+        if interval.is_zero() || interval.as_secs() > 60 {
+            return Err(value(format!("kafka.commit_interval: {interval:?} is not between 1ms and 60s")));
+        }
+        if self.brokers.trim().is_empty() {
+            return Err(value("kafka.brokers: is empty".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    #[default]
+    Earliest,
+    Latest,
+}
+
+/// `[[source]]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub topic: String,
+    #[serde(default)]
+    pub format: Format,
+    /// Of numbers that are times.
+    #[serde(default)]
+    pub time_unit: TimeUnit,
+    #[serde(default)]
+    pub tombstones: Tombstones,
+    /// The columns that the producer partitions by, as the preprocessor gives them.
+    #[serde(default)]
+    pub partitioned_by: Vec<String>,
+    /// The column of the event time, as the preprocessor gives it. Features need it.
+    pub event_time: Option<String>,
+    /// Without a preprocessor: what to decode, `name = "kind"`, a `?` behind the kind for what may be missing.
+    #[serde(default)]
+    pub columns: BTreeMap<String, String>,
+}
+
+impl Source {
+    pub(super) fn check(&self, preprocessed: bool) -> Result<()> {
+        if preprocessed != self.columns.is_empty() {
+            let message = if preprocessed {
+                "source.columns: the preprocessor says what to decode; remove one of them"
+            } else {
+                "source.columns: without [preprocess] say here what to decode"
+            };
+            return Err(value(message.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    #[default]
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum TimeUnit {
+    #[serde(rename = "s")]
+    Seconds,
+    #[default]
+    #[serde(rename = "ms")]
+    Milliseconds,
+    #[serde(rename = "us")]
+    Microseconds,
+    #[serde(rename = "ns")]
+    Nanoseconds,
+}
+
+/// What becomes of records without a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tombstones {
+    /// They are passed over, and counted.
+    #[default]
+    Skip,
+    DeadLetter,
+}
+
+/// What every stage with a plugin has.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Plugin {
+    /// The `.wasm` file.
+    pub plugin: PathBuf,
+    /// Given to the plugin.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// What the plugin may import.
+    #[serde(default = "default_grants")]
+    pub grants: Vec<String>,
+    /// That long may one call take.
+    #[serde(default = "default_time_limit")]
+    pub time_limit: Duration,
+    /// Of the plugin's memory.
+    #[serde(default = "default_memory_limit")]
+    pub memory_limit: Size,
+}
+
+fn default_grants() -> Vec<String> {
+    vec!["log".to_owned()]
+}
+
+fn default_time_limit() -> Duration {
+    Duration::from_millis(250)
+}
+
+fn default_memory_limit() -> Size {
+    Size::from_mib(64)
+}
+
+macro_rules! plugin_section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+            #[serde(skip_serializing)]
+            plugin: PathBuf,
+            #[serde(default)]
+            settings: toml::Table,
+            #[serde(default = "default_grants", skip_serializing)]
+            grants: Vec<String>,
+            #[serde(default = "default_time_limit", skip_serializing)]
+            time_limit: Duration,
+            #[serde(default = "default_memory_limit", skip_serializing)]
+            memory_limit: Size,
+        }
+
+        impl $name {
+            /// What it has in common with the other stages.
+            pub fn plugin(&self) -> Plugin {
+                Plugin {
+                    plugin: self.plugin.clone(),
+                    settings: self.settings.clone(),
+                    grants: self.grants.clone(),
+                    time_limit: self.time_limit,
+                    memory_limit: self.memory_limit,
+                }
+            }
+        }
+    };
+}
+
+plugin_section! {
+    /// `[preprocess]`
+    Preprocess {}
+}
+
+plugin_section! {
+    /// `[[features]]`
+    Features {
+        /// The columns whose values make the key of the windows.
+        key: Key,
+    }
+}
+
+plugin_section! {
+    /// `[rules]`
+    Rules {}
+}
+
+/// One column or several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "the name of a column, or a list of names")]
+pub enum Key {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Key {
+    pub fn columns(&self) -> &[String] {
+        match self {
+            Self::One(column) => std::slice::from_ref(column),
+            Self::Several(columns) => columns,
+        }
+    }
+}
+
+/// `[model]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The `.onnx` file.
+    #[serde(skip_serializing)]
+    pub file: PathBuf,
+    /// Names of the input matrix's columns, for a model that does not carry them.
+    pub features: Option<Vec<String>>,
+    /// What the model's outputs are called; without it the one score is called `score`.
+    #[serde(default)]
+    pub scores: BTreeMap<String, Score>,
+}
+
+/// One column of a model's output.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    pub output: String,
+    /// 0-based; needed where the output has several.
+    pub column: Option<usize>,
+}
+
+/// `[routes.NAME]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub topic: String,
+}
+
+/// `[dead_letters]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetters {
+    pub topic: String,
+}
+
+/// `[limits]`: memory and batches.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Records that a batch may have.
+    pub batch_rows: usize,
+    /// Bytes of records that a batch may have; a single larger record is a batch of its own.
+    pub batch_bytes: Size,
+    /// Read ahead, a thread.
+    pub fetch: Size,
+    /// Waiting to be sent, a thread.
+    pub send: Size,
+    /// A record that is sent; also the largest that is decoded.
+    pub record: Size,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            batch_rows: 1024,
+            batch_bytes: Size::from_mib(4),
+            fetch: Size::from_mib(16),
+            send: Size::from_mib(16),
+            record: Size::from_mib(8),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn check(&self) -> Result<()> {
+        if !(1..=65_536).contains(&self.batch_rows) {
+            return Err(value(format!("limits.batch_rows: {} is not between 1 and 65536", self.batch_rows)));
+        }
+        for (name, size) in [("batch_bytes", self.batch_bytes), ("record", self.record)] {
+            if !(1024..=256 << 20).contains(&size.bytes()) {
+                return Err(value(format!("limits.{name}: {size:?} is not between 1KiB and 256MiB")));
+            }
+        }
+        for (name, size) in [("fetch", self.fetch), ("send", self.send)] {
+            if !(1 << 20..=1 << 30).contains(&size.bytes()) {
+                return Err(value(format!("limits.{name}: {size:?} is not between 1MiB and 1GiB")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn value(message: String) -> Error {
+    Error::new(Code::ConfigValue, message)
+}

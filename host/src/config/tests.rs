@@ -1,0 +1,91 @@
+use std::path::Path;
+
+use super::*;
+
+const MINIMAL: &str = r#"
+name = "clicks"
+routes.output.topic = "click_predictions"
+dead_letters.topic = "bad"
+
+[kafka]
+brokers = "one:9092"
+commit_interval = "50ms"
+
+[[source]]
+topic = "user_clicks"
+
+[preprocess]
+plugin = "clean.wasm"
+settings = { most = 5 }
+"#;
+
+fn parse(text: &str) -> Result<Config> {
+    with_environment(text, &[])
+}
+
+fn with_environment(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(text, Path::new("etc"), environment)
+}
+
+/// The error after one replacement in the minimal file.
+fn broken(from: &str, to: &str) -> Error {
+    assert!(MINIMAL.contains(from), "{from}");
+    parse(&MINIMAL.replacen(from, to, 1)).expect_err("an error")
+}
+
+#[test]
+fn a_minimal_file() {
+    let config = parse(MINIMAL).expect("valid");
+    assert_eq!(config.path(&config.preprocess.as_ref().expect("given").plugin().plugin), Path::new("etc/clean.wasm"));
+    assert_eq!(config.kafka.commit_interval.get(), std::time::Duration::from_millis(50));
+    assert_eq!(config.limits.batch_rows, 1024);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_their_place() {
+    let error = broken("commit_interval", "comit_interval");
+    assert_eq!(error.code, Code::ConfigSyntax);
+    assert!(error.message.contains("line 8") && error.message.contains("comit_interval"), "{error}");
+    assert!(broken("settings", "setings").message.contains("unknown field `setings`"));
+}
+
+#[test]
+fn values_are_checked() {
+    for (from, to, code, says) in [
+        ("\"50ms\"", "\"50\"", Code::ConfigSyntax, "is not a duration such as"),
+        ("\"50ms\"", "50", Code::ConfigSyntax, "a duration such as"),
+        ("\"50ms\"", "\"0s\"", Code::ConfigValue, "kafka.commit_interval"),
+        ("\"clicks\"", "\"clicks and more\"", Code::ConfigValue, "name: "),
+        ("[preprocess]", "delivery = 1\n[preprocess]", Code::ConfigSyntax, "delivery"),
+        ("name = \"clicks\"", "name = \"clicks\"\ndelivery = \"exactly-once\"", Code::NotYet, "exactly-once"),
+        ("name = \"clicks\"", "name = \"clicks\"\nthreads = 0", Code::ConfigValue, "threads"),
+        ("topic = \"user_clicks\"", "topic = \"a\"\n[[source]]\ntopic = \"b\"", Code::NotYet, "more than one"),
+        ("topic = \"user_clicks\"", "topic = \"a\"\ncolumns.a = \"int\"", Code::ConfigValue, "source.columns"),
+        ("[kafka]", "[limits]\nbatch_rows = 0\n[kafka]", Code::ConfigValue, "limits.batch_rows"),
+        ("[kafka]", "[limits]\nfetch = \"1TiB\"\n[kafka]", Code::ConfigSyntax, "is not a size such as"),
+        ("routes.output.topic = \"click_predictions\"", "", Code::ConfigSyntax, "missing field `routes`"),
+    ] {
+        let error = broken(from, to);
+        assert_eq!(error.code, code, "{error}");
+        assert!(error.message.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn the_environment_overrides() {
+    let environment = [("TAILWATER__KAFKA__BROKERS", "two:9092"), ("TAILWATER__THREADS", "4"),
+        ("TAILWATER__SOURCE__0__TOPIC", "tx"), ("TAILWATER__PREPROCESS__SETTINGS__MOST", "7.5"), ("HOME", "x")];
+    let config = with_environment(MINIMAL, &environment).expect("valid");
+    assert_eq!((config.kafka.brokers.as_str(), config.threads), ("two:9092", 4));
+    assert_eq!(config.source[0].topic, "tx");
+    assert_eq!(config.preprocess.expect("given").plugin().settings["most"].as_float(), Some(7.5));
+}
+
+#[test]
+fn a_wrong_override_names_its_variable() {
+    let error = with_environment(MINIMAL, &[("TAILWATER__KAFKA__BROKER", "x")]).expect_err("an error");
+    assert!(error.message.contains("TAILWATER__KAFKA__BROKER") && error.message.contains("unknown field"), "{error}");
+    let error = with_environment(MINIMAL, &[("TAILWATER__SOURCE__7__TOPIC", "x")]).expect_err("an error");
+    assert!(error.message.contains("no place \"7\""), "{error}");
+}

@@ -1,0 +1,189 @@
+//! The ports of the driver: a source and a sink in memory, and a clock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::engine::ports::{Clock, Limit, Polled, Sent as Taken, Sink, Source};
+use crate::error::Result;
+use crate::record::{Header, Message, PartitionId, Record, Records};
+
+/// A record given to the driver.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    pub partition: i32,
+    pub key: Option<Vec<u8>>,
+    /// `None`: a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Milliseconds.
+    pub timestamp: Option<i64>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Given {
+    /// In partition 0, without key, timestamp and headers.
+    pub fn value(value: impl Into<Vec<u8>>) -> Self {
+        Self { value: Some(value.into()), ..Self::default() }
+    }
+
+    pub fn with_key(self, key: impl Into<Vec<u8>>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
+    pub fn in_partition(self, partition: i32) -> Self {
+        Self { partition, ..self }
+    }
+}
+
+/// A message that the pipeline sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub topic: String,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub timestamp: Option<i64>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Sent {
+    /// The value of a header as text; empty without it.
+    pub fn header(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(header, _)| header == name);
+        let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
+        String::from_utf8_lossy(value).into_owned()
+    }
+
+    /// The value as JSON; null if it is none.
+    pub fn json(&self) -> serde_json::Value {
+        self.value.as_deref().and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default()
+    }
+}
+
+/// Records that wait in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    waiting: VecDeque<(PartitionId, i64, Given)>,
+    batch: Vec<(PartitionId, i64, Given)>,
+    assigned: Vec<PartitionId>,
+    committed: BTreeMap<PartitionId, i64>,
+    cuts: Vec<usize>,
+    next_cut: usize,
+}
+
+impl Memory {
+    pub(super) fn assign(&mut self, id: PartitionId) {
+        self.assigned.push(id);
+    }
+
+    pub(super) fn push(&mut self, id: PartitionId, offset: i64, record: Given) {
+        self.waiting.push_back((id, offset, record));
+    }
+
+    pub(super) fn cut(&mut self, sizes: Vec<usize>) {
+        (self.cuts, self.next_cut) = (sizes, 0);
+    }
+
+    pub(super) fn commits(&self) -> Vec<(PartitionId, i64)> {
+        self.committed.iter().map(|(id, offset)| (*id, *offset)).collect()
+    }
+}
+
+impl Source for Memory {
+    fn poll(&mut self, _wait: Duration, limit: Limit) -> Result<Polled> {
+        if !self.assigned.is_empty() {
+            return Ok(Polled::Assigned(std::mem::take(&mut self.assigned)));
+        }
+        let cut = self.cuts.get(self.next_cut).copied().unwrap_or(limit.rows).clamp(1, limit.rows);
+        self.next_cut = (self.next_cut + 1).checked_rem(self.cuts.len()).unwrap_or(0);
+        self.batch = self.waiting.drain(..cut.min(self.waiting.len())).collect();
+        Ok(Polled::Records(self.batch.len()))
+    }
+
+    fn records(&self) -> Records<'_> {
+        let mut records = Records::default();
+        for (from, offset, given) in &self.batch {
+            let start = records.headers.len() as u32;
+            let headers = given.headers.iter();
+            records.headers.extend(headers.map(|(name, value)| Header { name, value: value.as_deref() }));
+            records.rows.push(Record {
+                from: *from,
+                offset: *offset,
+                timestamp: given.timestamp,
+                key: given.key.as_deref(),
+                value: given.value.as_deref(),
+                headers: start..records.headers.len() as u32,
+            });
+        }
+        records
+    }
+
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+        Ok(partitions.iter().map(|id| self.committed.get(id).copied()).collect())
+    }
+
+    fn start(&mut self, _partitions: &[PartitionId]) -> Result<()> {
+        Ok(())
+    }
+
+    fn release(&mut self, _partitions: &[PartitionId]) -> Result<()> {
+        Ok(())
+    }
+
+    fn commit(&mut self, offsets: &[(PartitionId, i64)], _wait: bool) -> Result<()> {
+        self.committed.extend(offsets.iter().copied());
+        Ok(())
+    }
+
+    fn keep_alive(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Messages, as they were sent.
+#[derive(Debug, Default)]
+pub(super) struct Shelf(Vec<Sent>);
+
+impl Shelf {
+    pub fn take(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Sink for Shelf {
+    fn send(&mut self, message: Message<'_>) -> Result<Taken> {
+        let header = |header: &Header<'_>| (header.name.to_owned(), header.value.map(<[u8]>::to_vec));
+        self.0.push(Sent {
+            topic: message.topic.to_owned(),
+            key: message.key.map(<[u8]>::to_vec),
+            value: message.value.map(<[u8]>::to_vec),
+            timestamp: message.timestamp,
+            headers: message.headers.iter().map(header).collect(),
+        });
+        Ok(Taken::Taken)
+    }
+
+    fn work(&mut self, _wait: Duration) -> Result<usize> {
+        Ok(0)
+    }
+}
+
+/// A clock that stands still until it is moved. A clone shows the same time.
+#[derive(Clone, Debug, Default)]
+pub struct VirtualClock(Arc<AtomicU64>);
+
+impl VirtualClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_nanos() as u64, Relaxed);
+    }
+}
+
+impl Clock for VirtualClock {
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Relaxed))
+    }
+}

@@ -1,0 +1,134 @@
+//! The last stage: rules, and what they decide as bytes.
+
+use crate::columns::{Batch, Builder, Column, Kind, Schema, View};
+use crate::contract::NO_ROUTE;
+use crate::error::{Code, Refusal, Result};
+use crate::pipeline::{DecisionColumn, DecisionNode, Stage};
+
+use super::Flow;
+use super::intake::part;
+use crate::engine::answers;
+use crate::engine::bisect::bisect;
+use crate::engine::meter::Meter;
+use crate::engine::outbox::Outbox;
+use crate::engine::work::{Work, refusals};
+
+impl Flow {
+    pub(super) fn decide(&mut self, mut work: Work, outbox: &mut Outbox) -> Result<()> {
+        if work.len() == 0 {
+            return Ok(());
+        }
+        let pipeline = std::sync::Arc::clone(&self.pipeline);
+        let node = &pipeline.decision;
+        let seen = seen(node, &work);
+        let Some(plugin) = &mut self.parts.rules else {
+            let route = vec![0; seen.rows()];
+            self.encode(&seen, &route, &work, outbox);
+            return Ok(());
+        };
+        let routes = pipeline.routes.len();
+        let pieces = bisect(seen.rows(), |range| {
+            let count = range.len();
+            let answer = match part(&seen, range) {
+                Some(part) => plugin.decide(&part)?,
+                None => plugin.decide(&seen)?,
+            };
+            answers::decided(&node.output, routes, count, answer)
+        })?;
+
+        let (mut batches, mut route, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (range, answer) in pieces {
+            match answer {
+                Ok((batch, part, rejected)) => {
+                    let rejected: Vec<_> = refusals(range.start, rejected).collect();
+                    let stays = |row: &u32| rejected.binary_search_by_key(&(range.start as u32 + row), |r| r.0).is_err();
+                    let keep: Vec<u32> = (0..range.len() as u32).filter(stays).collect();
+                    route.extend(keep.iter().map(|row| part[*row as usize]));
+                    batches.push(if rejected.is_empty() { batch } else { batch.gather(&keep) });
+                    refused.extend(rejected);
+                }
+                Err(refusal) => refused.push((range.start as u32, refusal)),
+            }
+        }
+        self.refuse(Stage::Rules, refused, &mut work, outbox);
+        let rows = match batches.len() {
+            1 => batches.remove(0),
+            _ => Batch::concat(node.output.clone(), &batches),
+        };
+        self.encode(&rows, &route, &work, outbox);
+        Ok(())
+    }
+
+    fn encode(&mut self, rows: &Batch, route: &[u8], work: &Work, outbox: &mut Outbox) {
+        let (mut sent, limit) = (0, self.pipeline.bounds.message_bytes);
+        for (row, (place, route)) in work.places.iter().zip(route).enumerate() {
+            if *route == NO_ROUTE {
+                Meter::add(&self.meter.dropped, 1);
+                continue;
+            }
+            let encoder = &mut self.parts.encoder;
+            let size = outbox.decide(*place, usize::from(*route), |into| encoder.encode(rows, row, into));
+            if size > limit {
+                outbox.retract();
+                let message = format!("the decision has {size} bytes; limits.record is {limit}");
+                self.meter.dead_letter(Stage::Encode, Code::TooLarge);
+                outbox.refuse(*place, Stage::Encode, Refusal::new(Code::TooLarge, message));
+            } else {
+                sent += 1;
+            }
+        }
+        Meter::add(&self.meter.decisions, sent);
+    }
+}
+
+/// The batch that the rules see.
+fn seen(node: &DecisionNode, work: &Work) -> Batch {
+    let made = |column: &DecisionColumn| !matches!(column, DecisionColumn::Record(_));
+    let schema: Schema = node
+        .input
+        .iter()
+        .zip(&*node.seen)
+        .filter(|(from, _)| made(from))
+        .map(|(_, column)| Column::new(column.name.clone(), column.kind))
+        .collect();
+    let mut builder = Builder::new(schema);
+    for (index, from) in node.input.iter().filter(|from| made(from)).enumerate() {
+        write(*from, work, &mut builder, index);
+    }
+    builder.finish_rows(work.len());
+    let numbers = builder.seal();
+    let mut next = 0;
+    let views: Vec<View<'_>> = node
+        .input
+        .iter()
+        .map(|from| match from {
+            DecisionColumn::Record(index) => work.rows.column(*index),
+            _ => {
+                next += 1;
+                numbers.column(next - 1)
+            }
+        })
+        .collect();
+    Batch::assemble(node.seen.clone(), work.len(), &views)
+}
+
+/// A column of features or scores.
+fn write(from: DecisionColumn, work: &Work, builder: &mut Builder, index: usize) {
+    let column = builder.column(index);
+    let (matrix, width, at) = match from {
+        DecisionColumn::Vector if work.features == 0 => {
+            return (0..work.len()).for_each(|_| column.push_floats([]));
+        }
+        DecisionColumn::Vector => {
+            return work.matrix.chunks(work.features).for_each(|row| column.push_floats(row.iter().copied()));
+        }
+        DecisionColumn::Feature(at) => (&work.matrix, work.features, at),
+        DecisionColumn::Score(at) => (&work.scores, work.score_names, at),
+        DecisionColumn::Record(_) => return,
+    };
+    let values = matrix.chunks(width).map(|row| row[at]);
+    match column.kind() {
+        Kind::Float => values.for_each(|value| column.push_float(value.into())),
+        _ => values.for_each(|value| column.push_single(value)),
+    }
+}

@@ -1,0 +1,37 @@
+//! Counts of what passed, for all threads of a pipeline.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Code;
+use crate::pipeline::Stage;
+
+/// Raised once a batch.
+#[derive(Debug, Default)]
+pub struct Meter {
+    pub batches: AtomicU64,
+    pub records: AtomicU64,
+    /// Records without a value that were passed over.
+    pub tombstones: AtomicU64,
+    /// Rows that the preprocessor dropped without a word, or the rules sent nowhere.
+    pub dropped: AtomicU64,
+    pub decisions: AtomicU64,
+    /// By stage and code. Rare, hence the lock.
+    dead_letters: Mutex<BTreeMap<(&'static str, Code), u64>>,
+}
+
+impl Meter {
+    pub(super) fn add(counter: &AtomicU64, by: usize) {
+        counter.fetch_add(by as u64, Relaxed);
+    }
+
+    pub(super) fn dead_letter(&self, stage: Stage, code: Code) {
+        let mut counts = self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((stage.name(), code)).or_default() += 1;
+    }
+
+    pub fn dead_letters(&self) -> BTreeMap<(&'static str, Code), u64> {
+        self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

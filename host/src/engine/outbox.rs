@@ -1,0 +1,166 @@
+//! What a batch gave, waiting to be sent: decisions and dead letters, in the order of their rows.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use crate::error::{Refusal, Result};
+use crate::pipeline::{Pipeline, Stage};
+use crate::record::{HEADER_PREFIX, Header, Message, ORIGIN, Origin, OriginText, RELEASE, Records};
+
+/// Which record of a batch a row was made of, and which of its rows it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub record: u32,
+    pub index: u32,
+}
+
+#[derive(Debug)]
+enum What {
+    /// To a route, with a value of ours.
+    Decision { route: usize, value: Range<usize> },
+    /// The record as it came.
+    DeadLetter { stage: Stage, refusal: Refusal },
+}
+
+/// Messages of one batch. They name the records they answer by position.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    values: Vec<u8>,
+    messages: Vec<(Place, What)>,
+}
+
+impl Outbox {
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.messages.clear();
+    }
+
+    /// Decisions and dead letters in it.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(super) fn refuse(&mut self, place: Place, stage: Stage, refusal: Refusal) {
+        self.messages.push((place, What::DeadLetter { stage, refusal }));
+    }
+
+    /// `write` appends the value; says how long it is.
+    pub(super) fn decide(&mut self, place: Place, route: usize, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let start = self.values.len();
+        write(&mut self.values);
+        let value = start..self.values.len();
+        let length = value.len();
+        self.messages.push((place, What::Decision { route, value }));
+        length
+    }
+
+    /// Takes the last decision back.
+    pub(super) fn retract(&mut self) {
+        if let Some((_, What::Decision { value, .. })) = self.messages.pop() {
+            self.values.truncate(value.start);
+        }
+    }
+
+    /// Hands out all messages, in order.
+    pub fn each(
+        &self,
+        pipeline: &Pipeline,
+        records: &Records<'_>,
+        mut send: impl FnMut(Message<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut text = Texts::default();
+        for (place, what) in &self.messages {
+            let record = &records.rows[place.record as usize];
+            let mut headers: Vec<Header<'_>> = Vec::with_capacity(12);
+            let passed = records.headers_of(record).iter();
+            headers.extend(passed.filter(|header| !header.name.starts_with(HEADER_PREFIX)));
+            let origin = Origin { from: record.from, offset: record.offset, index: place.index };
+            let topic = pipeline.topics[usize::from(record.from.source)].as_str();
+            text.origin(topic, origin);
+            if let What::DeadLetter { refusal, .. } = what {
+                text.explain(origin, refusal, record.value);
+            }
+            headers.push(Header { name: ORIGIN, value: Some(text.origin.as_bytes()) });
+            headers.push(Header { name: RELEASE, value: Some(pipeline.identity.release.as_bytes()) });
+            let mut message = Message {
+                topic: &pipeline.dead_letters,
+                key: record.key,
+                value: record.value,
+                timestamp: record.timestamp,
+                headers: &[],
+            };
+            match what {
+                What::Decision { route, value } => {
+                    message.topic = &pipeline.routes[*route].topic;
+                    message.value = Some(&self.values[value.clone()]);
+                }
+                What::DeadLetter { stage, refusal } => {
+                    text.push(&mut headers, pipeline, topic, *stage, refusal);
+                    let rest: usize = headers.iter().map(|h| h.name.len() + h.value.map_or(0, <[u8]>::len)).sum();
+                    let size = rest + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+                    if size > pipeline.bounds.message_bytes {
+                        message.value = None;
+                        headers.push(Header { name: "tailwater-omitted-bytes", value: Some(text.size.as_bytes()) });
+                    }
+                }
+            }
+            message.headers = &headers;
+            send(message)?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers as text, in buffers that are used again.
+#[derive(Debug, Default)]
+struct Texts {
+    origin: String,
+    partition: String,
+    offset: String,
+    code: String,
+    plugin_code: String,
+    size: String,
+}
+
+impl Texts {
+    fn origin(&mut self, topic: &str, origin: Origin) {
+        self.origin.clear();
+        // Writing into a String can't fail.
+        let _ = write!(self.origin, "{}", OriginText { topic, origin });
+    }
+
+    fn explain(&mut self, origin: Origin, refusal: &Refusal, value: Option<&[u8]>) {
+        self.partition = origin.from.partition.to_string();
+        self.offset = origin.offset.to_string();
+        self.code = refusal.code.to_string();
+        self.plugin_code = refusal.plugin_code.map(|code| code.to_string()).unwrap_or_default();
+        self.size = value.map_or(0, <[u8]>::len).to_string();
+    }
+
+    fn push<'a>(
+        &'a self,
+        headers: &mut Vec<Header<'a>>,
+        pipeline: &'a Pipeline,
+        topic: &'a str,
+        stage: Stage,
+        refusal: &'a Refusal,
+    ) {
+        let mut push = |name, value: &'a str| headers.push(Header { name, value: Some(value.as_bytes()) });
+        push("tailwater-stage", stage.name());
+        push("tailwater-code", &self.code);
+        push("tailwater-message", &refusal.message);
+        if refusal.plugin_code.is_some() {
+            push("tailwater-plugin-code", &self.plugin_code);
+        }
+        if let Some(digest) = pipeline.identity.of(stage) {
+            push("tailwater-plugin", digest);
+        }
+        push("tailwater-topic", topic);
+        push("tailwater-partition", &self.partition);
+        push("tailwater-offset", &self.offset);
+    }
+}

@@ -1,0 +1,67 @@
+//! Rows on their way through the stages.
+
+use super::outbox::{Outbox, Place};
+use crate::columns::Batch;
+use crate::contract::Rejection;
+use crate::error::{Code, Refusal};
+use crate::pipeline::Stage;
+
+/// The rows of a batch that are still on their way, with all that was made of them so far.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub rows: Batch,
+    pub places: Vec<Place>,
+    /// rows x features.
+    pub matrix: Vec<f32>,
+    pub features: usize,
+    /// Of the features plugin.
+    pub ids: Option<Batch>,
+    /// rows x scores.
+    pub scores: Vec<f32>,
+    pub score_names: usize,
+}
+
+impl Work {
+    pub fn new(rows: Batch, places: Vec<Place>) -> Self {
+        Self { rows, places, matrix: Vec::new(), features: 0, ids: None, scores: Vec::new(), score_names: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Sends the refused rows (rising indices) to the dead letters and goes on without them.
+    pub fn refuse(&mut self, stage: Stage, refused: Vec<(u32, Refusal)>, outbox: &mut Outbox) {
+        if refused.is_empty() {
+            return;
+        }
+        let mut keep: Vec<u32> = Vec::with_capacity(self.len());
+        let mut refused = refused.into_iter().peekable();
+        for row in 0..self.len() as u32 {
+            match refused.next_if(|(at, _)| *at == row) {
+                Some((_, refusal)) => outbox.refuse(self.places[row as usize], stage, refusal),
+                None => keep.push(row),
+            }
+        }
+        self.rows = self.rows.gather(&keep);
+        self.ids = self.ids.take().map(|ids| ids.gather(&keep));
+        self.places = keep.iter().map(|row| self.places[*row as usize]).collect();
+        self.matrix = pick(&self.matrix, self.features, &keep);
+        self.scores = pick(&self.scores, self.score_names, &keep);
+    }
+}
+
+fn pick(matrix: &[f32], width: usize, rows: &[u32]) -> Vec<f32> {
+    if matrix.is_empty() {
+        return Vec::new();
+    }
+    rows.iter().flat_map(|row| &matrix[*row as usize * width..][..width]).copied().collect()
+}
+
+/// What a plugin refused, its rows counted from `first`.
+pub(super) fn refusals(first: usize, rejected: Vec<Rejection>) -> impl Iterator<Item = (u32, Refusal)> {
+    rejected.into_iter().map(move |Rejection { row, code, message }| {
+        let refusal = Refusal { code: Code::Rejected, plugin_code: Some(code), message };
+        (first as u32 + row, refusal)
+    })
+}

@@ -1,0 +1,30 @@
+//! librdkafka's own functions, where the wrapper has none or costs too much. All `unsafe` of this
+//! room is here and below.
+
+mod inbox;
+mod outbox;
+
+use std::time::Duration;
+
+use rdkafka::bindings::rd_kafka_mock_group_initial_rebalance_delay_ms;
+use rdkafka::client::ClientContext;
+
+pub(super) use inbox::{Fetched, Inbox};
+pub(super) use outbox::{Refused, Topics};
+
+/// Rounded up, so that a short wait is no busy loop.
+fn millis(wait: Duration) -> i32 {
+    i32::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX)
+}
+
+/// How long the mock cluster of `client` waits for more members when a group is new.
+pub(super) fn set_mock_join_delay<C: ClientContext>(client: &rdkafka::client::Client<C>, delay: Duration) {
+    // SAFETY: the handle is alive as long as `client`; the mock cluster may be null, if the client
+    // has none, and is used only if not.
+    unsafe {
+        let cluster = rdkafka::bindings::rd_kafka_handle_mock_cluster(client.native_ptr());
+        if !cluster.is_null() {
+            rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, millis(delay));
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Where records come from: one consumer, a member of its group.
+//!
+//! The consumer's own queue is polled for what is no record; the records of all partitions come into
+//! an inbox beside it, so that a rebalance need not wait behind thousands of records, and a stuck
+//! sink does not keep the consumer from being polled.
+
+mod membership;
+mod rows;
+
+use std::cell::RefCell;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
+
+use super::cluster::{Cluster, refused};
+use super::events::{ConsumerEvents, verdict};
+use super::native::Inbox;
+use crate::engine::ports::{Limit, Polled, Source};
+use crate::error::{Code, Error, Result};
+use crate::record::{PartitionId, Records};
+use membership::{Membership, Turn};
+use rows::Batch;
+
+/// While no record comes, events are looked for this often.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Closing a consumer may hang in librdkafka. Then the group waits for the session to time out, which
+/// is sooner than this.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The least that a fetch may bring: what a broker allows a message by default.
+const FETCH_AT_LEAST: usize = 1 << 20;
+
+/// Where to begin a partition of which the group has committed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    #[default]
+    Earliest,
+    Latest,
+}
+
+/// What a source needs to know.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    pub cluster: Cluster,
+    pub group: String,
+    pub client_id: String,
+    /// The index is the source's id. No topic twice.
+    pub topics: Vec<String>,
+    pub start: Start,
+    /// Records that were fetched ahead, as they came over the wire.
+    pub fetch_bytes: usize,
+}
+
+/// A source over one consumer.
+#[allow(missing_debug_implementations)]
+pub struct KafkaSource {
+    // Batch and inbox before the consumer: dropped first.
+    batch: Batch,
+    /// Also moved on by [`Source::keep_alive`], while records are looked at.
+    membership: RefCell<Membership>,
+    open: Option<Open>,
+    topics: Vec<String>,
+    start: Start,
+}
+
+struct Open {
+    inbox: Inbox,
+    consumer: BaseConsumer<ConsumerEvents>,
+}
+
+impl KafkaSource {
+    /// Joins the group. The broker's answer comes with the first polls.
+    pub fn connect(options: SourceOptions) -> Result<Self> {
+        let SourceOptions { cluster, group, client_id, topics, start, fetch_bytes } = options;
+        if let Some(twice) = topics.iter().enumerate().find(|(n, topic)| topics[..*n].contains(topic)) {
+            let message = format!("topic `{}` is the topic of two sources", twice.1);
+            return Err(Error::new(Code::ConfigValue, message));
+        }
+        // Half may wait when the next fetch, of the other half, is asked for.
+        let half = (fetch_bytes / 2).clamp(1024, 1 << 30);
+        let (queued, fetch) = ((half / 1024).to_string(), half.max(FETCH_AT_LEAST).to_string());
+        let config = cluster.client(
+            &[
+                // The shortest that brokers allow: a thread that was killed is missed for this long.
+                ("session.timeout.ms", "6000"),
+                ("heartbeat.interval.ms", "1000"),
+                // A full queue is looked at again after this; the default of 1 s stalls a fast reader.
+                ("fetch.queue.backoff.ms", "10"),
+                // Fewer, larger fetches than with the default of 100,000.
+                ("queued.min.messages", "10000"),
+            ],
+            &[
+                ("client.id", &client_id),
+                ("group.id", &group),
+                ("group.protocol", "classic"),
+                ("partition.assignment.strategy", "range"),
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                ("auto.offset.reset", "error"),
+                ("isolation.level", "read_committed"),
+                ("queued.max.messages.kbytes", &queued),
+                ("fetch.max.bytes", &fetch),
+            ],
+        )?;
+        let events = ConsumerEvents::new(&client_id);
+        let consumer: BaseConsumer<_> =
+            config.create_with_context(events).map_err(|error| refused(&error))?;
+        let inbox = Inbox::new(consumer.client())?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&names).map_err(|error| consuming(&error))?;
+        let (batch, membership) = (Batch::default(), RefCell::default());
+        Ok(Self { batch, membership, open: Some(Open { inbox, consumer }), topics, start })
+    }
+
+    fn open(&self) -> Result<&Open> {
+        self.open.as_ref().ok_or_else(|| Error::new(Code::Internal, "the source has left its group"))
+    }
+
+    /// Takes notice of everything but records.
+    fn serve(&self) -> Result<()> {
+        let Open { inbox, consumer } = self.open()?;
+        loop {
+            match consumer.poll(Duration::ZERO) {
+                Some(Err(error)) => {
+                    if let Some(code) = verdict(&error) {
+                        let words = consumer.context().log.last();
+                        return Err(Error::new(code, words.unwrap_or_else(|| error.to_string())));
+                    }
+                }
+                Some(Ok(_)) => {
+                    return Err(Error::new(Code::Internal, "a record came past the inbox"));
+                }
+                None => {}
+            }
+            if !inbox.has_events() {
+                break;
+            }
+        }
+        consumer.context().rebalances(&mut *self.membership.borrow_mut());
+        Ok(())
+    }
+
+    /// What the engine has to answer next.
+    fn turn(&self) -> Result<Option<Polled>> {
+        loop {
+            let turn = self.membership.borrow_mut().turn(&self.topics);
+            match turn {
+                None => return Ok(None),
+                Some(Turn::Assigned(partitions)) => return Ok(Some(Polled::Assigned(partitions))),
+                Some(Turn::Revoked { partitions, lost }) => {
+                    let lost = lost || self.open()?.consumer.assignment_lost();
+                    return Ok(Some(Polled::Revoked { partitions, lost }));
+                }
+                Some(Turn::NothingHeld) => self.unassign()?,
+            }
+        }
+    }
+
+    fn unassign(&self) -> Result<()> {
+        self.open()?.consumer.unassign().map_err(|error| consuming(&error))
+    }
+
+    /// Waits for a first message, then takes what is there. Returns early if there is a turn.
+    fn fill(&mut self, wait: Duration, rows: usize) -> Result<Option<Polled>> {
+        let began = Instant::now();
+        loop {
+            let left = wait.saturating_sub(began.elapsed());
+            let open = self.open.as_ref().expect("served before");
+            self.batch.fill(&open.inbox, left.min(LOOK), rows);
+            if !self.batch.is_empty() || left <= LOOK {
+                return Ok(None);
+            }
+            self.serve()?;
+            if let Some(turn) = self.turn()? {
+                return Ok(Some(turn));
+            }
+        }
+    }
+
+    fn list(&self, offsets: impl IntoIterator<Item = (PartitionId, Offset)>) -> Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for (id, offset) in offsets {
+            let topic = &self.topics[usize::from(id.source)];
+            list.add_partition_offset(topic, id.partition, offset).map_err(|error| consuming(&error))?;
+        }
+        Ok(list)
+    }
+}
+
+impl Source for KafkaSource {
+    fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled> {
+        self.batch.give_back();
+        self.serve()?;
+        if let Some(turn) = self.turn()? {
+            return Ok(turn);
+        }
+        if self.batch.is_empty()
+            && let Some(turn) = self.fill(wait, limit.rows.max(1))?
+        {
+            return Ok(turn);
+        }
+        self.batch.give(limit, &self.topics).map(Polled::Records)
+    }
+
+    fn records(&self) -> Records<'_> {
+        self.batch.records(&self.topics)
+    }
+
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?;
+        let ask = self.open()?.consumer.committed_offsets(list, COMMITTED_WITHIN);
+        let answer = ask.map_err(|error| {
+            let text =
+                format!("the group's committed offsets did not come within {COMMITTED_WITHIN:?}: {error}");
+            Error::new(Code::Consuming, text)
+        })?;
+        partitions
+            .iter()
+            .map(|&id| committed_offset(&answer, &self.topics[usize::from(id.source)], id))
+            .collect()
+    }
+
+    fn start(&mut self, partitions: &[PartitionId]) -> Result<()> {
+        let begin = match self.start {
+            Start::Earliest => Offset::Beginning,
+            Start::Latest => Offset::End,
+        };
+        let committed = self.committed(partitions)?;
+        let from = committed.into_iter().map(|offset| offset.map_or(begin, Offset::Offset));
+        let list = self.list(partitions.iter().copied().zip(from))?;
+        let Open { inbox, consumer } = self.open()?;
+        for id in partitions {
+            inbox.adopt(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
+        }
+        consumer.assign(&list).map_err(|error| consuming(&error))
+    }
+
+    fn release(&mut self, _: &[PartitionId]) -> Result<()> {
+        // Eager: all partitions at once. What was fetched and not given is their next owner's.
+        self.batch.clear();
+        if self.membership.get_mut().release() { self.unassign() } else { Ok(()) }
+    }
+
+    fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()> {
+        self.serve()?;
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let consumer = &self.open()?.consumer;
+        if self.membership.borrow().superseded() || consumer.assignment_lost() {
+            tracing::warn!(target: "kafka", "nothing is committed: the partitions were lost to other members");
+            return Ok(());
+        }
+        let list = self.list(offsets.iter().map(|&(id, offset)| (id, Offset::Offset(offset))))?;
+        let mode = if wait { CommitMode::Sync } else { CommitMode::Async };
+        match self.open()?.consumer.commit(&list, mode) {
+            Ok(()) => Ok(()),
+            Err(error) if fenced(&error) => {
+                tracing::warn!(target: "kafka", "nothing was committed: {error}");
+                Ok(())
+            }
+            Err(error) => Err(Error::new(Code::Commit, format!("offsets were not committed: {error}"))),
+        }
+    }
+
+    fn keep_alive(&self) -> Result<()> {
+        self.serve()
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.batch.clear();
+        let Some(Open { inbox, consumer }) = self.open.take() else { return Ok(()) };
+        drop(inbox);
+        consumer.context().close();
+        let (done, finished) = mpsc::channel();
+        let closing = thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || {
+            drop(consumer);
+            // Nobody listens any more if it took too long.
+            let _ = done.send(());
+        });
+        closing
+            .map_err(|error| Error::new(Code::Internal, format!("no thread to leave the group: {error}")))?;
+        finished.recv_timeout(LEAVE_WITHIN).map_err(|_| {
+            let text = format!("the consumer did not close within {LEAVE_WITHIN:?}; the group finds out by its session time-out");
+            Error::new(Code::Consuming, text)
+        })
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        if let Err(error) = self.leave() {
+            tracing::warn!(target: "kafka", "{error}");
+        }
+    }
+}
+
+fn committed_offset(answer: &TopicPartitionList, topic: &str, id: PartitionId) -> Result<Option<i64>> {
+    let found = answer.find_partition(topic, id.partition);
+    let element = found.ok_or_else(|| Error::new(Code::Internal, "a partition is missing in the answer"))?;
+    element.error().map_err(|error| {
+        Error::new(Code::Consuming, format!("committed offset of {topic}/{}: {error}", id.partition))
+    })?;
+    Ok(match element.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    })
+}
+
+/// Somebody else has the partitions: the next poll says so, and the records are read again there.
+fn fenced(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(E::IllegalGeneration | E::UnknownMemberId | E::RebalanceInProgress | E::AssignmentLost)
+    )
+}
+
+fn consuming(error: &KafkaError) -> Error {
+    Error::new(Code::Consuming, error.to_string())
+}

@@ -1,0 +1,133 @@
+//! Messages taken from the inbox: those that the engine looks at now, and those that were over the
+//! byte limit and come next.
+
+use std::time::Duration;
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::engine::ports::Limit;
+use crate::error::{Code, Error, Result};
+use crate::kafka::native::{Fetched, Inbox};
+use crate::record::{PartitionId, Record, Records, SourceId};
+
+/// Nothing is taken from the inbox before all is given, so that what waits here was fetched within
+/// the bound, whatever the limits of the polls are.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    messages: Vec<Fetched>,
+    given: usize,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.len() == self.given
+    }
+
+    /// What was given before is no longer looked at.
+    pub(super) fn give_back(&mut self) {
+        self.messages.drain(..self.given);
+        self.given = 0;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.messages.clear();
+        self.given = 0;
+    }
+
+    /// Takes what is there; if that is nothing, waits for one message, and takes what came with it.
+    pub(super) fn fill(&mut self, inbox: &Inbox, wait: Duration, rows: usize) {
+        inbox.take(Duration::ZERO, rows, &mut self.messages);
+        if self.messages.is_empty() && !wait.is_zero() {
+            inbox.take(wait, 1, &mut self.messages);
+            if !self.messages.is_empty() {
+                inbox.take(Duration::ZERO, rows - 1, &mut self.messages);
+            }
+        }
+    }
+
+    /// Gives what the limit admits; says how many records that are.
+    pub(super) fn give(&mut self, limit: Limit, topics: &[String]) -> Result<usize> {
+        let (mut rows, mut bytes, mut given, mut known) = (0, 0, 0, None);
+        for message in &self.messages {
+            if let Some((code, text)) = message.error() {
+                unreadable(message, code, text)?;
+                given += 1;
+                continue;
+            }
+            bytes += message.size();
+            if rows > 0 && (bytes > limit.bytes || rows >= limit.rows) {
+                break;
+            }
+            // Of two living messages equal handles mean equal topics; mostly it is the one before.
+            if known != Some(message.topic_handle()) {
+                source_of(message, topics)?;
+                known = Some(message.topic_handle());
+            }
+            rows += 1;
+            given += 1;
+        }
+        self.given = given;
+        Ok(rows)
+    }
+
+    /// What was given last.
+    pub(super) fn records(&self, topics: &[String]) -> Records<'_> {
+        let mut records = Records::default();
+        records.rows.reserve(self.given);
+        let mut known = (None, 0);
+        for message in self.messages[..self.given].iter().filter(|message| message.error().is_none()) {
+            if known.0 != Some(message.topic_handle()) {
+                let source = source_of(message, topics).expect("looked up when it was given");
+                known = (Some(message.topic_handle()), source);
+            }
+            let first = records.headers.len() as u32;
+            message.headers(&mut records.headers);
+            records.rows.push(Record {
+                from: PartitionId { source: known.1, partition: message.partition() },
+                offset: message.offset(),
+                timestamp: message.timestamp(),
+                key: message.key(),
+                value: message.value(),
+                headers: first..records.headers.len() as u32,
+            });
+        }
+        records
+    }
+}
+
+fn source_of(message: &Fetched, topics: &[String]) -> Result<SourceId> {
+    let name = message.topic();
+    let found = topics.iter().position(|topic| topic == name);
+    let source =
+        found.ok_or_else(|| Error::new(Code::Internal, format!("a record of topic `{name}` came")))?;
+    Ok(source as SourceId)
+}
+
+/// An error in a record's place. Those that librdkafka tries again are told and passed over; no
+/// record is.
+fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String) -> Result<()> {
+    use RDKafkaErrorCode as E;
+    let place = format!("{}/{}", message.topic(), message.partition());
+    let code = match code {
+        E::PartitionEOF => return Ok(()),
+        E::Unknown | E::KafkaStorageError | E::BrokerTransportFailure | E::OperationTimedOut => {
+            tracing::warn!(target: "kafka", "{place}: {text}");
+            return Ok(());
+        }
+        E::AutoOffsetReset | E::OffsetOutOfRange => {
+            return Err(Error::new(Code::OffsetLost, lost(&place, &text)));
+        }
+        E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownTopicId => Code::TopicMissing,
+        _ => Code::Consuming,
+    };
+    Err(Error::new(code, format!("{place}: {text}")))
+}
+
+fn lost(place: &str, text: &str) -> String {
+    format!(
+        "{place}: {text}\n\
+         Records between the group's committed offset and what the topic still holds are gone, or the topic was \
+         created anew. Nothing is skipped on its own. To go on from what is there:\n  \
+         kafka-consumer-groups.sh --reset-offsets --to-earliest --execute --group GROUP --topic TOPIC"
+    )
+}

@@ -1,0 +1,171 @@
+//! A release: the plugins, the model and the configuration that belong together, loaded and checked.
+
+mod digest;
+mod stages;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::codec::{JsonOptions, TimeUnit, json_decoder, json_encoder};
+use crate::config::{self, Config};
+use crate::engine::ports::{Features, MatrixColumn as Bound, Preprocessor, Rules};
+use crate::engine::{Flow, Meter, Parts};
+use crate::error::Result;
+use crate::model::{Prepared, Runtime as ModelRuntime, ScoreSpec, Wanted};
+use crate::pipeline::{Declared, Front, Identity, MatrixColumn, ModelNode, NamedColumn, Pipeline};
+use crate::plugin::{Factory, Runtime as PluginRuntime, RuntimeOptions};
+
+use stages::Stages;
+
+/// What runs plugins and models; one a process. ONNX Runtime is loaded when a model first needs it.
+#[derive(Debug)]
+pub struct Runtimes {
+    plugins: PluginRuntime,
+    models: OnceLock<ModelRuntime>,
+    library: Option<PathBuf>,
+}
+
+/// Instances of plugins that may live at once in a process, by default.
+const INSTANCES: u32 = 256;
+/// No pipeline may give a plugin more.
+const PLUGIN_MEMORY: usize = 1 << 30;
+
+impl Runtimes {
+    /// `cache`: a directory for compiled plugins, the host's alone. `library`: ONNX Runtime, where it is
+    /// not to be looked for.
+    pub fn new(cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
+        let options = RuntimeOptions { cache, max_instances: INSTANCES, memory_limit: PLUGIN_MEMORY };
+        Ok(Self { plugins: PluginRuntime::new(&options)?, models: OnceLock::new(), library })
+    }
+
+    fn models(&self) -> Result<&ModelRuntime> {
+        if let Some(runtime) = self.models.get() {
+            return Ok(runtime);
+        }
+        let runtime = ModelRuntime::load(self.library.as_deref())?;
+        Ok(self.models.get_or_init(|| runtime))
+    }
+}
+
+/// Makes flows, one for each stream thread.
+#[derive(Debug)]
+pub struct Release {
+    pipeline: Arc<Pipeline>,
+    json: JsonOptions,
+    preprocessor: Option<Factory<dyn Preprocessor + Send>>,
+    features: Option<Factory<dyn Features + Send>>,
+    rules: Option<Factory<dyn Rules + Send>>,
+    model: Option<Prepared>,
+}
+
+impl Release {
+    /// Loads and checks all that a configuration names.
+    pub fn load(config: &Config, runtimes: &Runtimes) -> Result<Self> {
+        let stages = Stages::open(config, &runtimes.plugins)?;
+        let declared = Declared {
+            preprocessor: stages.preprocessor.as_ref().map(|stage| &stage.description),
+            features: stages.features.as_ref().map(|stage| &stage.description),
+            rules: stages.rules.as_ref().map(|stage| &stage.description),
+        };
+        let front = Front::new(config, &declared)?;
+        let model = match &config.model {
+            Some(section) => Some(open_model(config, section, runtimes.models()?, &front)?),
+            None => None,
+        };
+        let node = model.as_ref().map(|model| model_node(model, &front));
+        let mut identity = Identity {
+            release: String::new(),
+            preprocess: stages.preprocessor.as_ref().map(|stage| stage.digest.clone()),
+            features: stages.features.as_ref().map(|stage| stage.digest.clone()),
+            model: model.as_ref().map(|model| model.digest().to_owned()),
+            rules: stages.rules.as_ref().map(|stage| stage.digest.clone()),
+        };
+        identity.release = digest::of(config, &identity);
+        let pipeline = Arc::new(front.complete(config, &declared, node, identity)?);
+        let json = JsonOptions {
+            time_unit: time_unit(config.source[0].time_unit),
+            max_bytes: config.limits.record.bytes(),
+        };
+        json_decoder(&pipeline.decoded, json)?;
+        json_encoder(&pipeline.decision.output)?;
+        Ok(Self {
+            pipeline,
+            json,
+            preprocessor: stages.preprocessor.map(|stage| stage.factory),
+            features: stages.features.map(|stage| stage.factory),
+            rules: stages.rules.map(|stage| stage.factory),
+            model,
+        })
+    }
+
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Instances of everything, for one thread.
+    pub fn parts(&self) -> Result<Parts> {
+        Ok(Parts {
+            decoder: json_decoder(&self.pipeline.decoded, self.json)?,
+            preprocessor: self.preprocessor.as_ref().map(Factory::instance).transpose()?,
+            features: self.features.as_ref().map(Factory::instance).transpose()?,
+            model: self.model.as_ref().map(Prepared::session).transpose()?,
+            rules: self.rules.as_ref().map(Factory::instance).transpose()?,
+            encoder: json_encoder(&self.pipeline.decision.output)?,
+        })
+    }
+
+    /// The stages of one thread.
+    pub fn flow(&self, meter: &Arc<Meter>) -> Result<Flow> {
+        Ok(Flow::new(Arc::clone(&self.pipeline), self.parts()?, Arc::clone(meter)))
+    }
+}
+
+fn open_model(
+    config: &Config,
+    section: &config::Model,
+    runtime: &ModelRuntime,
+    front: &Front,
+) -> Result<Prepared> {
+    let scores = section.scores.iter().map(|(name, score)| ScoreSpec {
+        name: name.clone(),
+        output: Some(score.output.clone()),
+        column: score.column,
+    });
+    let (scores, names) = (scores.collect::<Vec<_>>(), front.features.as_ref().map(|node| &*node.names));
+    let ids = front.features.as_ref().map_or(&[][..], |node| &node.ids);
+    let columns: Vec<_> = ids.iter().chain(&*front.clean).cloned().collect();
+    let wanted = Wanted {
+        scores: &scores,
+        feature_names: section.features.as_deref(),
+        features: names.unwrap_or_default(),
+        columns: &columns,
+    };
+    runtime.open(&config.path(Path::new(&section.file)), &wanted)
+}
+
+fn model_node(model: &Prepared, front: &Front) -> ModelNode {
+    let ids = front.features.as_ref().map_or(0, |node| node.ids.len());
+    let named = |column: usize| match column.checked_sub(ids) {
+        None => NamedColumn::Id(column),
+        Some(column) => NamedColumn::Record(column),
+    };
+    let bound = |column: &Bound| match *column {
+        Bound::Feature(index) => MatrixColumn::Feature(index),
+        Bound::Column(column) => MatrixColumn::Column(named(column)),
+    };
+    ModelNode {
+        matrix: model.matrix().iter().map(bound).collect(),
+        named: model.columns().iter().map(|column| named(*column)).collect(),
+        schema: model.schema().clone(),
+        scores: model.scores().to_vec(),
+    }
+}
+
+fn time_unit(unit: config::TimeUnit) -> TimeUnit {
+    match unit {
+        config::TimeUnit::Seconds => TimeUnit::Seconds,
+        config::TimeUnit::Milliseconds => TimeUnit::Milliseconds,
+        config::TimeUnit::Microseconds => TimeUnit::Microseconds,
+        config::TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
+    }
+}

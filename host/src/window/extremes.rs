@@ -1,0 +1,83 @@
+//! The smallest or largest of a sliding window: candidates only, those that may still become it.
+
+use std::collections::VecDeque;
+
+/// Candidates, rising in time and in value; the first is the minimum. Maxima negate their values.
+/// Amortised O(1) a value in order of time; a straggler costs the candidates behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Extremes {
+    /// (time, value)
+    candidates: VecDeque<(i64, i64)>,
+}
+
+impl Extremes {
+    /// Of values of one time, the order does not matter.
+    pub fn add(&mut self, time: i64, value: i64) {
+        let after = self.candidates.partition_point(|candidate| candidate.0 <= time);
+        if self.candidates.get(after).is_some_and(|later| later.1 <= value) {
+            return; // a later one is smaller, and leaves later
+        }
+        let mut keep = after;
+        while keep > 0 && self.candidates[keep - 1].1 >= value {
+            keep -= 1;
+        }
+        if keep < after {
+            self.candidates.drain(keep + 1..after);
+            self.candidates[keep] = (time, value);
+        } else {
+            self.candidates.insert(after, (time, value));
+        }
+    }
+
+    /// Lets go of all up to `time`, that included.
+    pub fn expire(&mut self, time: i64) {
+        while self.candidates.front().is_some_and(|candidate| candidate.0 <= time) {
+            self.candidates.pop_front();
+        }
+    }
+
+    pub fn least(&self) -> Option<i64> {
+        self.candidates.front().map(|candidate| candidate.1)
+    }
+}
+
+/// Maps floats to integers of the same order; [`unordered`] is its inverse. -0 is below 0.
+pub fn ordered(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+}
+
+pub fn unordered(order: i64) -> f64 {
+    let bits = order ^ ((order >> 63).cast_unsigned() >> 1).cast_signed();
+    f64::from_bits(bits.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn equals_a_scan(values in prop::collection::vec((0i64..30, -5i64..5), 1..60), size in 1i64..20) {
+            let (mut extremes, mut all, mut newest) = (Extremes::default(), Vec::new(), i64::MIN);
+            for (time, value) in values {
+                newest = newest.max(time);
+                extremes.expire(newest - size);
+                if time > newest - size {
+                    extremes.add(time, value);
+                }
+                all.push((time, value));
+                let scan = all.iter().filter(|entry| entry.0 > newest - size).map(|entry| entry.1).min();
+                prop_assert_eq!(extremes.least(), scan);
+            }
+        }
+
+        #[test]
+        fn order_is_kept(a: f64, b: f64) {
+            prop_assume!(!a.is_nan() && !b.is_nan() && a != b);
+            prop_assert_eq!(ordered(a) < ordered(b), a < b);
+            prop_assert_eq!(unordered(ordered(a)).to_bits(), a.to_bits());
+        }
+    }
+}

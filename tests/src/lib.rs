@@ -1,0 +1,30 @@
+//! What tests and benches across rooms share. They are run by `cargo xtask test`, which makes what
+//! they need and says so in the environment.
+
+pub mod broker;
+pub mod native;
+pub mod program;
+
+use std::path::{Path, PathBuf};
+
+/// A variable that `cargo xtask test` sets.
+fn needed(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
+}
+
+/// A plugin, built for WebAssembly.
+pub fn guest(name: &str) -> PathBuf {
+    let path = Path::new(&needed("TAILWATER_GUESTS")).join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing: run `cargo xtask guests`", path.display());
+    path
+}
+
+/// ONNX Runtime's library.
+pub fn onnxruntime() -> PathBuf {
+    needed("TAILWATER_ONNXRUNTIME").into()
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the repository").join(path)
+}

@@ -1,0 +1,188 @@
+//! Bad records and bad plugins: the guilty become dead letters, the others go on, once and in order.
+
+use std::path::Path;
+
+use tailwater::config::Config;
+use tailwater::driver::{Driver, Given, Sent};
+use tailwater::error::{Code, Error};
+use tailwater::release::{Release, Runtimes};
+use tailwater_tests::guest;
+
+/// A pipeline of numbers through one hostile stage.
+fn pipeline(stage: &str, guest_name: &str, mode: &str, more: &str) -> Result<Driver, Error> {
+    let plugin = guest(guest_name);
+    let (preprocess, columns) = match stage {
+        "[preprocess]" => (true, ""),
+        _ => (false, "columns = { n = \"int\", t = \"time\" }"),
+    };
+    let text = format!(
+        r#"
+        name = "numbers"
+        routes.output.topic = "out"
+        dead_letters.topic = "dead"
+        {more}
+        [[source]]
+        topic = "in"
+        {columns}
+        {keys}
+        {stage}
+        plugin = "{plugin}"
+        settings = {{ mode = "{mode}" }}
+        time_limit = "100ms"
+        memory_limit = "16MiB"
+        {key}
+        "#,
+        plugin = plugin.display(),
+        keys = if preprocess { "" } else { "partitioned_by = [\"n\"]\nevent_time = \"t\"" },
+        key = if stage == "[[features]]" { "key = \"n\"" } else { "" },
+    );
+    let config = Config::parse(&text, Path::new(""), [])?;
+    let release = Release::load(&config, &Runtimes::new(None, None)?)?;
+    Driver::new(&release)
+}
+
+fn number(n: i64) -> Given {
+    Given::value(format!("{{\"n\":{n},\"t\":{n}}}")).with_key(n.to_string())
+}
+
+/// A hundred numbers, three of them 13, in batches of 64.
+fn feed(driver: &mut Driver) -> (Vec<Sent>, Vec<Sent>) {
+    for n in 100..200 {
+        driver.give(number(if [107, 150, 151].contains(&n) { 13 } else { n }));
+    }
+    driver.cut(vec![64]);
+    let sent = driver.run().expect("the pipeline goes on");
+    sent.into_iter().partition(|message| message.topic == "out")
+}
+
+/// The other 97 came out once and in order, the three are dead letters with this code.
+fn only_the_guilty(driver: &mut Driver, stage: &str, code: Code) -> Vec<Sent> {
+    let (out, dead) = feed(driver);
+    let numbers: Vec<i64> = out.iter().map(|message| message.json()["n"].as_i64().expect("a number")).collect();
+    let innocent: Vec<i64> = (100..200).filter(|n| ![107, 150, 151].contains(n)).collect();
+    assert_eq!(numbers, innocent);
+    assert_eq!(dead.len(), 3);
+    for (letter, offset) in dead.iter().zip([7, 50, 51]) {
+        assert_eq!(letter.topic, "dead");
+        assert_eq!(letter.value.as_deref(), Some(b"{\"n\":13,\"t\":13}".as_slice()));
+        assert_eq!(letter.key.as_deref(), Some(b"13".as_slice()));
+        assert_eq!(letter.header("tailwater-stage"), stage);
+        assert_eq!(letter.header("tailwater-code"), code.to_string());
+        assert_eq!(letter.header("tailwater-topic"), "in");
+        assert_eq!(letter.header("tailwater-partition"), "0");
+        assert_eq!(letter.header("tailwater-offset"), offset.to_string());
+        assert_eq!(letter.header("tailwater-origin"), format!("in/0/{offset}/0"));
+        assert!(!letter.header("tailwater-message").is_empty());
+    }
+    dead
+}
+
+#[test]
+fn a_preprocessor_that_misbehaves() {
+    for (mode, code, says) in [
+        ("trap", Code::PluginTrap, "thirteen is too much"),
+        ("recurse", Code::PluginTrap, "stack"),
+        ("spin", Code::PluginTime, "100ms"),
+        ("allocate", Code::PluginMemory, "memory"),
+        ("spans", Code::PluginOutput, "outside of"),
+        ("few-spans", Code::PluginOutput, "5 spans"),
+        ("count", Code::PluginOutput, "4294967295 rows"),
+        ("origin", Code::PluginOutput, "4000000"),
+        ("origin-falls", Code::PluginOutput, "origin has"),
+        ("twice", Code::PluginOutput, "rejected twice"),
+        ("both", Code::PluginOutput, "is rejected, and rows are made of it"),
+    ] {
+        let mut driver = pipeline("[preprocess]", "hostile_preprocessor", mode, "").expect("it loads");
+        let dead = only_the_guilty(&mut driver, "preprocess", code);
+        assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
+        assert_eq!(dead[0].header("tailwater-plugin").len(), 64);
+    }
+}
+
+#[test]
+fn features_that_misbehave() {
+    for (mode, code, says) in [
+        ("trap", Code::PluginTrap, "thirteen is too much"),
+        ("matrix", Code::PluginOutput, "a matrix of"),
+        ("rows", Code::PluginOutput, "rows"),
+        ("reject", Code::Rejected, "unlucky"),
+    ] {
+        let mut driver = pipeline("[[features]]", "hostile_features", mode, "").expect("it loads");
+        let dead = only_the_guilty(&mut driver, "features", code);
+        assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
+    }
+}
+
+#[test]
+fn rules_that_misbehave() {
+    for (mode, code, says) in [
+        ("trap", Code::PluginTrap, "thirteen is too much"),
+        ("route", Code::PluginOutput, "route 200, where there are 1"),
+        ("routes", Code::PluginOutput, "routes for"),
+        ("rows", Code::PluginOutput, "rows"),
+    ] {
+        let mut driver = pipeline("[rules]", "hostile_rules", mode, "").expect("it loads");
+        let dead = only_the_guilty(&mut driver, "rules", code);
+        assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
+    }
+    let mut driver = pipeline("[rules]", "hostile_rules", "nowhere", "").expect("it loads");
+    let (out, dead) = feed(&mut driver);
+    assert_eq!((out.len(), dead.len()), (97, 0));
+}
+
+#[test]
+fn a_plugin_that_always_spins_ends_the_pipeline() {
+    let mut driver = pipeline("[preprocess]", "hostile_preprocessor", "spin", "").expect("it loads");
+    (0..100).for_each(|_| driver.give(number(13)));
+    let error = driver.run().expect_err("it gives up");
+    assert_eq!(error.code, Code::PluginFailing);
+    assert!(driver.committed().is_empty(), "nothing of that batch is committed");
+}
+
+#[test]
+fn plugins_that_do_not_load() {
+    let load = |guest_name: &str, stage: &str, mode: &str| {
+        pipeline(stage, guest_name, mode, "").map(drop).expect_err("it does not load")
+    };
+    let error = load("hostile_rules", "[preprocess]", "trap");
+    assert_eq!(error.code, Code::PluginWorld, "{error}");
+    let error = load("hostile_preprocessor", "[preprocess]", "describe-trap");
+    assert_eq!(error.code, Code::PluginDescribe, "{error}");
+    assert!(error.message.contains("describe has no answer"), "{error}");
+}
+
+#[test]
+fn records_that_are_no_records() {
+    let mut driver = pipeline("[preprocess]", "hostile_preprocessor", "none", "limits.record = \"1KiB\"").expect("it loads");
+    let deep = format!("{{\"n\":1,\"x\":{}1{}}}", "[".repeat(400), "]".repeat(400));
+    let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(2000));
+    let bad: [(&[u8], Code); 10] = [
+        (b"", Code::Undecodable),
+        (b"\xff\xfe\x00", Code::Undecodable),
+        (b"{\"n\":1", Code::Undecodable),
+        (b"{\"n\":1}}", Code::Undecodable),
+        (b"[1]", Code::Undecodable),
+        (deep.as_bytes(), Code::Undecodable),
+        (b"{\"m\":1}", Code::Missing),
+        (b"{\"n\":null}", Code::Missing),
+        (b"{\"n\":\"1\"}", Code::WrongType),
+        (long.as_bytes(), Code::TooLarge),
+    ];
+    for (value, _) in bad {
+        driver.give(Given::value(value));
+        driver.give(number(1));
+    }
+    driver.give(Given { value: None, ..Given::default() });
+    let (out, dead): (Vec<_>, Vec<_>) =
+        driver.run().expect("it goes on").into_iter().partition(|message| message.topic == "out");
+    assert_eq!(out.len(), 10);
+    for (letter, (value, code)) in dead.iter().zip(bad) {
+        assert_eq!(letter.header("tailwater-code"), code.to_string(), "{}", letter.header("tailwater-message"));
+        if code == Code::TooLarge {
+            assert_eq!((letter.value.as_deref(), letter.header("tailwater-omitted-bytes")), (None, value.len().to_string()));
+        } else {
+            assert_eq!(letter.value.as_deref(), Some(value));
+        }
+    }
+    assert_eq!(dead.len(), bad.len());
+}

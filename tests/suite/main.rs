@@ -1,0 +1,8 @@
+//! Tests that cross rooms.
+
+mod cli;
+mod cuts;
+mod dead_letters;
+mod golden;
+mod kafka;
+mod tidy;
