@@ -1,0 +1,134 @@
+//! Wrong configuration of all kinds, as a user meets it: the program says what is wrong, and where.
+
+use tailwater_tests::{guest, onnxruntime, program, repository};
+
+/// What `tailwater validate` says of a pipeline.
+fn validate(text: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("pipeline.toml");
+    std::fs::write(&file, text).expect("writable");
+    let output = program::output(&["validate", file.to_str().expect("UTF-8")]);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn pipeline() -> String {
+    format!(
+        r#"
+name = "amounts"
+routes.output.topic = "out"
+dead_letters.topic = "dead"
+[[source]]
+topic = "in"
+columns = {{ id = "int", t = "time", amount = "float", card = "text" }}
+partitioned_by = ["card"]
+event_time = "t"
+[[features]]
+plugin = "{}"
+key = "card"
+"#,
+        guest("folds").display()
+    )
+}
+
+fn refused(from: &str, to: &str, code: &str, says: &[&str]) {
+    let text = pipeline();
+    assert!(text.contains(from), "{from}");
+    let (valid, said) = validate(&text.replace(from, to));
+    assert!(!valid, "{said}");
+    assert!(said.contains(&format!("error {code}")), "{code}: {said}");
+    assert!(said.contains(&format!("tailwater explain {code}")), "{said}");
+    for part in says {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_valid_pipeline() {
+    let (valid, said) = validate(&pipeline());
+    assert!(valid, "{said}");
+    for part in ["amounts: valid, release ", "in: ", "by card", "cents_1m", "output to out", "to dead"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_pipeline_file_with_mistakes() {
+    refused("name =", "nam =", "TW102", &["nam", "line 2"]);
+    refused("name = \"amounts\"", "name = ", "TW102", &["line 2"]);
+    refused("key = \"card\"", "", "TW102", &["key"]);
+    refused("name = \"amounts\"", "name = \"a b\"", "TW103", &["name: "]);
+    refused("amount = \"float\"", "amount = \"flot\"", "TW103", &["source.columns.amount", "\"flot\""]);
+    refused("amount = \"float\"", "amount = \"int\"", "TW105", &["amount", "as float", "gives int"]);
+    refused("amount = \"float\", ", "", "TW105", &["amount"]);
+    refused("key = \"card\"", "key = \"cards\"", "TW105", &["no column cards"]);
+    refused("partitioned_by = [\"card\"]", "", "TW105", &["partitioned_by = [\"card\"]"]);
+    refused("event_time = \"t\"", "", "TW105", &["event_time"]);
+    refused("event_time = \"t\"", "event_time = \"id\"", "TW105", &["id"]);
+    refused("key = \"card\"", "key = \"card\"\nsettings = { a = 1 }", "TW205", &["setting `a` is unknown"]);
+    refused("key = \"card\"", "key = \"card\"\ngrants = [\"files\"]", "TW103", &["\"files\"", "\"log\""]);
+    refused("name =", "delivery = \"exactly-once\"\nname =", "TW104", &["exactly-once", "at-least-once"]);
+    refused("topic = \"in\"", "topic = \"in\"\n[[source]]\ntopic = \"b\"\n", "TW104", &["[[source]]"]);
+    refused("routes.output.topic", "routes.a.topic = \"a\"\nroutes.b.topic", "TW105", &["one route"]);
+    let plugin = guest("folds").display().to_string();
+    refused(&plugin, "nowhere.wasm", "TW201", &["nowhere.wasm"]);
+}
+
+#[test]
+fn plugins_that_are_none() {
+    let plugin = guest("folds");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let with = |bytes: &[u8], code: &str| {
+        let path = folder.path().join("plugin.wasm");
+        std::fs::write(&path, bytes).expect("writable");
+        refused(&plugin.display().to_string(), &path.display().to_string(), code, &["plugin.wasm"]);
+    };
+    let bytes = std::fs::read(&plugin).expect("readable");
+    with(&bytes[..bytes.len() / 2], "TW202");
+    with(b"no plugin at all", "TW202");
+    with(b"", "TW202");
+    let rules = std::fs::read(guest("hostile_rules")).expect("readable");
+    with(&rules, "TW203");
+}
+
+#[test]
+fn models_that_do_not_fit() {
+    let models = repository("tests/fixtures/models");
+    let with = |file: &str, code: &str| {
+        let section = format!("key = \"card\"\n[model]\nfile = \"{}\"", models.join(file).display());
+        refused("key = \"card\"", &section, code, &[file]);
+    };
+    assert!(onnxruntime().exists());
+    with("nowhere.onnx", "TW301");
+    with("make.py", "TW301");
+    with("fixed.onnx", "TW303");
+    with("cube.onnx", "TW304");
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let output = program::output(&["run", "nowhere.toml"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("error TW101, configuration") && said.contains("nowhere.toml"), "{said}");
+}
+
+#[test]
+fn no_broker() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("pipeline.toml");
+    // Port 9 is nobody's.
+    let text = pipeline().replace("[[source]]", "kafka.brokers = \"127.0.0.1:9\"\n[[source]]");
+    std::fs::write(&file, text).expect("writable");
+    let output = program::output(&["run", file.to_str().expect("UTF-8")]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("error TW501, broker") && said.contains("127.0.0.1:9"), "{said}");
+}
+
+#[test]
+fn codes_are_explained() {
+    let output = program::output(&["explain", "TW206"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("a plugin trapped") && said.contains("What to do:"), "{said}");
+    assert!(!program::output(&["explain", "TW999"]).status.success());
+}

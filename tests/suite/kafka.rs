@@ -1,0 +1,95 @@
+//! The built program on a real Apache Kafka.
+
+mod failures;
+mod restarts;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use tailwater_tests::broker::{self, Got};
+use tailwater_tests::program::Program;
+use tailwater_tests::guest;
+
+/// A pipeline of amounts by card: features, no model, no rules. Topics are its own.
+struct Job {
+    folder: tempfile::TempDir,
+    name: String,
+}
+
+impl Job {
+    /// Without its topics.
+    fn new(name: &str) -> Self {
+        let name = broker::unique(name);
+        let text = format!(
+            r#"
+            name = "{name}"
+            threads = 2
+            routes.output.topic = "{name}-out"
+            dead_letters.topic = "{name}-dead"
+            [kafka]
+            brokers = "{}"
+            [[source]]
+            topic = "{name}-in"
+            columns = {{ id = "int", t = "time", amount = "float", card = "text" }}
+            partitioned_by = ["card"]
+            event_time = "t"
+            [[features]]
+            plugin = "{}"
+            key = "card"
+            "#,
+            broker::address(),
+            guest("folds").display()
+        );
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("pipeline.toml"), text).expect("writable");
+        Self { folder, name }
+    }
+
+    /// With its topics, of four partitions.
+    fn with_topics(name: &str) -> Self {
+        let job = Self::new(name);
+        let [input, out, dead] = ["in", "out", "dead"].map(|topic| job.topic(topic));
+        broker::create(&[&input, &out, &dead], 4);
+        job
+    }
+
+    fn topic(&self, which: &str) -> String {
+        format!("{}-{which}", self.name)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("pipeline.toml")
+    }
+
+    fn start(&self) -> Program {
+        Program::run(&self.file(), &[])
+    }
+
+    /// Amounts 1, 2, 3 and so on, of twenty cards, a second apart.
+    fn feed(&self, ids: std::ops::Range<i64>) {
+        let record = |id: i64| {
+            let card = format!("card-{}", id % 20);
+            let value = format!("{{\"id\":{id},\"t\":{},\"amount\":{}.5,\"card\":\"{card}\"}}", id * 1000, id + 100);
+            (card, value.into_bytes())
+        };
+        broker::produce(&self.topic("in"), ids.map(record));
+    }
+
+    /// Reads decisions until all these ids are there.
+    fn read(&self, ids: std::ops::Range<i64>) -> BTreeMap<i64, Vec<Got>> {
+        let mut missing: HashSet<i64> = ids.collect();
+        let mut seen = 0;
+        let got = broker::read_until(&self.topic("out"), |got| {
+            got[seen..].iter().for_each(|one| drop(missing.remove(&id(one))));
+            seen = got.len();
+            missing.is_empty()
+        });
+        let mut by_id: BTreeMap<i64, Vec<Got>> = BTreeMap::new();
+        got.into_iter().for_each(|one| by_id.entry(id(&one)).or_default().push(one));
+        by_id
+    }
+}
+
+fn id(got: &Got) -> i64 {
+    got.json()["id"].as_i64().expect("an id")
+}
