@@ -48,14 +48,14 @@ impl Home {
     /// The tool `name`, made by `fill` if it isn't there yet.
     ///
     /// `fill` gets an empty folder that takes its final name only when `fill` succeeded: what is there is complete.
-    /// One xtask at a time makes tools; others wait.
+    /// One xtask at a time makes a tool; others wait. A tool may need another while it is made.
     pub(crate) fn tool(&self, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let place = self.tools().join(name);
         if place.exists() {
             return Ok(place);
         }
         fs::create_dir_all(self.tools())?;
-        let lock = File::create(self.tools().join(".lock"))?;
+        let lock = File::create(self.tools().join(format!(".lock-{name}")))?;
         lock.lock()?;
         if place.exists() {
             return Ok(place);
@@ -125,6 +125,7 @@ mod tests {
         let made = home.tool("t", |part| Ok(fs::write(part.join("whole"), "")?)).unwrap();
         assert!(made.join("whole").exists() && !made.join("half").exists());
         home.tool("t", |_| bail!("must not run again")).unwrap();
+        home.tool("outer", |_| home.tool("inner", |_| Ok(())).map(drop)).unwrap();
         remove(&home.target).unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! A real Apache Kafka for tests and the demo: one node, KRaft, on loopback, on ports that were free.
 //!
 //! Each broker has a folder `target/kafka-*`, holding its settings, data and log. It is removed when the broker ends
-//! well, kept when something failed, and swept when a later one starts.
+//! well, kept when something failed or was interrupted, and swept when a later one starts.
 
 mod jars;
 mod server;

@@ -38,7 +38,7 @@ enum Errand {
     Guests,
     /// Print the path of libonnxruntime, fetched if need be
     Onnxruntime,
-    /// Run a real Apache Kafka on loopback; its data is thrown away when it stops
+    /// Run a real Apache Kafka on loopback; its data is not kept
     Kafka {
         #[arg(value_enum, default_value = "run")]
         verb: Verb,

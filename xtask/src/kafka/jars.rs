@@ -1,7 +1,8 @@
 //! Kafka's jars, from the Maven repository, each checked against `kafka.lock`.
 //!
-//! The lock has what Maven resolves for Kafka at run time. The jars come by `mvn` where it is installed, so that the
-//! user's settings count; a machine without has Python at least, and a Maven client for Python is on the package index.
+//! The lock has what Maven resolves for Kafka at run time, and log4j-slf4j-impl, without which Kafka's log stays empty.
+//! The jars come by `mvn` where it is installed, so that the user's settings count; a machine without has Python at
+//! least, and a Maven client for Python is on the package index.
 
 use crate::home::{Home, check_sha256, in_path, remove, variable};
 use crate::process::Job;
