@@ -33,7 +33,10 @@ impl Features for Hostile {
 
     fn compute(&mut self, rows: &Batch<'_>) -> Result<Computed<'_>, Flaw> {
         let numbers = rows.column(0, &self.number)?;
-        self.matrix = (0..rows.rows()).map(|row| numbers.int(row) as f32).collect();
+        self.matrix = (0..rows.rows())
+            // SAFETY: the column was opened as int, and has these rows.
+            .map(|row| unsafe { numbers.int(row) } as f32)
+            .collect();
         self.rejected.clear();
         let (mut count, guilty) = (rows.rows() as u32, self.matrix.iter().position(|n| *n == 13.0));
         match (guilty, self.mode.as_str()) {

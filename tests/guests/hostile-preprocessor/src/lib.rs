@@ -31,7 +31,8 @@ impl Preprocessor for Hostile {
 
     fn process(&mut self, rows: &Batch<'_>) -> Result<Processed<'_>, Flaw> {
         let numbers = rows.column(0, &self.number)?;
-        let guilty = (0..rows.rows()).any(|row| numbers.int(row) == 13);
+        // SAFETY: the column was opened as int, and has these rows.
+        let guilty = (0..rows.rows()).any(|row| unsafe { numbers.int(row) } == 13);
         self.spans = rows.spans().to_vec();
         self.data = rows.data().to_vec();
         self.origin = (0..rows.rows() as u32).collect();
@@ -82,6 +83,9 @@ impl Hostile {
 fn deeper(data: &[u8], depth: usize) -> u8 {
     let room = [depth as u8; 256];
     std::hint::black_box(&room);
+    if data.len() == usize::MAX {
+        return 0;
+    }
     deeper(data, depth + 1).wrapping_add(room[depth % 256])
 }
 
