@@ -15,6 +15,10 @@ use crate::record::Message;
 /// A delivery that succeeded wakes nobody, so that what is under way is asked for this often.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// What librdkafka itself needs for a message, about: its record, key and value, two headers. The
+/// queue's messages are limited too, or a queue of tiny ones would take ten times its bytes.
+const MESSAGE_OVERHEAD: usize = 256;
+
 /// What a sink needs to know.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
@@ -41,6 +45,7 @@ impl KafkaSink {
     pub fn connect(options: SinkOptions) -> Result<Self> {
         let SinkOptions { cluster, client_id, queue_bytes, message_bytes } = options;
         let queue = queue_bytes.max(message_bytes).div_ceil(1024).to_string();
+        let messages = (queue_bytes / MESSAGE_OVERHEAD).max(1_000).to_string();
         let message = message_bytes.to_string();
         // Latency is the linger, one to one. Under load requests fill while the one before is out.
         let linger = [("linger.ms", "0")];
@@ -55,8 +60,7 @@ impl KafkaSink {
                 // As Java's producers do: the same key, the same partition.
                 ("partitioner", "murmur2_random"),
                 ("queue.buffering.max.kbytes", &queue),
-                // No limit: bytes are the limit.
-                ("queue.buffering.max.messages", "0"),
+                ("queue.buffering.max.messages", &messages),
                 ("message.max.bytes", &message),
                 ("delivery.report.only.error", "true"),
             ],

@@ -35,8 +35,12 @@ const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
 /// is sooner than this.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// The least that a fetch may bring: what a broker allows a message by default.
+/// The least that a fetch may bring: what a broker allows a message by default. A larger message comes
+/// alone.
 const FETCH_AT_LEAST: usize = 1 << 20;
+
+/// The most: it is what tiny records multiply, at about 400 bytes of librdkafka's own for each.
+const FETCH_AT_MOST: usize = 4 << 20;
 
 /// Where to begin a partition of which the group has committed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -85,7 +89,8 @@ impl KafkaSource {
         }
         // Half may wait when the next fetch, of the other half, is asked for.
         let half = (fetch_bytes / 2).clamp(1024, 1 << 30);
-        let (queued, fetch) = ((half / 1024).to_string(), half.max(FETCH_AT_LEAST).to_string());
+        let queued = (half / 1024).to_string();
+        let fetch = half.clamp(FETCH_AT_LEAST, FETCH_AT_MOST).to_string();
         let config = cluster.client(
             &[
                 // The shortest that brokers allow: a thread that was killed is missed for this long.
