@@ -19,6 +19,7 @@
 mod cluster;
 mod embedded;
 mod events;
+mod log;
 mod native;
 mod sink;
 mod source;

@@ -1,5 +1,6 @@
 //! Where messages go: one producer.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
@@ -32,12 +33,17 @@ pub struct SinkOptions {
 
 /// A sink over one producer, at least once: without idempotence, one request at a time to each
 /// broker, which keeps the order when one is tried again, and costs less than half of the CPU.
-#[allow(missing_debug_implementations)]
 pub struct KafkaSink {
     // Before the producer: dropped first.
     topics: Topics,
     producer: BaseProducer<ProducerEvents>,
     message_bytes: usize,
+}
+
+impl fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSink").field("topics", &self.topics).finish_non_exhaustive()
+    }
 }
 
 impl KafkaSink {

@@ -49,8 +49,8 @@ impl Batch {
     pub(super) fn give(&mut self, limit: Limit, topics: &[String]) -> Result<Records<'_>> {
         let mut records = Records::default();
         records.rows.reserve(self.messages.len().min(limit.rows));
-        let (mut bytes, mut known) = (0, (0, 0));
-        let mut given = 0;
+        let (mut bytes, mut given) = (0, 0);
+        let mut known: Option<(usize, SourceId)> = None;
         for message in &self.messages {
             if let Some((code, text)) = message.error() {
                 unreadable(message, code, text)?;
@@ -63,10 +63,12 @@ impl Batch {
                 break;
             }
             // Of two living messages equal handles mean equal topics; mostly it is the one before.
-            if known.0 != message.topic_handle() {
-                known = (message.topic_handle(), source_of(message, topics)?);
-            }
-            let from = PartitionId { source: known.1, partition: message.partition() };
+            let source = match known {
+                Some((handle, source)) if handle == message.topic_handle() => source,
+                _ => source_of(message, topics)?,
+            };
+            known = Some((message.topic_handle(), source));
+            let from = PartitionId { source, partition: message.partition() };
             let first = records.headers.len() as u32;
             message.headers(&mut records.headers);
             records.rows.push(Record {
