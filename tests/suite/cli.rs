@@ -87,7 +87,7 @@ fn plugins_that_are_none() {
     with(&bytes[..bytes.len() / 2], "TW202");
     with(b"no plugin at all", "TW202");
     with(b"", "TW202");
-    let rules = std::fs::read(guest("hostile_rules")).expect("readable");
+    let rules = std::fs::read(guest("hostile-rules")).expect("readable");
     with(&rules, "TW203");
 }
 

@@ -92,7 +92,7 @@ fn a_preprocessor_that_misbehaves() {
         ("twice", Code::PluginOutput, "rejected twice"),
         ("both", Code::PluginOutput, "is rejected, and rows are made of it"),
     ] {
-        let mut driver = pipeline("[preprocess]", "hostile_preprocessor", mode, "").expect("it loads");
+        let mut driver = pipeline("[preprocess]", "hostile-preprocessor", mode, "").expect("it loads");
         let dead = only_the_guilty(&mut driver, "preprocess", code);
         assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
         assert_eq!(dead[0].header("tailwater-plugin").len(), 64);
@@ -107,7 +107,7 @@ fn features_that_misbehave() {
         ("rows", Code::PluginOutput, "rows"),
         ("reject", Code::Rejected, "unlucky"),
     ] {
-        let mut driver = pipeline("[[features]]", "hostile_features", mode, "").expect("it loads");
+        let mut driver = pipeline("[[features]]", "hostile-features", mode, "").expect("it loads");
         let dead = only_the_guilty(&mut driver, "features", code);
         assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
     }
@@ -121,18 +121,18 @@ fn rules_that_misbehave() {
         ("routes", Code::PluginOutput, "routes for"),
         ("rows", Code::PluginOutput, "rows"),
     ] {
-        let mut driver = pipeline("[rules]", "hostile_rules", mode, "").expect("it loads");
+        let mut driver = pipeline("[rules]", "hostile-rules", mode, "").expect("it loads");
         let dead = only_the_guilty(&mut driver, "rules", code);
         assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
     }
-    let mut driver = pipeline("[rules]", "hostile_rules", "nowhere", "").expect("it loads");
+    let mut driver = pipeline("[rules]", "hostile-rules", "nowhere", "").expect("it loads");
     let (out, dead) = feed(&mut driver);
     assert_eq!((out.len(), dead.len()), (97, 0));
 }
 
 #[test]
 fn a_plugin_that_always_spins_ends_the_pipeline() {
-    let mut driver = pipeline("[preprocess]", "hostile_preprocessor", "spin", "").expect("it loads");
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "spin", "").expect("it loads");
     (0..100).for_each(|_| driver.give(number(13)));
     let error = driver.run().expect_err("it gives up");
     assert_eq!(error.code, Code::PluginFailing);
@@ -144,16 +144,16 @@ fn plugins_that_do_not_load() {
     let load = |guest_name: &str, stage: &str, mode: &str| {
         pipeline(stage, guest_name, mode, "").map(drop).expect_err("it does not load")
     };
-    let error = load("hostile_rules", "[preprocess]", "trap");
+    let error = load("hostile-rules", "[preprocess]", "trap");
     assert_eq!(error.code, Code::PluginWorld, "{error}");
-    let error = load("hostile_preprocessor", "[preprocess]", "describe-trap");
+    let error = load("hostile-preprocessor", "[preprocess]", "describe-trap");
     assert_eq!(error.code, Code::PluginDescribe, "{error}");
     assert!(error.message.contains("describe has no answer"), "{error}");
 }
 
 #[test]
 fn records_that_are_no_records() {
-    let mut driver = pipeline("[preprocess]", "hostile_preprocessor", "none", "limits.record = \"1KiB\"").expect("it loads");
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "none", "limits.record = \"1KiB\"").expect("it loads");
     let deep = format!("{{\"n\":1,\"x\":{}1{}}}", "[".repeat(400), "]".repeat(400));
     let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(2000));
     let bad: [(&[u8], Code); 10] = [

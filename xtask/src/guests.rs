@@ -46,9 +46,8 @@ pub(crate) fn build(home: &Home) -> Result<PathBuf> {
     }
     let work = home.target.join("guests-build");
     let rustc = toolchain::rustc(home, &work)?;
-    let names: Vec<_> = guests.iter().map(|guest| guest.package.as_str()).collect();
-    home.steps
-        .loud("build", &format!("guests: {}", names.join(", ")), || compile(home, &rustc, &work, &guests))?;
+    let what = format!("{} guests for WebAssembly", guests.len());
+    home.steps.loud("build", &what, || compile(home, &rustc, &work, &guests))?;
     for guest in &guests {
         place(
             &work.join(TARGET).join("guest").join(format!("{}.wasm", guest.artifact)),

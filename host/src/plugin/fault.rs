@@ -30,7 +30,6 @@ const MACHINERY: &[&str] = &[
     "__rust",
     "rust_panic",
     "rust_begin_unwind",
-    "abort",
 ];
 /// What wasmtime says when [`Limits::output_bytes`] are used up; its type is private.
 const FUEL: &str = "fuel allocated for hostcalls has been exhausted";
@@ -79,7 +78,10 @@ pub(super) fn explain(error: &wasmtime::Error, what: &str, state: &State, limits
             Code::PluginMemory,
             format!("{what} wanted {wanted} bytes of memory, where {} are allowed", limits.memory),
         ),
-        (Some(trap), _) => (Code::PluginTrap, format!("{what} trapped: {trap}")),
+        (Some(trap), _) => {
+            let trap = trap.to_string();
+            (Code::PluginTrap, format!("{what} trapped: {}", trap.trim_start_matches("wasm trap: ")))
+        }
         (None, _) if error.root_cause().to_string().contains(FUEL) => {
             (Code::PluginOutput, format!("{what} gave more than {} bytes", limits.output_bytes))
         }
