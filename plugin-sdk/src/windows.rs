@@ -9,8 +9,8 @@ pub(crate) use plan::Plan;
 use crate::batch::{Batch, ColumnReader, ColumnWriter, Flaw};
 use crate::column::{Column, Kind};
 use crate::describe;
-use crate::fold::{Fold, Register as _};
 use crate::field::Field as _;
+use crate::fold::{Fold, Register as _};
 use crate::row::Fields;
 
 /// Values of windows that the host keeps. Derive it:

@@ -17,7 +17,9 @@ struct All {
 }
 
 fn read(entries: &[(&str, Value)]) -> Result<All, String> {
-    All::from_table(&Table::new(entries.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()))
+    All::from_table(&Table::new(
+        entries.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+    ))
 }
 
 #[test]

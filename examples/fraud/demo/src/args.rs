@@ -54,7 +54,11 @@ impl Demo {
 
 fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "this is no number".to_owned())?;
-    if (0.001..=10_000_000.0).contains(&number) { Ok(number) } else { Err("0.001 to 10000000 it may be".to_owned()) }
+    if (0.001..=10_000_000.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("0.001 to 10000000 it may be".to_owned())
+    }
 }
 
 /// Takes the plugins of the fraud example over a generated past; writes features and labels as CSV.

@@ -58,7 +58,9 @@ fn make_topics(brokers: &str, topics: &[&str], say: impl Fn(&str)) -> Result<()>
     let wanted = topics.iter().map(|topic| NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(-1)));
     let wanted: Vec<_> = wanted.collect();
     let options = AdminOptions::new().request_timeout(Some(WITHIN)).operation_timeout(Some(WITHIN));
-    let made = tokio::runtime::Builder::new_current_thread().build()?.block_on(admin.create_topics(&wanted, &options));
+    let made = tokio::runtime::Builder::new_current_thread()
+        .build()?
+        .block_on(admin.create_topics(&wanted, &options));
     for result in made.with_context(|| format!("topics can't be made at {brokers}"))? {
         match result {
             Ok(topic) => say(&format!("made topic {topic} with {PARTITIONS} partitions")),

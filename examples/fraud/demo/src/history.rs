@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result, anyhow};
-use fraud_generator::{Emitted, Generator, Settings, START};
+use fraud_generator::{Emitted, Generator, START, Settings};
 use serde_json::Value;
 use tailwater::driver::{Driver, Given, Sent};
 use tailwater::release::{Release, Runtimes};

@@ -11,7 +11,9 @@ const GUESTS: &str = "TAILWATER_GUESTS";
 /// With its plugins out of the folder of the environment's TAILWATER_GUESTS, if that is set.
 pub(crate) fn read(path: &Path) -> Result<Config> {
     let config = Config::read(path)?;
-    let Some(guests) = std::env::var_os(GUESTS).filter(|folder| !folder.is_empty()) else { return Ok(config) };
+    let Some(guests) = std::env::var_os(GUESTS).filter(|folder| !folder.is_empty()) else {
+        return Ok(config);
+    };
     let guests = std::path::absolute(guests).unwrap_or_default();
     let stages = [
         ("TAILWATER__PREPROCESS__PLUGIN", config.preprocess.as_ref().map(|stage| stage.plugin())),
@@ -23,7 +25,8 @@ pub(crate) fn read(path: &Path) -> Result<Config> {
         Some((variable.to_owned(), plugin.to_str()?.to_owned()))
     });
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    Config::parse(&text, &config.folder, std::env::vars().chain(moved)).map_err(|error| error.at(path.display()))
+    Config::parse(&text, &config.folder, std::env::vars().chain(moved))
+        .map_err(|error| error.at(path.display()))
 }
 
 #[cfg(test)]

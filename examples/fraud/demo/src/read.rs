@@ -37,7 +37,10 @@ impl Reader {
         ledger: Arc<Ledger>,
     ) -> Result<Self> {
         let mut config = broker.consumer();
-        config.set("group.id", "fraud-demo").set("enable.auto.commit", "false").set("fetch.queue.backoff.ms", "10");
+        config
+            .set("group.id", "fraud-demo")
+            .set("enable.auto.commit", "false")
+            .set("fetch.queue.backoff.ms", "10");
         let consumer: BaseConsumer = config.create().context("the demo's consumer")?;
         let mut positions = TopicPartitionList::new();
         for topic in topics {

@@ -115,9 +115,8 @@ impl Stage<'_> {
         let began = Instant::now();
         let settings = Settings { seed: self.demo.seed, cards: self.demo.cards(), ..Settings::default() };
         let stream = Generator::new(settings);
-        let feeding = scope.spawn(|| {
-            self.feeder.play(stream, self.demo.rate, self.demo.length(), &self.ledger, &self.stop)
-        });
+        let feeding = scope
+            .spawn(|| self.feeder.play(stream, self.demo.rate, self.demo.length(), &self.ledger, &self.stop));
         let mut pace = Pace::new();
         while !feeding.is_finished() && !host.is_finished() && !reader.is_finished() {
             std::thread::sleep(LOOK_EVERY);

@@ -58,7 +58,8 @@ impl Alarmed {
 
 impl Default for Tally {
     fn default() -> Self {
-        let latency = Histogram::new_with_max(LONGEST_US, 3).expect("three digits up to a minute are allowed");
+        let latency =
+            Histogram::new_with_max(LONGEST_US, 3).expect("three digits up to a minute are allowed");
         Self {
             latency,
             decisions: BTreeMap::new(),

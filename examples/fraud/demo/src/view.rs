@@ -128,20 +128,36 @@ fn lines(picture: &Picture) -> Vec<String> {
         ),
         labelled(
             "latency",
-            &format!("p50 {:.1} ms   p99 {:.1} ms   from due to read back", tally.quantile(0.5), tally.quantile(0.99)),
+            &format!(
+                "p50 {:.1} ms   p99 {:.1} ms   from due to read back",
+                tally.quantile(0.5),
+                tally.quantile(0.99)
+            ),
         ),
         labelled("decisions", &decisions.join("   ")),
         labelled(
             "alerts",
-            &format!("on {:.1} % of frauds   on {:.2} % of honest ones", tally.fraud.share(), tally.honest.share()),
+            &format!(
+                "on {:.1} % of frauds   on {:.2} % of honest ones",
+                tally.fraud.share(),
+                tally.honest.share()
+            ),
         ),
     ];
     let mut causes: Vec<_> = tally.dead_letters.iter().collect();
     causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     lines.push(labelled("refused", &thousands(tally.dead())));
-    lines.extend(causes.iter().take(6).map(|(cause, count)| labelled("", &format!("{:>6}  {cause}", thousands(**count)))));
+    lines.extend(
+        causes
+            .iter()
+            .take(6)
+            .map(|(cause, count)| labelled("", &format!("{:>6}  {cause}", thousands(**count)))),
+    );
     lines.push(String::new());
-    let head = format!("  {:<8} {:>10}  {:<2} {:<12} {:>6}  {:<7} {}", "card", "euros", "in", "for", "score", "alert", "rule");
+    let head = format!(
+        "  {:<8} {:>10}  {:<2} {:<12} {:>6}  {:<7} {}",
+        "card", "euros", "in", "for", "score", "alert", "rule"
+    );
     lines.push(format!("\x1b[2m{head}\x1b[0m"));
     lines.extend(tally.alerts.iter().map(alert));
     lines.push(String::new());
@@ -161,7 +177,9 @@ fn count(tally: &Tally, decision: &str) -> String {
 
 fn alert(alert: &Decided) -> String {
     let Decided { card_id, amount_eur, country, category, score, decision, rule, .. } = alert;
-    let plain = format!("  {card_id:<8} {amount_eur:>10.2}  {country:<2} {category:<12} {score:>6.3}  {decision:<7} {rule}");
+    let plain = format!(
+        "  {card_id:<8} {amount_eur:>10.2}  {country:<2} {category:<12} {score:>6.3}  {decision:<7} {rule}"
+    );
     let colour = if decision == "block" { 31 } else { 33 };
     plain.replacen(decision, &format!("\x1b[{colour}m{decision}\x1b[0m"), 1)
 }
