@@ -129,6 +129,9 @@ fn no_broker() {
 fn codes_are_explained() {
     let output = program::output(&["explain", "TW206"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && said.contains("a plugin trapped") && said.contains("What to do:"), "{said}");
+    assert!(
+        output.status.success() && said.contains("a plugin trapped") && said.contains("What to do:"),
+        "{said}"
+    );
     assert!(!program::output(&["explain", "TW999"]).status.success());
 }

@@ -58,7 +58,8 @@ fn feed(driver: &mut Driver) -> (Vec<Sent>, Vec<Sent>) {
 /// The other 97 came out once and in order, the three are dead letters with this code.
 fn only_the_guilty(driver: &mut Driver, stage: &str, code: Code) -> Vec<Sent> {
     let (out, dead) = feed(driver);
-    let numbers: Vec<i64> = out.iter().map(|message| message.json()["n"].as_i64().expect("a number")).collect();
+    let numbers: Vec<i64> =
+        out.iter().map(|message| message.json()["n"].as_i64().expect("a number")).collect();
     let innocent: Vec<i64> = (100..200).filter(|n| ![107, 150, 151].contains(n)).collect();
     assert_eq!(numbers, innocent);
     assert_eq!(dead.len(), 3);
@@ -153,7 +154,8 @@ fn plugins_that_do_not_load() {
 
 #[test]
 fn records_that_are_no_records() {
-    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "none", "limits.record = \"1KiB\"").expect("it loads");
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "none", "limits.record = \"1KiB\"")
+        .expect("it loads");
     let deep = format!("{{\"n\":1,\"x\":{}1{}}}", "[".repeat(400), "]".repeat(400));
     let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(2000));
     let bad: [(&[u8], Code); 10] = [
@@ -177,9 +179,17 @@ fn records_that_are_no_records() {
         driver.run().expect("it goes on").into_iter().partition(|message| message.topic == "out");
     assert_eq!(out.len(), 10);
     for (letter, (value, code)) in dead.iter().zip(bad) {
-        assert_eq!(letter.header("tailwater-code"), code.to_string(), "{}", letter.header("tailwater-message"));
+        assert_eq!(
+            letter.header("tailwater-code"),
+            code.to_string(),
+            "{}",
+            letter.header("tailwater-message")
+        );
         if code == Code::TooLarge {
-            assert_eq!((letter.value.as_deref(), letter.header("tailwater-omitted-bytes")), (None, value.len().to_string()));
+            assert_eq!(
+                (letter.value.as_deref(), letter.header("tailwater-omitted-bytes")),
+                (None, value.len().to_string())
+            );
         } else {
             assert_eq!(letter.value.as_deref(), Some(value));
         }

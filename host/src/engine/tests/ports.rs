@@ -117,7 +117,8 @@ impl House {
         };
         let flow = Flow::new(Arc::new(pipeline()), parts, Arc::new(Meter::default()));
         let options = WorkerOptions { commit_interval: Duration::from_millis(100), patience: Duration::ZERO };
-        let (tap, drain) = (Tap(Rc::clone(&self.source), Vec::new()), Drain(Rc::clone(&self.sink), self.clock.clone()));
+        let (tap, drain) =
+            (Tap(Rc::clone(&self.source), Vec::new()), Drain(Rc::clone(&self.sink), self.clock.clone()));
         Worker::new(flow, tap, drain, self.clock.clone(), Arc::clone(&self.lodge), options)
     }
 }
@@ -143,7 +144,12 @@ impl Decoder for Numbers {
         &self.0
     }
 
-    fn decode(&mut self, _: &str, record: &Record<'_>, into: &mut Builder) -> std::result::Result<(), Refusal> {
+    fn decode(
+        &mut self,
+        _: &str,
+        record: &Record<'_>,
+        into: &mut Builder,
+    ) -> std::result::Result<(), Refusal> {
         let text = std::str::from_utf8(record.value.expect("given")).expect("text");
         into.column(0).push_int(text.parse().expect("a number"));
         into.finish_row();

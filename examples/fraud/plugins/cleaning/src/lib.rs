@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn impossible_amounts_are_refused_in_euros() {
-        let code = |amount, currency| clean(&Raw { amount, currency, ..raw() }, &SETTINGS).err().map(|e| e.code);
+        let code =
+            |amount, currency| clean(&Raw { amount, currency, ..raw() }, &SETTINGS).err().map(|e| e.code);
         assert_eq!(code(0.0, "EUR"), Some(2));
         assert_eq!(code(-5.0, "EUR"), Some(2));
         assert_eq!(code(f64::NAN, "EUR"), Some(2));
@@ -159,7 +160,8 @@ mod tests {
         let rates = ["rates.GBP", "rates.USD", "rates.CHF", "rates.PLN"].map(|name| (name, 2.0.into()));
         let settings: Vec<_> = rates.into_iter().chain([("test_cards_below", 1_000_i64.into())]).collect();
         let mut running = testing::start(plugin(), &settings).unwrap();
-        let cleaned = running.process(&[raw(), Raw { card_id: 1, ..raw() }, Raw { currency: "USD", ..raw() }]);
+        let cleaned =
+            running.process(&[raw(), Raw { card_id: 1, ..raw() }, Raw { currency: "USD", ..raw() }]);
         assert_eq!(cleaned.origin, [0, 2]);
         assert_eq!(cleaned.rows::<Transaction>()[1].amount_eur, 200.0);
     }

@@ -98,7 +98,13 @@ mod tests {
     const AT: Time = Time(1_772_253_000_000);
 
     fn transaction() -> Transaction {
-        Transaction { event_time: AT, amount_eur: 60.0, is_online: true, is_abroad: false, is_declined: false }
+        Transaction {
+            event_time: AT,
+            amount_eur: 60.0,
+            is_online: true,
+            is_abroad: false,
+            is_declined: false,
+        }
     }
 
     #[test]

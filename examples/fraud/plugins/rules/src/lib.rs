@@ -58,7 +58,8 @@ pub struct Thresholds {
 
 impl Thresholds {
     fn decide(&self, seen: &Scored<'_>) -> (&'static str, &'static str) {
-        let is_far = seen.ratio_to_mean > self.far_from_usual && seen.amount_eur >= self.far_from_usual_amount;
+        let is_far =
+            seen.ratio_to_mean > self.far_from_usual && seen.amount_eur >= self.far_from_usual_amount;
         match seen {
             _ if seen.score >= self.block_score => ("block", "score"),
             _ if seen.declined_1h >= self.declined_per_hour => ("block", "card-testing"),
@@ -75,7 +76,20 @@ fn decide<'a>(seen: &Scored<'a>, thresholds: &Thresholds) -> (Route, Decision<'a
     let (decision, rule) = thresholds.decide(seen);
     let Scored { transaction_id, event_time, card_id, amount_eur, country, category, score, .. } = *seen;
     let route = if decision == "allow" { Route::Decisions } else { Route::Alerts };
-    (route, Decision { transaction_id, event_time, card_id, amount_eur, country, category, score, decision, rule })
+    (
+        route,
+        Decision {
+            transaction_id,
+            event_time,
+            card_id,
+            amount_eur,
+            country,
+            category,
+            score,
+            decision,
+            rule,
+        },
+    )
 }
 
 #[cfg(test)]
