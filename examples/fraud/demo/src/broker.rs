@@ -16,7 +16,7 @@ const WITHIN: Duration = Duration::from_secs(15);
 pub(crate) struct Broker {
     cluster: Cluster,
     /// Ends when dropped.
-    embedded: Option<EmbeddedBroker>,
+    _embedded: Option<EmbeddedBroker>,
 }
 
 impl Broker {
@@ -24,11 +24,11 @@ impl Broker {
     pub(crate) fn open(brokers: Option<&str>, topics: &[&str], say: impl Fn(&str)) -> Result<Self> {
         if let Some(brokers) = brokers {
             make_topics(brokers, topics, say)?;
-            return Ok(Self { cluster: Cluster::at(brokers), embedded: None });
+            return Ok(Self { cluster: Cluster::at(brokers), _embedded: None });
         }
         let wanted: Vec<_> = topics.iter().map(|topic| (*topic, PARTITIONS as usize)).collect();
         let embedded = EmbeddedBroker::start(&wanted)?;
-        Ok(Self { cluster: embedded.cluster(), embedded: Some(embedded) })
+        Ok(Self { cluster: embedded.cluster(), _embedded: Some(embedded) })
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
@@ -44,8 +44,9 @@ impl Broker {
     /// For a producer of the demo's own.
     pub(crate) fn producer(&self) -> ClientConfig {
         let mut config = self.client();
-        // The embedded broker looks through all its batches for each fetch: fewer make it faster.
-        config.set("linger.ms", if self.embedded.is_some() { "5" } else { "0" });
+        // One batch a record would keep a broker busy with little else; the embedded one looks through
+        // all its batches for each fetch.
+        config.set("linger.ms", "5");
         config
     }
 
