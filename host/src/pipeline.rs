@@ -182,7 +182,10 @@ impl Front {
 fn declared_columns(source: &crate::config::Source) -> Result<Vec<crate::columns::Column>> {
     let columns = source.columns.iter().map(|(name, kind)| {
         let refuse = || {
-            let message = format!("source.columns.{name}: {kind:?} is no kind; say one of int, float, boolean, time, text, bytes, floats");
+            let message = format!(
+                "source.columns.{name}: {kind:?} is no kind; \
+                 say one of int, float, boolean, time, text, bytes, floats"
+            );
             Error::new(Code::ConfigValue, message)
         };
         columns::parse(name, kind).ok_or_else(refuse)

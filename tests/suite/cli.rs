@@ -102,7 +102,6 @@ fn models_that_do_not_fit() {
     with("nowhere.onnx", "TW301");
     with("make.py", "TW301");
     with("fixed.onnx", "TW303");
-    with("cube.onnx", "TW304");
 }
 
 #[test]

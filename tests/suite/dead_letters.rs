@@ -148,16 +148,16 @@ fn plugins_that_do_not_load() {
     let error = load("hostile-rules", "[preprocess]", "trap");
     assert_eq!(error.code, Code::PluginWorld, "{error}");
     let error = load("hostile-preprocessor", "[preprocess]", "describe-trap");
-    assert_eq!(error.code, Code::PluginDescribe, "{error}");
+    assert_eq!(error.code, Code::PluginTrap, "{error}");
     assert!(error.message.contains("describe has no answer"), "{error}");
 }
 
 #[test]
 fn records_that_are_no_records() {
-    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "none", "limits.record = \"1KiB\"")
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "none", "limits.record = \"4KiB\"")
         .expect("it loads");
     let deep = format!("{{\"n\":1,\"x\":{}1{}}}", "[".repeat(400), "]".repeat(400));
-    let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(2000));
+    let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(5000));
     let bad: [(&[u8], Code); 10] = [
         (b"", Code::Undecodable),
         (b"\xff\xfe\x00", Code::Undecodable),

@@ -108,7 +108,8 @@ impl Cluster {
             }
             if matches!(name.as_str(), "acks" | "request.required.acks") && value != "all" && value != "-1" {
                 let message = format!(
-                    "the Kafka property `{name}` can't be `{value}`: an output must survive the loss of a broker; only `all` is allowed"
+                    "the Kafka property `{name}` can't be `{value}`: \
+                     an output must survive the loss of a broker; only `all` is allowed"
                 );
                 return Err(Error::new(Code::ConfigValue, message));
             }

@@ -80,8 +80,9 @@ fn key(section: &Features, source: &Source, clean: &[Column]) -> Result<Vec<usiz
     }
     if source.partitioned_by != names {
         let message = format!(
-            "features are kept by {names:?}, but source {} is said to be partitioned by {:?}. If its producer sends all records of one \
-             key to one partition, say so: partitioned_by = {names:?}. If not, windows would be wrong, and repartitioning is not supported by this version",
+            "features are kept by {names:?}, but source {} is said to be partitioned by {:?}. \
+             If its producer sends all records of one key to one partition, say so: partitioned_by = {names:?}. \
+             If not, windows would be wrong, and repartitioning is not supported by this version",
             source.topic, source.partitioned_by
         );
         return Err(Error::new(Code::Mismatch, message));

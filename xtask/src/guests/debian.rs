@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 const STD: &str = "libstd-rust-web-dev";
 
 /// Puts LD_LIBRARY_PATH on this rustc alone: cargo, build scripts and linkers keep the machine's.
-const WRAPPER: &str = "#!/bin/sh\nhere=${0%/*}\nLD_LIBRARY_PATH=\"$here/usr/lib/ARCH-linux-gnu\" exec \"$here/usr/bin/rustc\" \"$@\"\n";
+const WRAPPER: &str = "#!/bin/sh\nhere=${0%/*}\n\
+LD_LIBRARY_PATH=\"$here/usr/lib/ARCH-linux-gnu\" exec \"$here/usr/bin/rustc\" \"$@\"\n";
 
 pub(super) fn rustc(home: &Home, active: &Path, work: &Path) -> Result<PathBuf> {
     let place = home.tool("wasm-std", |part| {

@@ -52,12 +52,12 @@ fn a_process_has_one_library() {
 fn in_a_fresh_process(library: &str) -> Output {
     let test = std::env::current_exe().unwrap();
     let mut command = Command::new(test);
-    command.args(["--exact", "model::tests::library::report_of_a_fresh_process", "--ignored", "--nocapture"]);
+    command.args(["--exact", "model::tests::library::report_of_a_fresh_process", "--nocapture"]);
     command.env("TAILWATER_ONNXRUNTIME", library).output().unwrap()
 }
 
+/// What the other tests read, each in a process of its own.
 #[test]
-#[ignore = "started by other tests, in a process of its own"]
 fn report_of_a_fresh_process() {
     match Runtime::load(None) {
         Ok(runtime) => println!("loaded {}", runtime.library().display()),

@@ -3,12 +3,7 @@
 
 use tailwater_sdk::prelude::*;
 
-#[derive(Row)]
-struct Event {
-    id: i64,
-    amount: f64,
-}
-
+/// All that is looked at of an event, and what its entry keeps.
 #[derive(Row)]
 struct Entry {
     amount: f64,
@@ -109,7 +104,6 @@ struct Seen {
 
 #[derive(Features)]
 struct Both {
-    id: f32,
     cents_1m: f32,
     sum_1m: f32,
     cents: f32,
@@ -119,9 +113,8 @@ struct Both {
 }
 
 #[features]
-fn features(event: &Event, seen: &Seen) -> Both {
+fn features(_: &Entry, seen: &Seen) -> Both {
     Both {
-        id: event.id as f32,
         cents_1m: seen.cents_1m as f32 / 100.0,
         sum_1m: seen.sum_1m as f32,
         cents: seen.cents as f32 / 100.0,

@@ -26,7 +26,7 @@ impl Features for Hostile {
             aggregates: Vec::new(),
             custom_folds: Vec::new(),
             trigger: Trigger::Row,
-            features: vec!["n".into()],
+            features: vec!["number".into()],
             ids: Vec::new(),
         };
         Ok((Self { mode, number, matrix: Vec::new(), rejected: Vec::new() }, description))
