@@ -52,7 +52,7 @@ fn run(folder: &Path) -> String {
 #[test]
 fn every_folder() {
     let mut folders: Vec<_> = fs::read_dir(repository("tests/golden")).expect("a folder").flatten().collect();
-    folders.sort_by_key(std::fs::DirEntry::path);
+    folders.sort_by_key(fs::DirEntry::path);
     assert!(!folders.is_empty());
     for folder in folders {
         let folder = folder.path();

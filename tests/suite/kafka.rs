@@ -81,7 +81,9 @@ impl Job {
         let mut missing: HashSet<i64> = ids.collect();
         let mut seen = 0;
         let got = broker::read_until(&self.topic("out"), |got| {
-            got[seen..].iter().for_each(|one| drop(missing.remove(&id(one))));
+            for one in &got[seen..] {
+                missing.remove(&id(one));
+            }
             seen = got.len();
             missing.is_empty()
         });

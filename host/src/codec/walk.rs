@@ -179,18 +179,15 @@ impl Walk<'_> {
         let start = self.cursor.made.len();
         let mut wrong = None;
         let at = self.cursor.enter(at)?;
-        let (byte, mut at) = self.cursor.space(at);
+        let (mut byte, mut at) = self.cursor.space(at);
         while byte != b']' {
             let (element, behind) = self.element(at)?;
             wrong = wrong.or(element.err());
-            let (byte, behind) = self.cursor.space(behind);
+            (byte, at) = self.cursor.space(behind);
             match byte {
-                b',' => (_, at) = self.cursor.space(behind + 1),
-                b']' => {
-                    at = behind;
-                    break;
-                }
-                _ => return self.cursor.fail(behind, "a comma or a closing bracket is wanted"),
+                b',' => (_, at) = self.cursor.space(at + 1),
+                b']' => {}
+                _ => return self.cursor.fail(at, "a comma or a closing bracket is wanted"),
             }
         }
         let piece = Piece::new(start, self.cursor.made.len());

@@ -23,7 +23,10 @@ pub(super) fn bisect<T>(
     mut call: impl FnMut(Range<usize>) -> std::result::Result<T, PluginFault>,
 ) -> Result<Vec<Piece<T>>> {
     let (mut pieces, mut spinning) = (Vec::new(), 0);
-    let mut todo = if rows > 0 { vec![0..rows] } else { Vec::new() };
+    let mut todo: Vec<Range<usize>> = Vec::new();
+    if rows > 0 {
+        todo.push(0..rows);
+    }
     while let Some(range) = todo.pop() {
         match call(range.clone()) {
             Ok(answer) => pieces.push((range, Ok(answer))),

@@ -7,7 +7,7 @@
 use super::cells::Cells;
 use super::entries::Entries;
 use super::lane::{LaneState, Latest};
-use super::plan::{LEFT_OUT, LaneKind, Layout, Plan};
+use super::plan::{ID, LaneKind, Layout, Plan, left_out};
 use super::script::Scripts;
 
 /// Memory to work in, to be used again and again.
@@ -70,14 +70,15 @@ impl History {
         self.forget(plan);
     }
 
-    /// Marks an entry as one that custom folds leave out.
-    pub fn leave_out(&mut self, plan: &Plan, id: u64) {
+    /// Marks an entry as one that a custom aggregate leaves out.
+    pub fn leave_out(&mut self, plan: &Plan, custom: usize, id: u64) {
         let Some(word) = plan.layout.id else { return };
         let mut entry = Vec::new();
         for index in (0..self.entries.len(&plan.layout)).rev() {
             self.entries.read(&plan.layout, index, &mut entry);
-            if entry[word] == id {
-                return self.entries.set_word(&plan.layout, index, word, id | LEFT_OUT);
+            if entry[word] & ID == id {
+                let marked = entry[word] | left_out(custom);
+                return self.entries.set_word(&plan.layout, index, word, marked);
             }
         }
     }

@@ -15,13 +15,20 @@ pub struct Layout {
     /// Index of the word with a bit a kept column (1: it has a value), where a column needs one.
     /// Floats do not: NaN is no value.
     pub flags: Option<usize>,
-    /// Index of the word with the entry's number in its key, where custom folds need one. Its highest bit
-    /// says that the custom folds leave the entry out.
+    /// Index of the word with the entry's number in its key, where custom folds need one. Its highest bits
+    /// say which custom aggregates leave the entry out.
     pub id: Option<usize>,
 }
 
-/// Bit of an entry's id word: custom folds leave the entry out.
-pub const LEFT_OUT: u64 = 1 << 63;
+/// Bits of an entry's id word that are its number.
+pub const ID: u64 = (1 << 48) - 1;
+/// Aggregates with custom folds that a plugin may have: each needs a bit of the id word.
+const CUSTOM_LIMIT: usize = 16;
+
+/// Bit of an entry's id word: this custom aggregate leaves the entry out.
+pub fn left_out(custom: usize) -> u64 {
+    1 << (48 + custom)
+}
 /// Columns that an input may keep.
 const KEPT_LIMIT: usize = 64;
 
@@ -150,6 +157,12 @@ impl Plan {
         for aggregate in &description.aggregates {
             plan.add(aggregate, description)
                 .map_err(|error| error.at(format!("aggregate {}", aggregate.name)))?;
+        }
+        if plan.customs.len() > CUSTOM_LIMIT {
+            let count = plan.customs.len();
+            return Err(not_yet(format!(
+                "{count} aggregates with custom folds; {CUSTOM_LIMIT} is the limit"
+            )));
         }
         Ok(plan)
     }

@@ -1,6 +1,6 @@
 //! What the custom folds of a batch are to do, row by row: later written out as tapes.
 
-use super::plan::{Custom, LEFT_OUT, Plan};
+use super::plan::{Custom, ID, Plan, left_out};
 use crate::columns::{Builder, Column, Kind, Schema};
 
 /// An instruction: an operation on the register `slot`.
@@ -30,7 +30,10 @@ pub struct Scripts {
 impl Scripts {
     pub fn new(plan: &Plan) -> Self {
         let schema = entry_schema(plan);
-        Self { scripts: plan.customs.iter().map(|_| Script::new(schema.clone())).collect(), slots: 0 }
+        Self {
+            scripts: (0..plan.customs.len()).map(|index| Script::new(index, schema.clone())).collect(),
+            slots: 0,
+        }
     }
 
     /// Begins a row of the key whose registers are in `slot`.
@@ -74,6 +77,8 @@ impl Scripts {
 /// The script of one custom aggregate.
 #[derive(Debug)]
 pub struct Script {
+    /// Which of the custom aggregates it is.
+    index: usize,
     pub steps: Vec<Step>,
     /// For each row the number of steps up to its end.
     pub row_ends: Vec<usize>,
@@ -90,9 +95,10 @@ pub struct Script {
 }
 
 impl Script {
-    fn new(schema: Schema) -> Self {
+    fn new(index: usize, schema: Schema) -> Self {
         let entries = Builder::new(schema);
         Self {
+            index,
             steps: Vec::new(),
             row_ends: Vec::new(),
             entries,
@@ -139,7 +145,7 @@ impl Script {
         let layout = &plan.layout;
         let id = layout.id.map_or(0, |word| entry[word]);
         let filtered = custom.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1));
-        if id & LEFT_OUT != 0 || filtered {
+        if id & left_out(self.index) != 0 || filtered {
             return None;
         }
         for (index, column) in layout.kept.iter().enumerate() {
@@ -157,7 +163,7 @@ impl Script {
         }
         self.entries.column(layout.kept.len()).push_int(entry[0].cast_signed());
         self.entries.finish_row();
-        self.ids.push((self.key, id));
+        self.ids.push((self.key, id & ID));
         Some(self.ids.len() as u32 - 1)
     }
 }

@@ -1,8 +1,7 @@
 //! Runs the custom folds of a batch: one tape a custom aggregate.
 //!
 //! Registers are taken over only from calls that succeeded. A row whose part of the tape fails is
-//! refused, and its entry is left out of the custom folds from then on; all others are as if it had
-//! not come.
+//! refused, and the fold that failed leaves its entry out from then on.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -52,21 +51,23 @@ impl Registers {
         cells: &mut Builder,
     ) -> Result<BTreeMap<u32, Refusal>> {
         self.values.resize(scripts.slots() as usize, Box::default());
-        let (mut refused, mut left_out) = (BTreeMap::new(), HashSet::new());
+        let (mut refused, mut left_out) = (BTreeMap::new(), Vec::new());
         let mut start = 0;
-        for (custom, script) in plan.customs.iter().zip(scripts.into_scripts()) {
+        for ((index, custom), script) in plan.customs.iter().enumerate().zip(scripts.into_scripts()) {
             let size = custom.register_bytes;
             let mut run = Run::new(plan, custom, script, self.gather(start, size));
             run.execute(plugin, rows, &mut refused, cells)?;
             self.scatter(start, size, &run.registers);
-            left_out.extend(run.left_out);
+            left_out.extend(run.left_out.into_iter().map(|(slot, id)| (index, slot, id)));
             start += size;
         }
         for ((id, key), slot) in &self.slots {
             let Some(partition) = partitions.get_mut(*id) else { continue };
             let history = partition.store.history(plan, key);
             history.registers.clone_from(&self.values[*slot as usize]);
-            left_out.iter().filter(|(of, _)| of == slot).for_each(|(_, id)| history.leave_out(plan, *id));
+            for (custom, _, id) in left_out.iter().filter(|(_, of, _)| of == slot) {
+                history.leave_out(plan, *custom, *id);
+            }
         }
         Ok(refused)
     }

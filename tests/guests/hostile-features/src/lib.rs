@@ -45,8 +45,10 @@ impl Features for Hostile {
             (Some(_), "matrix") => self.matrix.push(1.0),
             (Some(_), "rows") => count += 1,
             (Some(row), "nan") => self.matrix[row] = f32::NAN,
-            (Some(row), "reject") => {
-                self.rejected.push(Rejected { row: row as u32, why: Rejection::new(7, "unlucky") });
+            (Some(_), "reject") => {
+                let unlucky = self.matrix.iter().enumerate().filter(|(_, n)| **n == 13.0);
+                let refuse = |row: usize| Rejected { row: row as u32, why: Rejection::new(7, "unlucky") };
+                self.rejected.extend(unlucky.map(|(row, _)| refuse(row)));
             }
             _ => {}
         }
