@@ -58,7 +58,7 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
     let (selection, rest) = selection(args);
     let cargo = |more: &[&str]| {
         let mut job = Job::cargo();
-        job.args(["test", "--release"]).args(more).args(&selection).within(&home.root);
+        job.args(["test", "--release", "--no-fail-fast"]).args(more).args(&selection).within(&home.root);
         surroundings.give(&mut job);
         job
     };
