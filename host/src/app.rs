@@ -47,7 +47,9 @@ impl Run {
     /// Makes sure that the brokers answer and that all topics are there.
     pub fn check_topics(&self) -> Result<()> {
         let names = topic_names(self.release.pipeline());
-        topics(&self.cluster(), &names, METADATA_WITHIN).map_err(|error| error.at(&self.config.name)).map(drop)
+        topics(&self.cluster(), &names, METADATA_WITHIN)
+            .map_err(|error| error.at(&self.config.name))
+            .map(drop)
     }
 }
 
@@ -81,7 +83,8 @@ pub fn run(runs: &[Run], stop: &Stop) -> Result<()> {
         run.check_topics()?;
     }
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let control = control.map_err(|error| Error::new(Code::Internal, format!("no control runtime: {error}")))?;
+    let control =
+        control.map_err(|error| Error::new(Code::Internal, format!("no control runtime: {error}")))?;
     control.block_on(supervise(runs, stop))
 }
 
@@ -111,7 +114,9 @@ async fn supervise(runs: &[Run], stop: &Stop) -> Result<()> {
     let rest = match tokio::time::timeout(STOP_WITHIN, rest).await {
         Ok(rest) => rest,
         Err(_) => {
-            error!("{alive} threads did not end within {STOP_WITHIN:?}; what they had not committed comes again");
+            error!(
+                "{alive} threads did not end within {STOP_WITHIN:?}; what they had not committed comes again"
+            );
             Ok(())
         }
     };
@@ -125,7 +130,8 @@ async fn wait(
     reports: &mut mpsc::UnboundedReceiver<Result<()>>,
     alive: &mut usize,
 ) -> Result<()> {
-    let listen = |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
+    let listen =
+        |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut progress = progress::Progress::new(runs);
     let mut look = tokio::time::interval(Duration::from_millis(50));

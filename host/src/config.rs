@@ -101,7 +101,8 @@ impl Config {
             return refuse(format!("name: {:?} must be 1 to 100 letters, digits, -, _ or .", self.name));
         }
         if self.delivery == Delivery::ExactlyOnce {
-            let message = "delivery = \"exactly-once\" is not supported by this version; use \"at-least-once\"";
+            let message =
+                "delivery = \"exactly-once\" is not supported by this version; use \"at-least-once\"";
             return Err(Error::new(Code::NotYet, message));
         }
         if !(1..=1024).contains(&self.threads) {
@@ -112,10 +113,18 @@ impl Config {
         match self.source.as_slice() {
             [] => return refuse("a pipeline needs a [[source]]".to_owned()),
             [source] => source.check(self.preprocess.is_some())?,
-            _ => return Err(Error::new(Code::NotYet, "more than one [[source]] is not supported by this version")),
+            _ => {
+                return Err(Error::new(
+                    Code::NotYet,
+                    "more than one [[source]] is not supported by this version",
+                ));
+            }
         }
         if self.features.len() > 1 {
-            return Err(Error::new(Code::NotYet, "more than one [[features]] is not supported by this version"));
+            return Err(Error::new(
+                Code::NotYet,
+                "more than one [[features]] is not supported by this version",
+            ));
         }
         if self.routes.is_empty() {
             return refuse("a pipeline needs a route: [routes.NAME] with a topic".to_owned());

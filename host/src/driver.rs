@@ -95,7 +95,8 @@ impl Driver {
     pub fn usage(&self) -> Usage {
         let pipeline = self.worker.flow().pipeline();
         let Some(features) = &pipeline.features else { return Usage::default() };
-        let usages = self.worker.partitions().iter().map(|(_, partition)| partition.store.usage(&features.plan));
+        let usages =
+            self.worker.partitions().iter().map(|(_, partition)| partition.store.usage(&features.plan));
         usages.fold(Usage::default(), |sum, usage| Usage {
             keys: sum.keys + usage.keys,
             entries: sum.entries + usage.entries,

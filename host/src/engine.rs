@@ -18,3 +18,6 @@ pub use lodge::{Lodge, Partition};
 pub use meter::Meter;
 pub use outbox::{Outbox, Place};
 pub use worker::{Step, Worker, WorkerOptions};
+
+#[cfg(test)]
+mod tests;

@@ -11,13 +11,15 @@
 //!   the broker has no longer stops the run: nothing is skipped silently.
 //! - The order of one partition is kept on the way in and, also when a request is tried again, on
 //!   the way out.
-//! - Memory: the source holds at most `fetch_bytes` as they came over the wire (compressed, for each
-//!   broker), plus one batch; the sink at most `queue_bytes`. Record headers are not counted.
+//! - Memory: the source holds at most `fetch_bytes` as they came over the wire, compressed, plus a
+//!   fetch for each broker and one batch; the sink at most `queue_bytes` of keys and values, and about
+//!   as much again for what is around them.
 //! - No topic is ever created.
 
 mod cluster;
 mod embedded;
 mod events;
+mod log;
 mod native;
 mod sink;
 mod source;

@@ -199,12 +199,18 @@ fn routes(config: &Config, rules: Option<&RulesDescription>) -> Result<Vec<Route
     };
     if let Some(extra) = config.routes.keys().find(|name| !names.contains(&name.as_str())) {
         let message = format!("routes.{extra}: the rules have no such route; theirs: {}", names.join(", "));
-        return mismatch(if rules.is_some() { message } else { "without [rules] there is one route".to_owned() });
+        return mismatch(if rules.is_some() {
+            message
+        } else {
+            "without [rules] there is one route".to_owned()
+        });
     }
     let mut routes = Vec::new();
     for name in names {
         let Some(route) = config.routes.get(name) else {
-            return mismatch(format!("the rules' route {name:?} has no topic: add [routes.{name}] with topic = \"...\""));
+            return mismatch(format!(
+                "the rules' route {name:?} has no topic: add [routes.{name}] with topic = \"...\""
+            ));
         };
         routes.push(Route { name: name.to_owned(), topic: route.topic.clone() });
     }

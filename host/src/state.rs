@@ -34,11 +34,14 @@ impl Store {
     /// Keys, kept entries, and bytes held, tables included. Walks all keys.
     pub fn usage(&self, plan: &Plan) -> Usage {
         let table = self.keys.allocation_size();
-        self.keys.iter().fold(Usage { keys: self.len(), entries: 0, bytes: table }, |usage, (key, history)| Usage {
-            entries: usage.entries + history.entries(&plan.layout),
-            bytes: usage.bytes + key.len() + history.size() - size_of::<History>(),
-            ..usage
-        })
+        self.keys.iter().fold(
+            Usage { keys: self.len(), entries: 0, bytes: table },
+            |usage, (key, history)| Usage {
+                entries: usage.entries + history.entries(&plan.layout),
+                bytes: usage.bytes + key.len() + history.size() - size_of::<History>(),
+                ..usage
+            },
+        )
     }
 }
 

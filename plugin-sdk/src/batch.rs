@@ -8,8 +8,8 @@ mod reader;
 mod writer;
 
 pub use reader::{ColumnReader, Flaw};
-pub use writer::{BatchWriter, ColumnWriter};
 pub(crate) use writer::Blob;
+pub use writer::{BatchWriter, ColumnWriter};
 
 use crate::column::Column;
 

@@ -169,8 +169,7 @@ pub(crate) fn run<F: Fold>(
             1 | 2 if argument >= entries.rows() => return Err(Flaw::of_batch("a tape names no entry")),
             1 | 2 => {
                 // SAFETY: the entry is one of the batch that the readers were opened from.
-                let (entry, at) =
-                    unsafe { (F::Entry::read(&readers, argument), Time(times.int(argument))) };
+                let (entry, at) = unsafe { (F::Entry::read(&readers, argument), Time(times.int(argument))) };
                 match operation {
                     1 => F::add(&mut machine.value, &entry, at),
                     _ => F::retract(&mut machine.value, &entry, at),
@@ -231,7 +230,8 @@ impl<'a, F: Fold> Machine<'a, F> {
     }
 
     fn load(&self, register: usize) -> Result<F::Register, Flaw> {
-        let bytes = register.checked_mul(Self::BYTES).and_then(|at| self.registers.get(at..)?.get(..Self::BYTES));
+        let bytes =
+            register.checked_mul(Self::BYTES).and_then(|at| self.registers.get(at..)?.get(..Self::BYTES));
         bytes.map(F::Register::load).ok_or_else(|| Flaw::of_batch("a tape names no register"))
     }
 

@@ -1,4 +1,93 @@
-//! Write Tailwater plugins: plain structs in, plain structs out.
+//! Write [Tailwater](https://docs.rs/tailwater) plugins: plain structs in, plain structs out.
+//!
+//! A pipeline is a line of stages: a *preprocessor* cleans the records of a Kafka topic, a
+//! *features* plugin makes vectors of them and of windows that the host keeps, a model scores the
+//! vectors, and *rules* say what is to be done. Each plugin is one function and a few structs.
+//!
+//! # A first plugin
+//!
+//! Features of card payments, in full:
+//!
+//! ```
+//! use tailwater_sdk::prelude::*;
+//!
+//! #[derive(Row)]
+//! struct Payment {
+//!     event_time: Time,
+//!     amount: f64,
+//! }
+//!
+//! #[derive(Windows)]
+//! struct Card {
+//!     #[count("7d")]
+//!     payments: f64,
+//!     #[mean("amount", "7d")]
+//!     mean: Option<f64>,
+//! }
+//!
+//! #[derive(Features)]
+//! struct Vector {
+//!     payments_7d: f32,
+//!     ratio: f32,
+//!     night: bool,
+//! }
+//!
+//! #[features]
+//! fn features(payment: &Payment, card: &Card) -> Vector {
+//!     Vector {
+//!         payments_7d: card.payments as f32,
+//!         ratio: (payment.amount / card.mean.unwrap_or(1.0)) as f32,
+//!         night: payment.event_time.hour_of_day() < 6,
+//!     }
+//! }
+//!
+//! let card = Card { payments: 3.0, mean: Some(20.0) };
+//! let vector = features(&Payment { event_time: Time(0), amount: 40.0 }, &card);
+//! assert_eq!((vector.ratio, vector.night), (2.0, true));
+//! ```
+//!
+//! Its `Cargo.toml`, but for the name:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib", "rlib"]
+//!
+//! [dependencies]
+//! tailwater-sdk = "0.1"
+//!
+//! [profile.release]
+//! lto = true
+//! codegen-units = 1
+//! ```
+//!
+//! `cargo test` tests it like any crate. `cargo build --release --target wasm32-unknown-unknown` makes
+//! the file that a pipeline names; the host turns it into a component itself.
+//!
+//! # What there is
+//!
+//! | plugin | attribute | takes | gives |
+//! | --- | --- | --- | --- |
+//! | preprocessor | [`preprocessor`](macro@preprocessor) | a [`Row`] | rows: [`Outcome`] |
+//! | features | [`features`](macro@features) | a [`Row`] and [`Windows`] | a [`Vector`]: [`Vectored`] |
+//! | rules | [`rules`](macro@rules) | a [`View`] | a row and its [`Routes`]: [`Decision`] |
+//!
+//! Each also takes [`Settings`], if it has any. Rows that make no sense are refused with a
+//! [`Rejection`]. [`Fold`] is for windows' values that are not ready-made. [`mod@log`] talks to the
+//! host's log and counters. [`testing`] and [`native`] run plugins without a host.
+//!
+//! # Laws
+//!
+//! - A plugin is pure: the same settings and rows give the same bytes. It has no clock, no randomness,
+//!   no files and no network. All state is the host's: an instance may be replaced between any two
+//!   batches, so what a `static` remembers may be gone.
+//! - One plugin a crate. (Natively one a module, so that tests may have several.)
+//! - A panic ends the instance; its message goes to the host's log. The host finds the row that did it
+//!   and puts it to the dead letters, but slowly: refuse rows by a [`Rejection`].
+//! - The host calls once a batch, and the SDK reads columns where they lie: a row costs some ten
+//!   nanoseconds. `&str` and slices borrow; owned types allocate for each row.
+
+#![warn(missing_docs)]
+
 extern crate self as tailwater_sdk;
 
 #[doc(hidden)]

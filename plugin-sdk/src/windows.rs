@@ -9,8 +9,8 @@ pub(crate) use plan::Plan;
 use crate::batch::{Batch, ColumnReader, ColumnWriter, Flaw};
 use crate::column::{Column, Kind};
 use crate::describe;
-use crate::fold::{Fold, Register as _};
 use crate::field::Field as _;
+use crate::fold::{Fold, Register as _};
 use crate::row::Fields;
 
 /// Values of windows that the host keeps. Derive it:
@@ -54,7 +54,26 @@ use crate::row::Fields;
 ///
 /// A field that is no `Option` reads 0 (or empty) where there is no value. `f64` and `f32` read any
 /// number; else the type is that of the value. Columns are those of the row given to the function;
-/// a wrong name or type does not compile.
+/// a wrong name or type does not compile:
+///
+/// ```compile_fail
+/// # use tailwater_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Payment { amount: f64 }
+///
+/// #[derive(Windows)]
+/// struct W {
+///     #[sum("amuont", "7d")]      // error: W::s: the row has no column `amuont`
+///     s: f64,
+/// }
+///
+/// #[derive(Features)]
+/// struct F { s: f32 }
+///
+/// #[features]
+/// fn features(_: &Payment, w: &W) -> F { F { s: w.s as f32 } }
+/// # let _ = plugin();
+/// ```
 ///
 /// Entries may also come from another source or stage of the pipeline, whose rows get no vectors:
 /// `#[input("labels", Label)]` at the struct names it and its row, and `from = "labels"` in an

@@ -135,7 +135,7 @@ fn features<'a>(t: &Tx<'a>, w: &W<'_>, late: &Late) -> Result<F<'a>, Rejection> 
 }
 
 fn start() -> Running {
-    testing::start(plugin(), &[]).unwrap()
+    testing::start(plugin(), &[]).expect("it needs no settings")
 }
 
 fn described(running: &Running) -> &FeaturesDescription {

@@ -17,7 +17,9 @@ struct All {
 }
 
 fn read(entries: &[(&str, Value)]) -> Result<All, String> {
-    All::from_table(&Table::new(entries.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()))
+    All::from_table(&Table::new(
+        entries.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+    ))
 }
 
 #[test]
@@ -47,7 +49,7 @@ fn mistakes_are_named() {
         "setting `retries`: int given, int from 0 to 4294967295 needed"
     );
     assert_eq!(error(&[("region", 1.5.into())]), "setting `region`: float given, text needed");
-    assert_eq!(read(&[flag.clone()]).unwrap_err(), "setting `most` is missing (float)");
+    assert_eq!(read(std::slice::from_ref(&flag)).unwrap_err(), "setting `most` is missing (float)");
     assert_eq!(
         read(&[flag.clone(), ("most", "3".into())]).unwrap_err(),
         "setting `most`: text given, float needed"

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// A variable that `cargo xtask test` sets.
 fn needed(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
 }
 
 /// A plugin, built for WebAssembly.

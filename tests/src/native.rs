@@ -35,7 +35,13 @@ impl Features for Native {
         Ok(Computed { matrix: answer.matrix.to_vec(), ids: raw(&answer.ids), rejected })
     }
 
-    fn fold(&mut self, custom: u32, entries: &Batch, tape: &Tape, registers: &[u8]) -> Result<Folded, PluginFault> {
+    fn fold(
+        &mut self,
+        custom: u32,
+        entries: &Batch,
+        tape: &Tape,
+        registers: &[u8],
+    ) -> Result<Folded, PluginFault> {
         let mut registers = registers.to_vec();
         let cells = self.0.fold(custom, &lend(entries), tape.words(), &mut registers).map_err(fault)?;
         let cells = raw(&cells);
@@ -61,11 +67,8 @@ fn raw(batch: &Lent<'_>) -> RawBatch {
 }
 
 fn rejections(rejected: &[Rejected]) -> Vec<Rejection> {
-    let own = |one: &Rejected| Rejection {
-        row: one.row,
-        code: one.why.code,
-        message: one.why.message.to_string(),
-    };
+    let own =
+        |one: &Rejected| Rejection { row: one.row, code: one.why.code, message: one.why.message.to_string() };
     rejected.iter().map(own).collect()
 }
 

@@ -87,7 +87,7 @@ fn plugins_that_are_none() {
     with(&bytes[..bytes.len() / 2], "TW202");
     with(b"no plugin at all", "TW202");
     with(b"", "TW202");
-    let rules = std::fs::read(guest("hostile_rules")).expect("readable");
+    let rules = std::fs::read(guest("hostile-rules")).expect("readable");
     with(&rules, "TW203");
 }
 
@@ -129,6 +129,9 @@ fn no_broker() {
 fn codes_are_explained() {
     let output = program::output(&["explain", "TW206"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && said.contains("a plugin trapped") && said.contains("What to do:"), "{said}");
+    assert!(
+        output.status.success() && said.contains("a plugin trapped") && said.contains("What to do:"),
+        "{said}"
+    );
     assert!(!program::output(&["explain", "TW999"]).status.success());
 }

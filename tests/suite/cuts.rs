@@ -41,7 +41,8 @@ struct Event {
 
 /// A few cards in three partitions; time goes on, now and then back. 13.00 makes a fold trap.
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let event = (0u8..6, prop_oneof![8 => 0i64..30, 1 => -40i64..0], prop_oneof![9 => 1i64..5000, 1 => Just(1300)]);
+    let event =
+        (0u8..6, prop_oneof![8 => 0i64..30, 1 => -40i64..0], prop_oneof![9 => 1i64..5000, 1 => Just(1300)]);
     prop::collection::vec(event, 1..120).prop_map(|events| {
         let mut time = 1_000_000;
         let next = |(card, step, cents)| {
@@ -95,13 +96,16 @@ proptest! {
 #[test]
 fn an_entry_that_a_fold_can_not_take_is_left_out_of_it() {
     let amounts = [100, 1300, 200, 300];
-    let events: Vec<Event> =
-        (0..4).map(|n| Event { partition: 0, card: 0, time: 1_000_000 + n * 25, cents: amounts[n as usize] }).collect();
+    let events: Vec<Event> = (0..4)
+        .map(|n| Event { partition: 0, card: 0, time: 1_000_000 + n * 25, cents: amounts[n as usize] })
+        .collect();
     for cuts in [vec![], vec![1], vec![2]] {
-        let (out, dead): (Vec<_>, Vec<_>) = run(&events, cuts).into_iter().partition(|sent| sent.topic == "out");
+        let (out, dead): (Vec<_>, Vec<_>) =
+            run(&events, cuts).into_iter().partition(|sent| sent.topic == "out");
         assert_eq!(dead.len(), 1);
         assert!(dead[0].header("tailwater-message").contains("thirteen is too much"), "{:?}", dead[0]);
-        let cents: Vec<f64> = out.iter().map(|sent| sent.json()["cents_1m"].as_f64().expect("a number")).collect();
+        let cents: Vec<f64> =
+            out.iter().map(|sent| sent.json()["cents_1m"].as_f64().expect("a number")).collect();
         assert_eq!(cents, [1.0, 3.0, 5.0]);
     }
 }

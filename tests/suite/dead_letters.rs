@@ -58,7 +58,8 @@ fn feed(driver: &mut Driver) -> (Vec<Sent>, Vec<Sent>) {
 /// The other 97 came out once and in order, the three are dead letters with this code.
 fn only_the_guilty(driver: &mut Driver, stage: &str, code: Code) -> Vec<Sent> {
     let (out, dead) = feed(driver);
-    let numbers: Vec<i64> = out.iter().map(|message| message.json()["n"].as_i64().expect("a number")).collect();
+    let numbers: Vec<i64> =
+        out.iter().map(|message| message.json()["n"].as_i64().expect("a number")).collect();
     let innocent: Vec<i64> = (100..200).filter(|n| ![107, 150, 151].contains(n)).collect();
     assert_eq!(numbers, innocent);
     assert_eq!(dead.len(), 3);
@@ -92,7 +93,7 @@ fn a_preprocessor_that_misbehaves() {
         ("twice", Code::PluginOutput, "rejected twice"),
         ("both", Code::PluginOutput, "is rejected, and rows are made of it"),
     ] {
-        let mut driver = pipeline("[preprocess]", "hostile_preprocessor", mode, "").expect("it loads");
+        let mut driver = pipeline("[preprocess]", "hostile-preprocessor", mode, "").expect("it loads");
         let dead = only_the_guilty(&mut driver, "preprocess", code);
         assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
         assert_eq!(dead[0].header("tailwater-plugin").len(), 64);
@@ -107,7 +108,7 @@ fn features_that_misbehave() {
         ("rows", Code::PluginOutput, "rows"),
         ("reject", Code::Rejected, "unlucky"),
     ] {
-        let mut driver = pipeline("[[features]]", "hostile_features", mode, "").expect("it loads");
+        let mut driver = pipeline("[[features]]", "hostile-features", mode, "").expect("it loads");
         let dead = only_the_guilty(&mut driver, "features", code);
         assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
     }
@@ -121,18 +122,18 @@ fn rules_that_misbehave() {
         ("routes", Code::PluginOutput, "routes for"),
         ("rows", Code::PluginOutput, "rows"),
     ] {
-        let mut driver = pipeline("[rules]", "hostile_rules", mode, "").expect("it loads");
+        let mut driver = pipeline("[rules]", "hostile-rules", mode, "").expect("it loads");
         let dead = only_the_guilty(&mut driver, "rules", code);
         assert!(dead[0].header("tailwater-message").contains(says), "{mode}: {:?}", dead[0]);
     }
-    let mut driver = pipeline("[rules]", "hostile_rules", "nowhere", "").expect("it loads");
+    let mut driver = pipeline("[rules]", "hostile-rules", "nowhere", "").expect("it loads");
     let (out, dead) = feed(&mut driver);
     assert_eq!((out.len(), dead.len()), (97, 0));
 }
 
 #[test]
 fn a_plugin_that_always_spins_ends_the_pipeline() {
-    let mut driver = pipeline("[preprocess]", "hostile_preprocessor", "spin", "").expect("it loads");
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "spin", "").expect("it loads");
     (0..100).for_each(|_| driver.give(number(13)));
     let error = driver.run().expect_err("it gives up");
     assert_eq!(error.code, Code::PluginFailing);
@@ -144,16 +145,17 @@ fn plugins_that_do_not_load() {
     let load = |guest_name: &str, stage: &str, mode: &str| {
         pipeline(stage, guest_name, mode, "").map(drop).expect_err("it does not load")
     };
-    let error = load("hostile_rules", "[preprocess]", "trap");
+    let error = load("hostile-rules", "[preprocess]", "trap");
     assert_eq!(error.code, Code::PluginWorld, "{error}");
-    let error = load("hostile_preprocessor", "[preprocess]", "describe-trap");
+    let error = load("hostile-preprocessor", "[preprocess]", "describe-trap");
     assert_eq!(error.code, Code::PluginDescribe, "{error}");
     assert!(error.message.contains("describe has no answer"), "{error}");
 }
 
 #[test]
 fn records_that_are_no_records() {
-    let mut driver = pipeline("[preprocess]", "hostile_preprocessor", "none", "limits.record = \"1KiB\"").expect("it loads");
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "none", "limits.record = \"1KiB\"")
+        .expect("it loads");
     let deep = format!("{{\"n\":1,\"x\":{}1{}}}", "[".repeat(400), "]".repeat(400));
     let long = format!("{{\"n\":1,\"x\":\"{}\"}}", "x".repeat(2000));
     let bad: [(&[u8], Code); 10] = [
@@ -177,9 +179,17 @@ fn records_that_are_no_records() {
         driver.run().expect("it goes on").into_iter().partition(|message| message.topic == "out");
     assert_eq!(out.len(), 10);
     for (letter, (value, code)) in dead.iter().zip(bad) {
-        assert_eq!(letter.header("tailwater-code"), code.to_string(), "{}", letter.header("tailwater-message"));
+        assert_eq!(
+            letter.header("tailwater-code"),
+            code.to_string(),
+            "{}",
+            letter.header("tailwater-message")
+        );
         if code == Code::TooLarge {
-            assert_eq!((letter.value.as_deref(), letter.header("tailwater-omitted-bytes")), (None, value.len().to_string()));
+            assert_eq!(
+                (letter.value.as_deref(), letter.header("tailwater-omitted-bytes")),
+                (None, value.len().to_string())
+            );
         } else {
             assert_eq!(letter.value.as_deref(), Some(value));
         }

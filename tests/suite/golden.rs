@@ -28,7 +28,8 @@ fn given(line: &str) -> Given {
 
 /// Without digests, which change with every build of a plugin.
 fn told(sent: &Sent) -> Value {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let text =
+        |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let stable = |name: &str| !["tailwater-release", "tailwater-plugin"].contains(&name);
     let headers = sent.headers.iter().filter(|(name, _)| stable(name));
     let headers: serde_json::Map<String, Value> =

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use tailwater_tests::broker::{self, Got};
-use tailwater_tests::program::Program;
 use tailwater_tests::guest;
+use tailwater_tests::program::Program;
 
 /// A pipeline of amounts by card: features, no model, no rules. Topics are its own.
 struct Job {
@@ -69,7 +69,8 @@ impl Job {
     fn feed(&self, ids: std::ops::Range<i64>) {
         let record = |id: i64| {
             let card = format!("card-{}", id % 20);
-            let value = format!("{{\"id\":{id},\"t\":{},\"amount\":{}.5,\"card\":\"{card}\"}}", id * 1000, id + 100);
+            let value =
+                format!("{{\"id\":{id},\"t\":{},\"amount\":{}.5,\"card\":\"{card}\"}}", id * 1000, id + 100);
             (card, value.into_bytes())
         };
         broker::produce(&self.topic("in"), ids.map(record));

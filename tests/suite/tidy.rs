@@ -62,7 +62,10 @@ fn room(file: &Path) -> String {
 
 /// Names that stand behind `crate::` in a line.
 fn imported(line: &str) -> Vec<&str> {
-    line.split("crate::").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()).collect()
+    line.split("crate::")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+        .collect()
 }
 
 #[test]
@@ -83,9 +86,14 @@ fn every_room_keeps_to_its_floor() {
                 }
             }
             for (foreign, door) in DOORS {
-                let named = code.contains(&format!("{foreign}::")) || code.contains(&format!("use {foreign};"));
+                let named =
+                    code.contains(&format!("{foreign}::")) || code.contains(&format!("use {foreign};"));
                 if named && own != *door && !(own == "main" && *foreign == "clap") {
-                    faults.push(format!("{}:{}: {foreign} has its door in {door}", file.display(), number + 1));
+                    faults.push(format!(
+                        "{}:{}: {foreign} has its door in {door}",
+                        file.display(),
+                        number + 1
+                    ));
                 }
             }
         }

@@ -64,6 +64,10 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
     };
     // The broker comes after the compiler, so that they don't share the machine.
     let advice = "Repair what the compiler names above.";
+    home.steps.loud("build", "the program", || {
+        let mut job = Job::cargo();
+        job.args(["build", "--release", "--package", "tailwater"]).within(&home.root).advise(advice).show()
+    })?;
     home.steps.loud("build", "tests", || cargo(&["--no-run"]).advise(advice).show())?;
     let broker = if variable("TAILWATER_KAFKA").is_some() { None } else { Some(kafka::launch(home)?) };
     home.steps.loud("test", &selection.join(" "), || {

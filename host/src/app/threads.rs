@@ -36,7 +36,12 @@ struct Seat {
 }
 
 /// Starts a stream thread. How it ended is told to `report`.
-pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: UnboundedSender<Result<()>>) -> Result<()> {
+pub(super) fn spawn(
+    run: &Run,
+    thread: usize,
+    stop: &Stop,
+    report: UnboundedSender<Result<()>>,
+) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
     let seat = Seat {
         flow: run.release.flow(&run.meter)?,
@@ -64,7 +69,8 @@ pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: UnboundedSend
     let place = format!("pipeline {}, thread {thread}", config.name);
     let body = move || {
         let ended = catch_unwind(AssertUnwindSafe(|| seat.work()));
-        let ended = ended.unwrap_or_else(|_| Err(Error::new(Code::Internal, "it panicked; the message stands above")));
+        let ended = ended
+            .unwrap_or_else(|_| Err(Error::new(Code::Internal, "it panicked; the message stands above")));
         // Nobody listens any more if the process is ending.
         let _ = report.send(ended.map_err(|error| error.at(place)));
     };

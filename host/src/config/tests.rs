@@ -37,7 +37,10 @@ fn broken(from: &str, to: &str) -> Error {
 #[test]
 fn a_minimal_file() {
     let config = parse(MINIMAL).expect("valid");
-    assert_eq!(config.path(&config.preprocess.as_ref().expect("given").plugin().plugin), Path::new("etc/clean.wasm"));
+    assert_eq!(
+        config.path(&config.preprocess.as_ref().expect("given").plugin().plugin),
+        Path::new("etc/clean.wasm")
+    );
     assert_eq!(config.kafka.commit_interval.get(), std::time::Duration::from_millis(50));
     assert_eq!(config.limits.batch_rows, 1024);
 }
@@ -60,8 +63,18 @@ fn values_are_checked() {
         ("[preprocess]", "delivery = 1\n[preprocess]", Code::ConfigSyntax, "delivery"),
         ("name = \"clicks\"", "name = \"clicks\"\ndelivery = \"exactly-once\"", Code::NotYet, "exactly-once"),
         ("name = \"clicks\"", "name = \"clicks\"\nthreads = 0", Code::ConfigValue, "threads"),
-        ("topic = \"user_clicks\"", "topic = \"a\"\n[[source]]\ntopic = \"b\"", Code::NotYet, "more than one"),
-        ("topic = \"user_clicks\"", "topic = \"a\"\ncolumns.a = \"int\"", Code::ConfigValue, "source.columns"),
+        (
+            "topic = \"user_clicks\"",
+            "topic = \"a\"\n[[source]]\ntopic = \"b\"",
+            Code::NotYet,
+            "more than one",
+        ),
+        (
+            "topic = \"user_clicks\"",
+            "topic = \"a\"\ncolumns.a = \"int\"",
+            Code::ConfigValue,
+            "source.columns",
+        ),
         ("[kafka]", "[limits]\nbatch_rows = 0\n[kafka]", Code::ConfigValue, "limits.batch_rows"),
         ("[kafka]", "[limits]\nfetch = \"1TiB\"\n[kafka]", Code::ConfigSyntax, "is not a size such as"),
         ("routes.output.topic = \"click_predictions\"", "", Code::ConfigSyntax, "missing field `routes`"),
@@ -74,8 +87,13 @@ fn values_are_checked() {
 
 #[test]
 fn the_environment_overrides() {
-    let environment = [("TAILWATER__KAFKA__BROKERS", "two:9092"), ("TAILWATER__THREADS", "4"),
-        ("TAILWATER__SOURCE__0__TOPIC", "tx"), ("TAILWATER__PREPROCESS__SETTINGS__MOST", "7.5"), ("HOME", "x")];
+    let environment = [
+        ("TAILWATER__KAFKA__BROKERS", "two:9092"),
+        ("TAILWATER__THREADS", "4"),
+        ("TAILWATER__SOURCE__0__TOPIC", "tx"),
+        ("TAILWATER__PREPROCESS__SETTINGS__MOST", "7.5"),
+        ("HOME", "x"),
+    ];
     let config = with_environment(MINIMAL, &environment).expect("valid");
     assert_eq!((config.kafka.brokers.as_str(), config.threads), ("two:9092", 4));
     assert_eq!(config.source[0].topic, "tx");
@@ -85,7 +103,10 @@ fn the_environment_overrides() {
 #[test]
 fn a_wrong_override_names_its_variable() {
     let error = with_environment(MINIMAL, &[("TAILWATER__KAFKA__BROKER", "x")]).expect_err("an error");
-    assert!(error.message.contains("TAILWATER__KAFKA__BROKER") && error.message.contains("unknown field"), "{error}");
+    assert!(
+        error.message.contains("TAILWATER__KAFKA__BROKER") && error.message.contains("unknown field"),
+        "{error}"
+    );
     let error = with_environment(MINIMAL, &[("TAILWATER__SOURCE__7__TOPIC", "x")]).expect_err("an error");
     assert!(error.message.contains("no place \"7\""), "{error}");
 }

@@ -13,7 +13,11 @@ pub const ANSWER_BYTES: usize = 256 << 20;
 type Checked<T> = Result<T, PluginFault>;
 
 /// Rows out, for each the row in that it was made of, and the rows refused.
-pub(super) fn processed(schema: &Schema, rows: usize, answer: Processed) -> Checked<(Batch, Vec<u32>, Vec<Rejection>)> {
+pub(super) fn processed(
+    schema: &Schema,
+    rows: usize,
+    answer: Processed,
+) -> Checked<(Batch, Vec<u32>, Vec<Rejection>)> {
     let Processed { rows: out, origin, rejected } = answer;
     let out = batch("rows", schema, rows.saturating_mul(SPLIT_LIMIT), out)?;
     if origin.len() != out.rows() {
@@ -40,14 +44,22 @@ pub(super) fn computed(
     answer: Computed,
 ) -> Checked<(Vec<f32>, Batch, Vec<Rejection>)> {
     if answer.matrix.len() != rows * features {
-        return lie(format!("a matrix of {} numbers for {rows} rows of {features} features", answer.matrix.len()));
+        return lie(format!(
+            "a matrix of {} numbers for {rows} rows of {features} features",
+            answer.matrix.len()
+        ));
     }
     let ids = exactly(rows, batch("ids", ids, rows, answer.ids)?)?;
     Ok((answer.matrix, ids, rejections(rows, answer.rejected)?))
 }
 
 /// The registers, and a row a cell that was emitted.
-pub(super) fn folded(cell: &Schema, registers: usize, emitted: usize, answer: Folded) -> Checked<(Vec<u8>, Batch)> {
+pub(super) fn folded(
+    cell: &Schema,
+    registers: usize,
+    emitted: usize,
+    answer: Folded,
+) -> Checked<(Vec<u8>, Batch)> {
     if answer.registers.len() != registers {
         return lie(format!("{} bytes of registers, where {registers} were given", answer.registers.len()));
     }
@@ -66,7 +78,9 @@ pub(super) fn decided(
     if answer.route.len() != rows {
         return lie(format!("{} routes for {rows} rows", answer.route.len()));
     }
-    if let Some(route) = answer.route.iter().find(|route| **route != NO_ROUTE && usize::from(**route) >= routes) {
+    if let Some(route) =
+        answer.route.iter().find(|route| **route != NO_ROUTE && usize::from(**route) >= routes)
+    {
         return lie(format!("route {route}, where there are {routes}"));
     }
     Ok((out, answer.route, rejections(rows, answer.rejected)?))
@@ -79,7 +93,11 @@ fn batch(what: &str, schema: &Schema, rows: usize, raw: RawBatch) -> Checked<Bat
 }
 
 fn exactly(rows: usize, batch: Batch) -> Checked<Batch> {
-    if batch.rows() == rows { Ok(batch) } else { lie(format!("{} rows, where {rows} were given", batch.rows())) }
+    if batch.rows() == rows {
+        Ok(batch)
+    } else {
+        lie(format!("{} rows, where {rows} were given", batch.rows()))
+    }
 }
 
 /// Each row at most once, in order; messages cut to what is kept of them.

@@ -35,7 +35,10 @@ pub(super) fn bisect<T>(
             Err(fault) => {
                 spinning += usize::from(fault.code == Code::PluginTime);
                 if spinning > SPINNING_LIMIT {
-                    let message = format!("{spinning} rows of one batch of {rows} ran into the time limit; the last: {}", fault.message);
+                    let message = format!(
+                        "{spinning} rows of one batch of {rows} ran into the time limit; the last: {}",
+                        fault.message
+                    );
                     return Err(Error::new(Code::PluginFailing, message));
                 }
                 pieces.push((range, Err(Refusal::new(fault.code, fault.message))));

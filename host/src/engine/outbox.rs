@@ -100,11 +100,15 @@ impl Outbox {
                 }
                 What::DeadLetter { stage, refusal } => {
                     text.push(&mut headers, pipeline, topic, *stage, refusal);
-                    let rest: usize = headers.iter().map(|h| h.name.len() + h.value.map_or(0, <[u8]>::len)).sum();
+                    let rest: usize =
+                        headers.iter().map(|h| h.name.len() + h.value.map_or(0, <[u8]>::len)).sum();
                     let size = rest + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
                     if size > pipeline.bounds.message_bytes {
                         message.value = None;
-                        headers.push(Header { name: "tailwater-omitted-bytes", value: Some(text.size.as_bytes()) });
+                        headers.push(Header {
+                            name: "tailwater-omitted-bytes",
+                            value: Some(text.size.as_bytes()),
+                        });
                     }
                 }
             }

@@ -6,6 +6,7 @@
 //! can't judge exactly-once: transactions are accepted without effect.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
@@ -30,11 +31,16 @@ const CLIENT_PROPERTIES: &[(&str, &str)] = &[
 ];
 
 /// Stops when dropped; all records are gone then.
-#[allow(missing_debug_implementations)]
 pub struct EmbeddedBroker {
     /// Its host in librdkafka.
     _host: BaseProducer<ProducerEvents>,
     brokers: String,
+}
+
+impl fmt::Debug for EmbeddedBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedBroker").field("brokers", &self.brokers).finish_non_exhaustive()
+    }
 }
 
 impl EmbeddedBroker {

@@ -1,9 +1,8 @@
-//! What librdkafka tells outside of the data: log lines, errors of the client, rebalances, failed
-//! deliveries. All of it arrives on the thread that polls the client.
+//! What librdkafka tells beside the data: errors of the client, rebalances, failed deliveries. All of
+//! it arrives on the thread that polls the client.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -12,67 +11,8 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Message, TopicPartitionList};
 
+use super::log::Log;
 use crate::error::{Code, Error, Result};
-
-/// The same trouble is told again only after this long.
-const REPEAT_AFTER: Duration = Duration::from_secs(5);
-
-/// The log lines and errors of one client.
-#[derive(Debug)]
-pub(super) struct Log {
-    client: String,
-    last: Mutex<Option<Trouble>>,
-}
-
-#[derive(Debug)]
-struct Trouble {
-    text: String,
-    told: Instant,
-}
-
-impl Log {
-    pub(super) fn new(client: &str) -> Self {
-        Self { client: client.to_owned(), last: Mutex::new(None) }
-    }
-
-    /// The last error of the client, in librdkafka's words.
-    pub(super) fn last(&self) -> Option<String> {
-        self.last.lock().ok()?.as_ref().map(|trouble| trouble.text.clone())
-    }
-
-    fn line(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // A property of producers is passed to consumers too, and the other way round.
-        if facility == "CONFWARN" && text.contains("will be ignored by this") {
-            return;
-        }
-        let client = self.client.as_str();
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::error!(target: "kafka", client, facility, "{text}");
-            }
-            // Mostly a connection that librdkafka will try again.
-            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                tracing::warn!(target: "kafka", client, facility, "{text}");
-            }
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-                tracing::info!(target: "kafka", client, facility, "{text}");
-            }
-            RDKafkaLogLevel::Debug => tracing::debug!(target: "kafka", client, facility, "{text}"),
-        }
-    }
-
-    fn trouble(&self, error: &KafkaError, reason: &str) {
-        let Ok(mut last) = self.last.lock() else { return };
-        let down = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
-        let recent = last
-            .as_ref()
-            .is_some_and(|old| (down || old.text == reason) && old.told.elapsed() < REPEAT_AFTER);
-        if !recent {
-            tracing::warn!(target: "kafka", client = self.client.as_str(), "{reason}");
-            *last = Some(Trouble { text: reason.to_owned(), told: Instant::now() });
-        }
-    }
-}
 
 /// What an error of a client means for the run. `None`: librdkafka goes on by itself.
 pub(super) fn verdict(error: &KafkaError) -> Option<Code> {
@@ -137,7 +77,7 @@ impl ClientContext for ConsumerEvents {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.log.trouble(&error, reason);
+        self.log.error(&error, reason);
     }
 
     fn stats_raw(&self, _: &[u8]) {}
@@ -167,7 +107,7 @@ impl ConsumerContext for ConsumerEvents {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
             // The next one covers it: it has the same partitions or newer owners.
-            tracing::warn!(target: "kafka", client = self.log.client.as_str(), "a commit failed: {error}");
+            tracing::warn!(target: "kafka", client = self.log.client(), "a commit failed: {error}");
         }
     }
 }
@@ -208,7 +148,7 @@ impl ClientContext for ProducerEvents {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.log.trouble(&error, reason);
+        self.log.error(&error, reason);
         if verdict(&error) == Some(Code::Consuming) {
             self.fail(Code::Delivery, format!("the broker refuses the producer: {reason}"));
         }

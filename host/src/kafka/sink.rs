@@ -1,5 +1,6 @@
 //! Where messages go: one producer.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
@@ -15,6 +16,10 @@ use crate::record::Message;
 /// A delivery that succeeded wakes nobody, so that what is under way is asked for this often.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// What librdkafka itself needs for a message, about: its record, key and value, two headers. The
+/// queue's messages are limited too, or a queue of tiny ones would take ten times its bytes.
+const MESSAGE_OVERHEAD: usize = 256;
+
 /// What a sink needs to know.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
@@ -28,7 +33,6 @@ pub struct SinkOptions {
 
 /// A sink over one producer, at least once: without idempotence, one request at a time to each
 /// broker, which keeps the order when one is tried again, and costs less than half of the CPU.
-#[allow(missing_debug_implementations)]
 pub struct KafkaSink {
     // Before the producer: dropped first.
     topics: Topics,
@@ -36,11 +40,18 @@ pub struct KafkaSink {
     message_bytes: usize,
 }
 
+impl fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSink").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
 impl KafkaSink {
     /// Makes the producer. The broker is not asked for anything yet.
     pub fn connect(options: SinkOptions) -> Result<Self> {
         let SinkOptions { cluster, client_id, queue_bytes, message_bytes } = options;
         let queue = queue_bytes.max(message_bytes).div_ceil(1024).to_string();
+        let messages = (queue_bytes / MESSAGE_OVERHEAD).max(1_000).to_string();
         let message = message_bytes.to_string();
         // Latency is the linger, one to one. Under load requests fill while the one before is out.
         let linger = [("linger.ms", "0")];
@@ -55,8 +66,7 @@ impl KafkaSink {
                 // As Java's producers do: the same key, the same partition.
                 ("partitioner", "murmur2_random"),
                 ("queue.buffering.max.kbytes", &queue),
-                // No limit: bytes are the limit.
-                ("queue.buffering.max.messages", "0"),
+                ("queue.buffering.max.messages", &messages),
                 ("message.max.bytes", &message),
                 ("delivery.report.only.error", "true"),
             ],

@@ -5,9 +5,11 @@
 //! sink does not keep the consumer from being polled.
 
 mod membership;
+mod options;
 mod rows;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 
-use super::cluster::{Cluster, refused};
+use super::cluster::refused;
 use super::events::{ConsumerEvents, verdict};
 use super::native::Inbox;
 use crate::engine::ports::{Limit, Polled, Source};
@@ -25,6 +27,8 @@ use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records};
 use membership::{Membership, Turn};
 use rows::Batch;
+
+pub use options::{SourceOptions, Start};
 
 /// While no record comes, events are looked for this often.
 const LOOK: Duration = Duration::from_millis(20);
@@ -36,32 +40,8 @@ const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
 /// is sooner than this.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// The least that a fetch may bring: what a broker allows a message by default.
-const FETCH_AT_LEAST: usize = 1 << 20;
-
-/// Where to begin a partition of which the group has committed nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Start {
-    #[default]
-    Earliest,
-    Latest,
-}
-
-/// What a source needs to know.
-#[derive(Clone, Debug)]
-pub struct SourceOptions {
-    pub cluster: Cluster,
-    pub group: String,
-    pub client_id: String,
-    /// The index is the source's id. No topic twice.
-    pub topics: Vec<String>,
-    pub start: Start,
-    /// Records that were fetched ahead, as they came over the wire.
-    pub fetch_bytes: usize,
-}
-
-/// A source over one consumer.
-#[allow(missing_debug_implementations)]
+/// A source over one consumer. With more members in its group than partitions, it may be assigned
+/// nothing: that is to be started too.
 pub struct KafkaSource {
     // Batch and inbox before the consumer: dropped first.
     batch: Batch,
@@ -72,6 +52,12 @@ pub struct KafkaSource {
     start: Start,
 }
 
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
 struct Open {
     inbox: Inbox,
     consumer: BaseConsumer<ConsumerEvents>,
@@ -80,37 +66,8 @@ struct Open {
 impl KafkaSource {
     /// Joins the group. The broker's answer comes with the first polls.
     pub fn connect(options: SourceOptions) -> Result<Self> {
-        let SourceOptions { cluster, group, client_id, topics, start, fetch_bytes } = options;
-        if let Some(twice) = topics.iter().enumerate().find(|(n, topic)| topics[..*n].contains(topic)) {
-            let message = format!("topic `{}` is the topic of two sources", twice.1);
-            return Err(Error::new(Code::ConfigValue, message));
-        }
-        // Half may wait when the next fetch, of the other half, is asked for.
-        let half = (fetch_bytes / 2).clamp(1024, 1 << 30);
-        let (queued, fetch) = ((half / 1024).to_string(), half.max(FETCH_AT_LEAST).to_string());
-        let config = cluster.client(
-            &[
-                // The shortest that brokers allow: a thread that was killed is missed for this long.
-                ("session.timeout.ms", "6000"),
-                ("heartbeat.interval.ms", "1000"),
-                // A full queue is looked at again after this; the default of 1 s stalls a fast reader.
-                ("fetch.queue.backoff.ms", "10"),
-                // Fewer, larger fetches than with the default of 100,000.
-                ("queued.min.messages", "10000"),
-            ],
-            &[
-                ("client.id", &client_id),
-                ("group.id", &group),
-                ("group.protocol", "classic"),
-                ("partition.assignment.strategy", "range"),
-                ("enable.auto.commit", "false"),
-                ("enable.auto.offset.store", "false"),
-                ("auto.offset.reset", "error"),
-                ("isolation.level", "read_committed"),
-                ("queued.max.messages.kbytes", &queued),
-                ("fetch.max.bytes", &fetch),
-            ],
-        )?;
+        let config = options.config()?;
+        let SourceOptions { client_id, topics, start, .. } = options;
         let events = ConsumerEvents::new(&client_id);
         let consumer: BaseConsumer<_> =
             config.create_with_context(events).map_err(|error| refused(&error))?;
@@ -122,12 +79,12 @@ impl KafkaSource {
     }
 
     fn open(&self) -> Result<&Open> {
-        self.open.as_ref().ok_or_else(|| Error::new(Code::Internal, "the source has left its group"))
+        self.open.as_ref().ok_or_else(gone)
     }
 
     /// Takes notice of everything but records.
     fn serve(&self) -> Result<()> {
-        let Open { inbox, consumer } = self.open()?;
+        let Open { inbox, consumer } = self.open.as_ref().ok_or_else(gone)?;
         loop {
             match consumer.poll(Duration::ZERO) {
                 Some(Err(error)) => {
@@ -174,8 +131,8 @@ impl KafkaSource {
         let began = Instant::now();
         loop {
             let left = wait.saturating_sub(began.elapsed());
-            let open = self.open.as_ref().expect("served before");
-            self.batch.fill(&open.inbox, left.min(LOOK), rows);
+            let Open { inbox, .. } = self.open.as_ref().ok_or_else(gone)?;
+            self.batch.fill(inbox, left.min(LOOK), rows);
             if !self.batch.is_empty() || left <= LOOK {
                 return Ok(None);
             }
@@ -264,6 +221,7 @@ impl Source for KafkaSource {
             return Ok(());
         }
         let list = self.list(offsets.iter().map(|&(id, offset)| (id, Offset::Offset(offset))))?;
+        // With a coordinator that is silent, a wait ends by librdkafka's `socket.timeout.ms`.
         let mode = if wait { CommitMode::Sync } else { CommitMode::Async };
         match self.open()?.consumer.commit(&list, mode) {
             Ok(()) => Ok(()),
@@ -326,6 +284,10 @@ fn fenced(error: &KafkaError) -> bool {
         error.rdkafka_error_code(),
         Some(E::IllegalGeneration | E::UnknownMemberId | E::RebalanceInProgress | E::AssignmentLost)
     )
+}
+
+fn gone() -> Error {
+    Error::new(Code::Internal, "the source has left its group")
 }
 
 fn consuming(error: &KafkaError) -> Error {

@@ -80,22 +80,22 @@ fn poll(source: &mut KafkaSource, limit: Limit) -> Got {
             let records = source.records();
             assert_eq!(records.rows.len(), count);
             Got::Records(
-            records
-                .rows
-                .iter()
-                .map(|row| Seen {
-                    from: row.from,
-                    offset: row.offset,
-                    timestamp: row.timestamp,
-                    key: row.key.map(<[u8]>::to_vec),
-                    value: row.value.map(<[u8]>::to_vec),
-                    headers: records
-                        .headers_of(row)
-                        .iter()
-                        .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
-                        .collect(),
-                })
-                .collect(),
+                records
+                    .rows
+                    .iter()
+                    .map(|row| Seen {
+                        from: row.from,
+                        offset: row.offset,
+                        timestamp: row.timestamp,
+                        key: row.key.map(<[u8]>::to_vec),
+                        value: row.value.map(<[u8]>::to_vec),
+                        headers: records
+                            .headers_of(row)
+                            .iter()
+                            .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
+                            .collect(),
+                    })
+                    .collect(),
             )
         }
     }

@@ -11,7 +11,10 @@ pub(super) fn find(who: &str, wanted: &Column, have: &[Column], whose: &str) -> 
         return mismatch(format!("{who} wants the column {name} ({kind}); {whose} has {}", declared(have)));
     };
     if have[index].kind != *kind {
-        return mismatch(format!("{who} wants the column {name} as {kind}; {whose} gives {}", have[index].kind));
+        return mismatch(format!(
+            "{who} wants the column {name} as {kind}; {whose} gives {}",
+            have[index].kind
+        ));
     }
     if have[index].nullable && !nullable {
         return mismatch(format!("{who} wants a value in each row of {name}; {whose} may have rows without"));

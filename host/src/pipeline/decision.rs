@@ -50,7 +50,8 @@ impl DecisionNode {
         let sources = sources.chain((0..features.len()).map(DecisionColumn::Feature));
         for (index, column) in seen.iter().enumerate() {
             if seen[..index].iter().any(|other| other.name == column.name) {
-                let message = format!("without [rules] all columns come out, and {} comes twice", column.name);
+                let message =
+                    format!("without [rules] all columns come out, and {} comes twice", column.name);
                 return Err(Error::new(Code::Mismatch, message));
             }
         }
@@ -72,7 +73,9 @@ fn bind(wanted: &Wanted, clean: &[Column], features: &[String], scores: &[String
         Ok(index)
     };
     match wanted.from {
-        From::Record => find("the rules plugin", &wanted.column, clean, "the cleaned record").map(DecisionColumn::Record),
+        From::Record => {
+            find("the rules plugin", &wanted.column, clean, "the cleaned record").map(DecisionColumn::Record)
+        }
         From::Feature if name == WHOLE_VECTOR && *kind == Kind::Floats => Ok(DecisionColumn::Vector),
         From::Feature => number("feature", features).map(DecisionColumn::Feature),
         From::Score => number("score", scores).map(DecisionColumn::Score),

@@ -31,10 +31,16 @@ impl FeaturesNode {
         clean: &[Column],
     ) -> Result<Self> {
         if description.inputs.len() > 1 {
-            return Err(Error::new(Code::NotYet, "features: more than one input is not supported by this version"));
+            return Err(Error::new(
+                Code::NotYet,
+                "features: more than one input is not supported by this version",
+            ));
         }
         if description.trigger == Trigger::Close {
-            return Err(Error::new(Code::NotYet, "features: the trigger close is not supported by this version"));
+            return Err(Error::new(
+                Code::NotYet,
+                "features: the trigger close is not supported by this version",
+            ));
         }
         let input = &description.inputs[0];
         if input.updates_only {
@@ -61,7 +67,10 @@ fn key(section: &Features, source: &Source, clean: &[Column]) -> Result<Vec<usiz
     let mut found = Vec::new();
     for name in names {
         let Some(index) = position(clean, name) else {
-            let message = format!("features.key: there is no column {name}; the cleaned record has {}", super::declared(clean));
+            let message = format!(
+                "features.key: there is no column {name}; the cleaned record has {}",
+                super::declared(clean)
+            );
             return Err(Error::new(Code::Mismatch, message));
         };
         found.push(index);
@@ -82,7 +91,10 @@ fn key(section: &Features, source: &Source, clean: &[Column]) -> Result<Vec<usiz
 
 fn required_event_time(source: &Source, clean: &[Column]) -> Result<usize> {
     let Some(name) = &source.event_time else {
-        let message = format!("windows need an event time: say in source {} event_time = \"a column of kind time\"", source.topic);
+        let message = format!(
+            "windows need an event time: say in source {} event_time = \"a column of kind time\"",
+            source.topic
+        );
         return Err(Error::new(Code::Mismatch, message));
     };
     event_time(name, clean)

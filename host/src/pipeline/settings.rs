@@ -45,7 +45,10 @@ fn kind(name: &str, value: &Value) -> Result<Kind> {
         Value::String(_) => Ok(Kind::Text),
         Value::Array(items) if items.iter().all(|item| number(item).is_some()) => Ok(Kind::Floats),
         value => {
-            let message = format!("settings.{name}: {} can't be given to a plugin; a list may hold numbers only", value.type_str());
+            let message = format!(
+                "settings.{name}: {} can't be given to a plugin; a list may hold numbers only",
+                value.type_str()
+            );
             Err(Error::new(Code::ConfigValue, message))
         }
     }

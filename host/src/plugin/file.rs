@@ -1,11 +1,13 @@
 //! A plugin's file: read, identified, compiled.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
 use super::factory::{self, Factory};
@@ -102,7 +104,7 @@ fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Component> {
     let kind = bytes.strip_prefix(MAGIC).and_then(|rest| rest.get(..4));
     let component = match kind {
         Some(COMPONENT) => None,
-        Some(MODULE) => Some(encode(bytes)?),
+        Some(MODULE) => Some(encode(runtime.engine(), bytes)?),
         _ => return Err(invalid(format!("is no WebAssembly; {HOW_TO_BUILD}"))),
     };
     Component::from_binary(runtime.engine(), component.as_deref().unwrap_or(bytes))
@@ -110,17 +112,21 @@ fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<Component> {
 }
 
 /// Makes a component of a core module, by the component type that its bindings put into it.
-fn encode(module: &[u8]) -> Result<Vec<u8>> {
-    let (typed, _) = wit_component::metadata::decode(module)
-        .map_err(|error| invalid(format!("is a damaged core module: {error:#}")))?;
-    if typed.is_none() {
-        let what = "is a core module without a component type: it was not built against the contract";
-        return Err(invalid(format!("{what}; {HOW_TO_BUILD}")));
-    }
-    let encode = || ComponentEncoder::default().validate(true).module(module)?.encode();
-    encode().map_err(|error| {
-        invalid(format!("is a core module that does not fit its own component type: {error:#}"))
-    })
+fn encode(engine: &Engine, module: &[u8]) -> Result<Vec<u8>> {
+    let damaged = |error: &dyn Display| invalid(format!("is a damaged core module: {error:#}"));
+    Module::validate(engine, module).map_err(|error| damaged(&error))?;
+    let encode = || {
+        let (typed, _) = wit_component::metadata::decode(module).map_err(|error| damaged(&error))?;
+        if typed.is_none() {
+            let what = "is a core module without a component type: it was not built against the contract";
+            return Err(invalid(format!("{what}; {HOW_TO_BUILD}")));
+        }
+        ComponentEncoder::default().validate(true).module(module).and_then(ComponentEncoder::encode).map_err(
+            |error| invalid(format!("is a core module that does not fit its own component type: {error:#}")),
+        )
+    };
+    // wit-component asserts things about component types that a spoilt one does not keep.
+    std::panic::catch_unwind(encode).unwrap_or_else(|_| Err(damaged(&"its component type makes no sense")))
 }
 
 fn invalid(message: String) -> Error {

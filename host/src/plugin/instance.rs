@@ -18,6 +18,9 @@ use crate::error::{Code, Error, Result};
 /// Bytes that a description may have.
 const DESCRIPTION_LIMIT: usize = 1 << 20;
 
+/// Beyond that a deadline is none; the engine's epoch must not overflow.
+const TICKS_LIMIT: u64 = 1 << 48;
+
 const MOODY: &str =
     "`describe` answered otherwise than before, for the same settings: it must depend on them alone";
 
@@ -34,6 +37,8 @@ pub(super) struct Template<W: World> {
     /// Keeps the deadlines' clock going.
     _runtime: Runtime,
     stage: Stage,
+    /// Of one call.
+    ticks: u64,
     pre: InstancePre<State>,
     /// What every instance must describe.
     pub(super) description: W::Description,
@@ -63,7 +68,8 @@ impl<W: World> Template<W> {
             })?;
         let (live, description) = fresh::<W>(&pre, &stage)?;
         W::check(&description, &live.calls)?;
-        Ok(Self { _runtime: runtime.clone(), stage, pre, description, counters: Arc::default() })
+        let ticks = ticks(stage.limits.time);
+        Ok(Self { _runtime: runtime.clone(), stage, ticks, pre, description, counters: Arc::default() })
     }
 
     pub(super) fn counters(&self) -> &Arc<Counters> {
@@ -124,7 +130,8 @@ fn failed(PluginFault { code, message }: PluginFault) -> Error {
 
 /// Epochs that a call may see: one more, since the current one is partly over.
 fn ticks(time: Duration) -> u64 {
-    time.as_nanos().div_ceil(TICK.as_nanos()) as u64 + 1
+    let ticks = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).div_ceil(TICK.as_millis() as u64);
+    ticks.min(TICKS_LIMIT) + 1
 }
 
 /// One thread's use of a plugin: an instance while it holds, then another.
@@ -146,14 +153,14 @@ impl<W: World> Sandbox<W> {
         run: impl FnOnce(&mut Store<State>, &W::Calls) -> wasmtime::Result<T>,
         rows: impl FnOnce(&T) -> u32,
     ) -> Result<T, PluginFault> {
-        let Template { stage, counters, .. } = &*self.template;
+        let Template { stage, ticks, counters, .. } = &*self.template;
         let mut live = match self.live.take() {
             Some(live) => live,
             None => {
                 self.template.another().map_err(|Error { code, message }| PluginFault { code, message })?
             }
         };
-        live.store.set_epoch_deadline(ticks(stage.limits.time));
+        live.store.set_epoch_deadline(*ticks);
         live.store.data_mut().memory.forget();
         match run(&mut live.store, &live.calls) {
             Ok(answer) => {

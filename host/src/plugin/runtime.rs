@@ -1,11 +1,13 @@
 //! The engine that all plugins of a process share.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 use super::file::Plugin;
@@ -17,6 +19,8 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 /// Bytes of stack that a guest may use.
 pub(super) const STACK: usize = 512 << 10;
 
+/// Frames that a backtrace sees: a panic takes some eight of its own.
+const FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(32);
 /// Components made of several modules (scripting languages) have many of these.
 const MODULES_PER_INSTANCE: u32 = 32;
 const TABLES_PER_INSTANCE: u32 = 8;
@@ -77,6 +81,8 @@ fn configuration(options: &RuntimeOptions) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(STACK)
         .concurrency_support(false)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .wasm_backtrace_max_frames(FRAMES)
         .wasm_memory64(false)
         // Plugins are pure: the same bytes on every machine.
         .relaxed_simd_deterministic(true)

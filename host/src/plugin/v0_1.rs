@@ -12,7 +12,7 @@ use super::description;
 use super::grants::{LINE_LIMIT, NAME_LIMIT, clip};
 use super::instance::{Live, Sandbox, State};
 use super::stage::Grants;
-use super::world::{Contract, World};
+use super::world::{Contract, Granted, World};
 use crate::columns::Batch;
 use crate::contract::{
     Computed, Decided, FeaturesDescription, Folded, PreprocessorDescription, Processed, RulesDescription,
@@ -25,7 +25,10 @@ pub(super) const CONTRACT: Contract = Contract {
     package: "tailwater:plugin",
     version: "0.1.0",
     host: "host",
-    functions: &[("log", "log", |grants| grants.log), ("count", "counters", |grants| grants.counters)],
+    functions: &[
+        Granted { function: "log", grant: "log", given: |grants| grants.log },
+        Granted { function: "count", grant: "counters", given: |grants| grants.counters },
+    ],
     link,
 };
 

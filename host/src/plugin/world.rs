@@ -44,9 +44,16 @@ pub(super) struct Contract {
     pub(super) version: &'static str,
     /// The interface that stands for what is granted.
     pub(super) host: &'static str,
-    /// Its functions, each with the grant that lets it in.
-    pub(super) functions: &'static [(&'static str, &'static str, fn(Grants) -> bool)],
+    pub(super) functions: &'static [Granted],
     pub(super) link: fn(&mut Linker<State>, Grants) -> wasmtime::Result<()>,
+}
+
+/// A function of the host, and the grant that lets it in.
+pub(super) struct Granted {
+    pub(super) function: &'static str,
+    /// As written in the pipeline file.
+    pub(super) grant: &'static str,
+    pub(super) given: fn(Grants) -> bool,
 }
 
 /// Checks a plugin against the world that its stage needs.
@@ -114,10 +121,12 @@ fn check_imports(plugin: &Plugin, contract: &Contract, grants: Grants) -> Result
     let host = format!("{}/{}@{}", contract.package, contract.host, contract.version);
     for (interface, function) in imports(plugin) {
         let Some(function) = function else { continue };
-        let known = contract.functions.iter().find(|(name, ..)| interface == host && *name == function);
+        let known = contract.functions.iter().find(|known| interface == host && known.function == function);
         let advice = match known {
-            Some((_, _, granted)) if granted(grants) => continue,
-            Some((_, grant, _)) => format!("if it may have that, add grants = [\"{grant}\"] to its stage"),
+            Some(known) if (known.given)(grants) => continue,
+            Some(Granted { grant, .. }) => {
+                format!("if it may have that, add grants = [\"{grant}\"] to its stage")
+            }
             None => "nothing grants that: a plugin has no clock, no files, no network and no randomness; \
                      build it for wasm32-unknown-unknown, without WASI"
                 .into(),

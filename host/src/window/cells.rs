@@ -70,7 +70,9 @@ fn mean(count: u64, sum: &LaneState) -> Option<f64> {
 
 fn spread(count: u64, sum: &LaneState, squares: &LaneState) -> Option<f64> {
     match (sum, squares) {
-        (LaneState::Float(sum), LaneState::Float(squares)) if count > 0 => Some(variance(count, sum, squares)),
+        (LaneState::Float(sum), LaneState::Float(squares)) if count > 0 => {
+            Some(variance(count, sum, squares))
+        }
         _ => None,
     }
 }

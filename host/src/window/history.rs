@@ -128,7 +128,9 @@ impl History {
             let rebuilt = !custom.invertible && script.has_expired(slot);
             if rebuilt && let Some(span) = custom.span {
                 script.reset(slot);
-                self.each_in(plan, self.firsts[span] as usize.., scratch, |entry| script.add(plan, custom, slot, entry));
+                self.each_in(plan, self.firsts[span] as usize.., scratch, |entry| {
+                    script.add(plan, custom, slot, entry)
+                });
             } else {
                 script.add(plan, custom, slot, row);
             }

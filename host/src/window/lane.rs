@@ -39,7 +39,9 @@ impl Lane {
         match state {
             LaneState::Count(count) => *count += 1,
             LaneState::IntSum(sum) => **sum += i128::from(word.cast_signed()),
-            LaneState::Float(sum) if self.kind == LaneKind::Squares => sum.add_square(self.float(layout, word)),
+            LaneState::Float(sum) if self.kind == LaneKind::Squares => {
+                sum.add_square(self.float(layout, word))
+            }
             LaneState::Float(sum) => sum.add(self.float(layout, word)),
             LaneState::Extremes(extremes) => extremes.add(time, self.order(layout, word)),
             LaneState::Latest(latest) => {

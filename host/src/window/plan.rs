@@ -80,8 +80,15 @@ pub enum Cell {
     Count(usize),
     IntSum(usize),
     FloatSum(usize),
-    Mean { count: usize, sum: usize },
-    Variance { count: usize, sum: usize, squares: usize },
+    Mean {
+        count: usize,
+        sum: usize,
+    },
+    Variance {
+        count: usize,
+        sum: usize,
+        squares: usize,
+    },
     Extreme(usize),
     Latest(usize),
     SinceLatest(usize),
@@ -141,7 +148,8 @@ impl Plan {
             customs: Vec::new(),
         };
         for aggregate in &description.aggregates {
-            plan.add(aggregate, description).map_err(|error| error.at(format!("aggregate {}", aggregate.name)))?;
+            plan.add(aggregate, description)
+                .map_err(|error| error.at(format!("aggregate {}", aggregate.name)))?;
         }
         Ok(plan)
     }
@@ -157,7 +165,8 @@ impl Plan {
         let filter = aggregate.filter.map(|filter| filter as usize);
         let kind = column.map(|column| self.layout.kept[column].kind);
         let float = kind.is_some_and(is_float);
-        let own = if float { Kind::Float } else { kind.filter(|kind| *kind == Kind::Time).unwrap_or(Kind::Int) };
+        let own =
+            if float { Kind::Float } else { kind.filter(|kind| *kind == Kind::Time).unwrap_or(Kind::Int) };
         let mut lane = |kind| self.lane(Lane { span, column, filter, kind });
         let sum_kind = if float { LaneKind::FloatSum } else { LaneKind::IntSum };
         let (cell, kind, nullable) = match aggregate.fold {

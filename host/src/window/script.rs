@@ -92,7 +92,15 @@ pub struct Script {
 impl Script {
     fn new(schema: Schema) -> Self {
         let entries = Builder::new(schema);
-        Self { steps: Vec::new(), row_ends: Vec::new(), entries, ids: Vec::new(), own: Vec::new(), key: 0, expired: None }
+        Self {
+            steps: Vec::new(),
+            row_ends: Vec::new(),
+            entries,
+            ids: Vec::new(),
+            own: Vec::new(),
+            key: 0,
+            expired: None,
+        }
     }
 
     pub(super) fn reset(&mut self, slot: u32) {
@@ -138,7 +146,11 @@ impl Script {
             let into = self.entries.column(index);
             let Some(word) = layout.value(entry, index) else {
                 // NaN is no value, and a column that is not nullable says it so.
-                if column.nullable { into.push_null() } else { into.push_word(f64::NAN.to_bits()) }
+                if column.nullable {
+                    into.push_null()
+                } else {
+                    into.push_word(f64::NAN.to_bits())
+                }
                 continue;
             };
             into.push_word(word);

@@ -107,7 +107,8 @@ impl Model {
             _ => self.all.iter().collect(),
         };
         // Of one time the one that arrived last.
-        let latest = before.iter().filter(|event| event.value(aggregate).is_some()).max_by_key(|event| event.time);
+        let latest =
+            before.iter().filter(|event| event.value(aggregate).is_some()).max_by_key(|event| event.time);
         let latest = latest.filter(|latest| latest.time <= row.time);
         match aggregate.fold {
             Fold::Latest => return latest.and_then(|latest| latest.value(aggregate)),
@@ -146,7 +147,8 @@ fn admit_all(plan: &Plan, events: &[Event]) -> Batch {
 
 fn read(batch: &Batch, column: usize, row: usize) -> Option<f64> {
     let view = batch.column(column);
-    view.is_valid(row).then(|| if view.kind() == Kind::Float { view.float(row) } else { view.int(row) as f64 })
+    view.is_valid(row)
+        .then(|| if view.kind() == Kind::Float { view.float(row) } else { view.int(row) as f64 })
 }
 
 fn events(steps: std::ops::Range<i64>) -> impl Strategy<Value = Vec<Event>> {

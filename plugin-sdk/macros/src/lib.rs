@@ -36,8 +36,20 @@ pub fn settings(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(
     Windows,
     attributes(
-        input, count, sum, mean, variance, min, max, latest, since_latest, distinct, quantile, decayed_mean,
-        top_k, fold
+        input,
+        count,
+        sum,
+        mean,
+        variance,
+        min,
+        max,
+        latest,
+        since_latest,
+        distinct,
+        quantile,
+        decayed_mean,
+        top_k,
+        fold
     )
 )]
 pub fn windows(input: TokenStream) -> TokenStream {

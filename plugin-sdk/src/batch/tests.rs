@@ -4,7 +4,7 @@ use crate::column::Kind;
 #[test]
 fn short_and_long_values_arrive_whole() {
     let column = Column::nullable("t", Kind::Text);
-    let text = "0123456789abcdefghij";
+    let text = &"0123456789abcdefghijklmnopqrstuvwxyz".repeat(8);
     let mut writer = BatchWriter::new(std::slice::from_ref(&column));
     for length in 0..=text.len() {
         writer.column(0).push_text(&text[..length]);

@@ -158,20 +158,24 @@ impl ColumnWriter {
     }
 }
 
-/// Most values are short, and in a guest a copy of unknown length is a call into the host: up to 16
-/// bytes are moved by two overlapping moves of known length.
+/// Longer values are copied by the host's own loop.
+const LONG: usize = 256;
+const BLOCK: usize = 16;
+
+/// Most values are short, and in a guest a copy of unknown length is a call into the host: so they
+/// are moved by moves of known length, of which two may overlap.
 #[inline(always)]
 fn append(to: &mut Vec<u8>, value: &[u8]) {
     let length = value.len();
-    if length > 16 {
+    if length > LONG {
         return to.extend_from_slice(value);
     }
-    to.reserve(16);
-    // SAFETY: there is room for 16 bytes; each move reads within the value and writes within its
-    // length.
+    to.reserve(length);
+    // SAFETY: there is room; each move reads within the value and writes within its length.
     unsafe {
         let (from, end) = (value.as_ptr(), to.as_mut_ptr().add(to.len()));
         match length {
+            BLOCK.. => blocks(from, end, length),
             8.. => overlapping::<8>(from, end, length),
             4.. => overlapping::<4>(from, end, length),
             2.. => overlapping::<2>(from, end, length),
@@ -180,6 +184,24 @@ fn append(to: &mut Vec<u8>, value: &[u8]) {
         }
         to.set_len(to.len() + length);
     }
+}
+
+/// # Safety
+/// `length` must be a block at least, and that many bytes be readable and writable.
+#[inline(always)]
+unsafe fn blocks(from: *const u8, to: *mut u8, length: usize) {
+    // SAFETY: the caller's promise.
+    let copy = |at: usize| unsafe {
+        let block = from.add(at).cast::<[u64; 2]>().read_unaligned();
+        to.add(at).cast::<[u64; 2]>().write_unaligned(block);
+    };
+    let last = length - BLOCK;
+    let mut at = 0;
+    while at < last {
+        copy(at);
+        at += BLOCK;
+    }
+    copy(last);
 }
 
 /// # Safety

@@ -36,7 +36,8 @@ impl Plan {
         for (index, input) in inputs.iter_mut().enumerate() {
             input.kept = kept::<W>(index, &input.columns);
         }
-        let aggregates = W::AGGREGATES.iter().map(|wanted| aggregate(wanted, &inputs)).collect::<Result<_, _>>()?;
+        let aggregates =
+            W::AGGREGATES.iter().map(|wanted| aggregate(wanted, &inputs)).collect::<Result<_, _>>()?;
         let tapes = W::FOLDS.iter().map(|fold| taped(fold, &inputs)).collect::<Result<_, _>>()?;
         let custom_folds = W::FOLDS.iter().map(|fold| custom_fold(fold, W::SIDES)).collect();
         Ok(Self { inputs, aggregates, custom_folds, tapes })

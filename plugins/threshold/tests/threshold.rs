@@ -43,7 +43,9 @@ fn mistakes_in_the_settings_are_named() {
         testing::start(threshold::plugin(), &settings).unwrap_err()
     };
     assert_eq!(error("user_id"), "setting `keep`: `user_id` is not like `user_id: int`");
-    assert!(error("user_id: integer").starts_with("setting `keep`: `integer` is no kind; there are `boolean`"));
+    assert!(
+        error("user_id: integer").starts_with("setting `keep`: `integer` is no kind; there are `boolean`")
+    );
     assert_eq!(error("score: float"), "setting `keep`: there are two columns `score`");
     assert_eq!(error("a: int, a: text"), "setting `keep`: there are two columns `a`");
     let missing = testing::start(threshold::plugin(), &[]).unwrap_err();

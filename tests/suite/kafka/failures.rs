@@ -37,7 +37,10 @@ fn validate_asks_the_broker_when_told_to() {
 fn dead_letters_arrive_as_they_came() {
     let job = Job::with_topics("dead");
     let mut running = job.start();
-    broker::produce(&job.topic("in"), [("k".to_owned(), b"{\"id\":".to_vec()), ("k".to_owned(), b"\xff\x00".to_vec())]);
+    broker::produce(
+        &job.topic("in"),
+        [("k".to_owned(), b"{\"id\":".to_vec()), ("k".to_owned(), b"\xff\x00".to_vec())],
+    );
     job.feed(0..10);
     job.read(0..10);
     let letters = broker::read_until(&job.topic("dead"), |got| got.len() >= 2);

@@ -11,7 +11,11 @@ fn every_record_comes_out_once_with_what_it_is() {
         assert_eq!(copies.len(), 1, "id {id}");
         let (got, row) = (&copies[0], copies[0].json());
         assert_eq!(got.key.as_deref(), Some(format!("card-{}", id % 20).as_bytes()));
-        assert!(got.headers["tailwater-origin"].starts_with(&format!("{}/{}/", job.topic("in"), got.partition)));
+        assert!(got.headers["tailwater-origin"].starts_with(&format!(
+            "{}/{}/",
+            job.topic("in"),
+            got.partition
+        )));
         assert_eq!(got.headers["tailwater-release"].len(), 16);
         // Rows of a card are 20 s apart: a minute holds this one and two before.
         let minute: f64 = (0..3).map(|n| id - n * 20).filter(|id| *id >= 0).map(|id| id as f64 + 100.5).sum();

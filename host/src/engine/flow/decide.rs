@@ -41,7 +41,9 @@ impl Flow {
             match answer {
                 Ok((batch, part, rejected)) => {
                     let rejected: Vec<_> = refusals(range.start, rejected).collect();
-                    let stays = |row: &u32| rejected.binary_search_by_key(&(range.start as u32 + row), |r| r.0).is_err();
+                    let stays = |row: &u32| {
+                        rejected.binary_search_by_key(&(range.start as u32 + row), |r| r.0).is_err()
+                    };
                     let keep: Vec<u32> = (0..range.len() as u32).filter(stays).collect();
                     route.extend(keep.iter().map(|row| part[*row as usize]));
                     batches.push(if rejected.is_empty() { batch } else { batch.gather(&keep) });

@@ -39,7 +39,13 @@ impl Flow {
     }
 
     /// Sends rows to the dead letters, and counts them.
-    pub(super) fn refuse(&self, stage: Stage, refused: Vec<(u32, Refusal)>, work: &mut Work, outbox: &mut Outbox) {
+    pub(super) fn refuse(
+        &self,
+        stage: Stage,
+        refused: Vec<(u32, Refusal)>,
+        work: &mut Work,
+        outbox: &mut Outbox,
+    ) {
         refused.iter().for_each(|(_, refusal)| self.meter.dead_letter(stage, refusal.code));
         work.refuse(stage, refused, outbox);
     }
@@ -64,9 +70,11 @@ impl Flow {
             let partition = partitions.get_mut(id).ok_or_else(|| {
                 Error::new(Code::Internal, format!("a record of partition {} came unassigned", id.partition))
             })?;
-            KeyColumns::write(&keys, row, &mut key).map_err(|_| Error::new(Code::Internal, "a row lost its key"))?;
+            KeyColumns::write(&keys, row, &mut key)
+                .map_err(|_| Error::new(Code::Internal, "a row lost its key"))?;
             let history = partition.store.history(plan, &key);
-            let slot = if plan.customs.is_empty() { 0 } else { registers.slot(id, &key, history, &mut scripts) };
+            let slot =
+                if plan.customs.is_empty() { 0 } else { registers.slot(id, &key, history, &mut scripts) };
             reader.read(row, &mut row_words);
             let mut cells = Cells { builder: &mut builder, first: 0 };
             history.admit(plan, &mut self.scratch, &mut row_words, slot, &mut cells, &mut scripts);
@@ -83,7 +91,13 @@ impl Flow {
     }
 
     /// Asks the plugin for the vectors.
-    fn compute(&mut self, node: &FeaturesNode, cells: &Batch, work: &mut Work, outbox: &mut Outbox) -> Result<()> {
+    fn compute(
+        &mut self,
+        node: &FeaturesNode,
+        cells: &Batch,
+        work: &mut Work,
+        outbox: &mut Outbox,
+    ) -> Result<()> {
         let Some(plugin) = &mut self.parts.features else { return Ok(()) };
         let columns: Vec<View<'_>> =
             node.input.iter().map(|column| work.rows.column(*column)).chain(cells.columns()).collect();
@@ -102,7 +116,11 @@ impl Flow {
             match answer {
                 Ok((part, part_ids, rejected)) => {
                     refused.extend(refusals(range.start, rejected));
-                    if matrix.is_empty() { matrix = part } else { matrix.extend(part) }
+                    if matrix.is_empty() {
+                        matrix = part
+                    } else {
+                        matrix.extend(part)
+                    }
                     ids.push(part_ids);
                 }
                 Err(refusal) => {

@@ -139,7 +139,12 @@ impl<'a> Run<'a> {
     }
 
     /// The steps of some rows; on success the registers are moved on.
-    fn call(&mut self, plugin: &mut dyn Features, rows: Range<usize>, emit: bool) -> Result<Batch, PluginFault> {
+    fn call(
+        &mut self,
+        plugin: &mut dyn Features,
+        rows: Range<usize>,
+        emit: bool,
+    ) -> Result<Batch, PluginFault> {
         let start = rows.start.checked_sub(1).map_or(0, |before| self.script.row_ends[before]);
         let steps = &self.script.steps[start..self.script.row_ends[rows.end - 1]];
         let (mut tape, mut emitted) = (Tape::default(), 0);

@@ -72,7 +72,8 @@ impl Flow {
 
 /// The rows of a range, where it is not all of them.
 pub(super) fn part(rows: &Batch, range: std::ops::Range<usize>) -> Option<Batch> {
-    (range.len() < rows.rows()).then(|| rows.gather(&(range.start as u32..range.end as u32).collect::<Vec<_>>()))
+    (range.len() < rows.rows())
+        .then(|| rows.gather(&(range.start as u32..range.end as u32).collect::<Vec<_>>()))
 }
 
 /// Places of the rows out; says how many rows in they were made of.

@@ -67,7 +67,11 @@ fn failed(message: String) -> PluginFault {
 }
 
 /// Rows with a score that is no number.
-fn infinite<'a>(node: &'a ModelNode, first: usize, scores: &'a [f32]) -> impl Iterator<Item = (u32, Refusal)> + 'a {
+fn infinite<'a>(
+    node: &'a ModelNode,
+    first: usize,
+    scores: &'a [f32],
+) -> impl Iterator<Item = (u32, Refusal)> + 'a {
     let rows = scores.chunks(node.scores.len().max(1)).enumerate();
     rows.filter_map(move |(row, scores)| {
         let bad = scores.iter().position(|score| !score.is_finite())?;

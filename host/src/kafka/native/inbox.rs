@@ -33,13 +33,13 @@ fn queue(raw: *mut rd::rd_kafka_queue_t) -> Result<Queue> {
 
 /// Must be dropped before its consumer.
 #[derive(Debug)]
-pub(in super::super) struct Inbox {
+pub(in crate::kafka) struct Inbox {
     records: Queue,
     events: Queue,
 }
 
 impl Inbox {
-    pub(in super::super) fn new<C: ClientContext>(consumer: &Client<C>) -> Result<Self> {
+    pub(in crate::kafka) fn new<C: ClientContext>(consumer: &Client<C>) -> Result<Self> {
         // SAFETY: the consumer's handle is alive; both give a reference of our own.
         let (records, events) = unsafe {
             let handle = consumer.native_ptr();
@@ -50,7 +50,7 @@ impl Inbox {
 
     /// Lets the records of a partition come here. Before each assignment: the end of the last one
     /// has undone it.
-    pub(in super::super) fn adopt<C: ClientContext>(
+    pub(in crate::kafka) fn adopt<C: ClientContext>(
         &self,
         consumer: &Client<C>,
         topic: &str,
@@ -67,13 +67,13 @@ impl Inbox {
     }
 
     /// Whether the consumer has something to tell beside records.
-    pub(in super::super) fn has_events(&self) -> bool {
+    pub(in crate::kafka) fn has_events(&self) -> bool {
         // SAFETY: the queue is alive.
         unsafe { rd::rd_kafka_queue_length(self.events.0.as_ptr()) > 0 }
     }
 
     /// Appends up to `most` messages, waiting until there are that many or the time is over.
-    pub(in super::super) fn take(&self, wait: Duration, most: usize, into: &mut Vec<Fetched>) {
+    pub(in crate::kafka) fn take(&self, wait: Duration, most: usize, into: &mut Vec<Fetched>) {
         into.reserve(most);
         // SAFETY: there is room for `most` pointers behind the last element; `Fetched` is one
         // pointer; librdkafka says how many it wrote, none of them null, all of them ours.
@@ -88,7 +88,7 @@ impl Inbox {
 /// One message of the inbox: a record, or an error in its place.
 #[repr(transparent)]
 #[derive(Debug)]
-pub(in super::super) struct Fetched(NonNull<rd::rd_kafka_message_t>);
+pub(in crate::kafka) struct Fetched(NonNull<rd::rd_kafka_message_t>);
 
 // SAFETY: a message may be read and given back on any thread.
 unsafe impl Send for Fetched {}
@@ -107,7 +107,7 @@ impl Fetched {
     }
 
     /// What stands here instead of a record, with librdkafka's words.
-    pub(in super::super) fn error(&self) -> Option<(RDKafkaErrorCode, String)> {
+    pub(in crate::kafka) fn error(&self) -> Option<(RDKafkaErrorCode, String)> {
         let code = self.raw().err;
         if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
             return None;
@@ -117,20 +117,20 @@ impl Fetched {
         Some((code.into(), text.to_string_lossy().into_owned()))
     }
 
-    pub(in super::super) fn partition(&self) -> i32 {
+    pub(in crate::kafka) fn partition(&self) -> i32 {
         self.raw().partition
     }
 
-    pub(in super::super) fn offset(&self) -> i64 {
+    pub(in crate::kafka) fn offset(&self) -> i64 {
         self.raw().offset
     }
 
     /// Equal for two living messages if their topics are.
-    pub(in super::super) fn topic_handle(&self) -> usize {
+    pub(in crate::kafka) fn topic_handle(&self) -> usize {
         self.raw().rkt as usize
     }
 
-    pub(in super::super) fn topic(&self) -> &str {
+    pub(in crate::kafka) fn topic(&self) -> &str {
         if self.raw().rkt.is_null() {
             return "";
         }
@@ -138,22 +138,22 @@ impl Fetched {
         unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.raw().rkt)) }.to_str().unwrap_or("")
     }
 
-    pub(in super::super) fn key(&self) -> Option<&[u8]> {
+    pub(in crate::kafka) fn key(&self) -> Option<&[u8]> {
         // SAFETY: the bytes live as long as the message.
         unsafe { bytes(self.raw().key, self.raw().key_len) }
     }
 
-    pub(in super::super) fn value(&self) -> Option<&[u8]> {
+    pub(in crate::kafka) fn value(&self) -> Option<&[u8]> {
         // SAFETY: as above.
         unsafe { bytes(self.raw().payload, self.raw().len) }
     }
 
     /// Bytes of key and value.
-    pub(in super::super) fn size(&self) -> usize {
+    pub(in crate::kafka) fn size(&self) -> usize {
         self.raw().key_len + self.raw().len
     }
 
-    pub(in super::super) fn timestamp(&self) -> Option<i64> {
+    pub(in crate::kafka) fn timestamp(&self) -> Option<i64> {
         let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is alive.
         let time = unsafe { rd::rd_kafka_message_timestamp(self.0.as_ptr(), &mut kind) };
@@ -162,7 +162,7 @@ impl Fetched {
 
     /// Appends the headers. One whose name is not UTF-8 is left out, and all if they are no
     /// headers.
-    pub(in super::super) fn headers<'a>(&'a self, into: &mut Vec<Header<'a>>) {
+    pub(in crate::kafka) fn headers<'a>(&'a self, into: &mut Vec<Header<'a>>) {
         let mut list = ptr::null_mut();
         // SAFETY: the list belongs to the message and lives as long. Names and values point into it.
         // The first call parses it into the message, which no other thread sees meanwhile.

@@ -14,11 +14,11 @@ use crate::error::{Code, Error, Result};
 use crate::record::{Header, Message};
 
 /// Why a message was not taken.
-pub(in super::super) type Refused = RDKafkaErrorCode;
+pub(in crate::kafka) type Refused = RDKafkaErrorCode;
 
 /// Topics by name, so that librdkafka need not look them up. Must be dropped before its producer.
 #[derive(Debug, Default)]
-pub(in super::super) struct Topics(Vec<(String, Topic)>);
+pub(in crate::kafka) struct Topics(Vec<(String, Topic)>);
 
 #[derive(Debug)]
 struct Topic(NonNull<rd::rd_kafka_topic_t>);
@@ -35,7 +35,7 @@ impl Drop for Topic {
 
 impl Topics {
     /// Copies the message into the producer's queue.
-    pub(in super::super) fn produce<C: ClientContext>(
+    pub(in crate::kafka) fn produce<C: ClientContext>(
         &mut self,
         producer: &Client<C>,
         message: &Message<'_>,

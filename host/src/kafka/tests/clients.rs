@@ -41,7 +41,7 @@ fn no_brokers_is_said_so() {
         queue_bytes: 1 << 20,
         message_bytes: 1_000,
     };
-    let error = KafkaSink::connect(options).err().unwrap();
+    let error = KafkaSink::connect(options).unwrap_err();
     assert!(error.message.contains("`brokers` is empty"), "{}", error.message);
 }
 
@@ -55,7 +55,7 @@ fn one_topic_can_not_be_two_sources() {
         start: Start::Earliest,
         fetch_bytes: 1 << 20,
     };
-    let error = KafkaSource::connect(options).err().unwrap();
+    let error = KafkaSource::connect(options).unwrap_err();
     assert_eq!(error.code, Code::ConfigValue);
     assert!(error.message.contains("`a`"), "{}", error.message);
 }

@@ -52,7 +52,25 @@ fn a_trap_keeps_the_plugins_own_words() {
 fn a_stack_without_end_is_a_trap() {
     let mut guest = Guest::preprocessor(&bad_with_one("(call $down)"));
     guest.functions += "(func $down (call $down) (call $down))";
-    fails_and_recovers(&guest, stage().limits, Code::PluginTrap, &["call stack exhausted", "down < down"]);
+    fails_and_recovers(&guest, stage().limits, Code::PluginTrap, &["call stack exhausted", "in down (x"]);
+}
+
+#[test]
+fn a_stack_in_memory_without_end_is_told_from_a_wild_pointer() {
+    // Compilers put the stack first, so that it runs out below address 0.
+    let mut guest = Guest::preprocessor(&bad_with_one("(call $down (i32.const 1024))"));
+    guest.functions += "(func $down (param i32) (i32.store (local.get 0) (i32.const 0))
+        (call $down (i32.sub (local.get 0) (i32.const 16))) (i32.store (local.get 0) (i32.const 0)))";
+    let parts =
+        ["out of bounds memory access (its stack ran out, it seems: a recursion without end)", "in down (x"];
+    fails_and_recovers(&guest, stage().limits, Code::PluginTrap, &parts);
+    let guest = Guest::preprocessor(&bad_with_one("(i32.store (i32.const -64) (i32.const 0))"));
+    fails_and_recovers(
+        &guest,
+        stage().limits,
+        Code::PluginTrap,
+        &["out of bounds memory access; in process"],
+    );
 }
 
 #[test]

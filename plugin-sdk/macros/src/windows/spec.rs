@@ -20,7 +20,7 @@ pub(super) struct Spec {
 pub(super) enum Fold {
     /// Behind `Fold::`.
     Ready(TokenStream),
-    Custom(Type),
+    Custom(Box<Type>),
 }
 
 /// Folds of a column and a window.
@@ -113,7 +113,7 @@ impl<'a> Sorted<'a> {
             }
             _ => {
                 let fold = self.next("the type of the fold")?;
-                return Ok((Fold::Custom(parse_quote!(#fold)), None));
+                return Ok((Fold::Custom(Box::new(parse_quote!(#fold))), None));
             }
         };
         Ok((Fold::Ready(fold), column))

@@ -9,7 +9,8 @@ fn sizes_are_those_of_the_wit() {
     let mut sizes = SizeAlign::default();
     sizes.fill(&resolve);
     let check = |name: &str, nth: usize, size: usize, align: usize| {
-        let (id, _) = resolve.types.iter().filter(|(_, ty)| ty.name.as_deref() == Some(name)).nth(nth).unwrap();
+        let (id, _) =
+            resolve.types.iter().filter(|(_, ty)| ty.name.as_deref() == Some(name)).nth(nth).unwrap();
         let (wit_size, wit_align) =
             (sizes.size(&Type::Id(id)).size_wasm32(), sizes.align(&Type::Id(id)).align_wasm32());
         assert_eq!((size, align), (wit_size, wit_align), "{name}");

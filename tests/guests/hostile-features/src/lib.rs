@@ -19,7 +19,8 @@ impl Features for Hostile {
         let mode: String = settings.need("mode")?;
         settings.finish()?;
         let number = Column { name: "n".into(), kind: Kind::Int, nullable: false };
-        let input = Input { source: "".into(), updates_only: false, columns: vec![number.clone()], kept: vec![] };
+        let input =
+            Input { source: "".into(), updates_only: false, columns: vec![number.clone()], kept: vec![] };
         let description = FeaturesDescription {
             inputs: vec![input],
             aggregates: Vec::new(),

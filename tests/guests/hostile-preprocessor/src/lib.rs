@@ -24,7 +24,8 @@ impl Preprocessor for Hostile {
             panic!("describe has no answer");
         }
         let number = Column { name: "n".into(), kind: Kind::Int, nullable: false };
-        let description = PreprocessorDescription { input: vec![number.clone()], output: vec![number.clone()] };
+        let description =
+            PreprocessorDescription { input: vec![number.clone()], output: vec![number.clone()] };
         let (spans, data, origin, rejected) = Default::default();
         Ok((Self { mode, number, spans, data, origin, rejected }, description))
     }

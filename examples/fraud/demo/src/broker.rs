@@ -1,0 +1,72 @@
+//! The broker that the demo works with: one embedded in this process, or a real one.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::types::RDKafkaErrorCode;
+use tailwater::kafka::{Cluster, EmbeddedBroker};
+
+/// Of each topic.
+pub(crate) const PARTITIONS: i32 = 4;
+const WITHIN: Duration = Duration::from_secs(15);
+
+pub(crate) struct Broker {
+    cluster: Cluster,
+    /// Ends when dropped.
+    _embedded: Option<EmbeddedBroker>,
+}
+
+impl Broker {
+    /// With these topics there. `say`: tells what was made.
+    pub(crate) fn open(brokers: Option<&str>, topics: &[&str], say: impl Fn(&str)) -> Result<Self> {
+        if let Some(brokers) = brokers {
+            make_topics(brokers, topics, say)?;
+            return Ok(Self { cluster: Cluster::at(brokers), _embedded: None });
+        }
+        let wanted: Vec<_> = topics.iter().map(|topic| (*topic, PARTITIONS as usize)).collect();
+        let embedded = EmbeddedBroker::start(&wanted)?;
+        Ok(Self { cluster: embedded.cluster(), _embedded: Some(embedded) })
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// For a producer of the demo's own.
+    pub(crate) fn producer(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.cluster.brokers).set("client.id", "fraud-demo");
+        config
+    }
+
+    /// For a consumer of the demo's own.
+    pub(crate) fn consumer(&self) -> ClientConfig {
+        let mut config = self.producer();
+        for (name, value) in &self.cluster.properties {
+            config.set(name, value);
+        }
+        config
+    }
+}
+
+fn make_topics(brokers: &str, topics: &[&str], say: impl Fn(&str)) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().context("the brokers' names")?;
+    let wanted = topics.iter().map(|topic| NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(-1)));
+    let wanted: Vec<_> = wanted.collect();
+    let options = AdminOptions::new().request_timeout(Some(WITHIN)).operation_timeout(Some(WITHIN));
+    let made = tokio::runtime::Builder::new_current_thread()
+        .build()?
+        .block_on(admin.create_topics(&wanted, &options));
+    for result in made.with_context(|| format!("topics can't be made at {brokers}"))? {
+        match result {
+            Ok(topic) => say(&format!("made topic {topic} with {PARTITIONS} partitions")),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, error)) => bail!("topic {topic} can't be made at {brokers}: {error}"),
+        }
+    }
+    Ok(())
+}

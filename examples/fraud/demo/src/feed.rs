@@ -1,0 +1,105 @@
+//! Plays the stream into the source topic at an even rate.
+//!
+//! A record is due at a fixed instant, whether or not the producer keeps up; it carries that
+//! instant, so that a latency counts from when the record should have been sent.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use fraud_generator::{Generator, test_record};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use crate::broker::{Broker, PARTITIONS};
+use crate::ledger::Ledger;
+
+/// Header: when the record was due, in microseconds since 1970.
+pub(crate) const SENT: &str = "sent-us";
+/// Header: which run of the demo sent it. What has another is not ours.
+pub(crate) const RUN: &str = "demo-run";
+
+/// The longest sleep: so fast is `stop` seen.
+const NAP: Duration = Duration::from_millis(50);
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) struct Feeder {
+    producer: BaseProducer,
+    topic: String,
+    run: String,
+}
+
+impl Feeder {
+    pub(crate) fn new(broker: &Broker, topic: &str, run: &str) -> Result<Self> {
+        let mut config = broker.producer();
+        // A key lands where Java's clients would put it.
+        config.set("partitioner", "murmur2_random").set("linger.ms", "0");
+        let producer = config.create().context("the demo's producer")?;
+        Ok(Self { producer, topic: topic.to_owned(), run: run.to_owned() })
+    }
+
+    /// One record of a test card into each partition: the pipeline drops it, which tells that the
+    /// partition is read.
+    pub(crate) fn probe(&self) -> Result<()> {
+        let test = test_record();
+        for partition in 0..PARTITIONS {
+            let record = BaseRecord::to(&self.topic).partition(partition).key(&test.key).payload(&test.value);
+            self.producer.send(record).map_err(|(error, _)| error)?;
+        }
+        self.producer.flush(FLUSH_WITHIN)?;
+        Ok(())
+    }
+
+    /// Plays until `until` has passed or `stop` is set.
+    pub(crate) fn play(
+        &self,
+        stream: Generator,
+        rate: f64,
+        until: Option<Duration>,
+        ledger: &Ledger,
+        stop: &AtomicBool,
+    ) -> Result<()> {
+        let (began, epoch) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
+        for (index, emitted) in stream.enumerate() {
+            let due = Duration::from_secs_f64(index as f64 / rate);
+            if until.is_some_and(|until| due >= until) || !self.wait(began, due, stop) {
+                break;
+            }
+            ledger.note(&emitted);
+            self.send(&emitted.key, &emitted.value, (epoch + due).as_micros())?;
+        }
+        self.producer.flush(FLUSH_WITHIN)?;
+        Ok(())
+    }
+
+    /// Says whether to go on.
+    fn wait(&self, began: Instant, due: Duration, stop: &AtomicBool) -> bool {
+        loop {
+            self.producer.poll(Duration::ZERO);
+            if stop.load(Relaxed) {
+                return false;
+            }
+            match due.checked_sub(began.elapsed()) {
+                Some(left) if !left.is_zero() => std::thread::sleep(left.min(NAP)),
+                _ => return true,
+            }
+        }
+    }
+
+    fn send(&self, key: &[u8], value: &[u8], due: u128) -> Result<()> {
+        let due = due.to_string();
+        let headers = OwnedHeaders::new()
+            .insert(Header { key: SENT, value: Some(&due) })
+            .insert(Header { key: RUN, value: Some(&self.run) });
+        let mut record = BaseRecord::to(&self.topic).key(key).payload(value).headers(headers);
+        while let Err((error, back)) = self.producer.send(record) {
+            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+                return Err(error).context("a transaction can't be sent");
+            }
+            self.producer.poll(Duration::from_millis(1));
+            record = back;
+        }
+        Ok(())
+    }
+}

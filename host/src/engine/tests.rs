@@ -1,0 +1,116 @@
+//! The worker between scripted ports: what it does when a sink is full, partitions move, something fails.
+
+mod ports;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Lodge, Step};
+use crate::error::Code;
+use ports::{Event, House, id};
+
+#[test]
+fn a_full_sink_stops_reading_and_nothing_is_dropped() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..10), Event::Records(0, 10..20)]);
+    house.sink().room = Some(3);
+    let mut worker = house.worker();
+    assert_eq!(worker.step().expect("works"), Step::Rebalanced);
+    // The sink takes three at a time and makes room only when it is worked; the step ends when all are in.
+    assert_eq!(worker.step().expect("works"), Step::Worked(10));
+    assert_eq!(house.source().polls, 2, "nothing was read meanwhile");
+    assert_eq!(house.sink().refused, 3);
+    assert_eq!(house.sink().values(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_group_hears_from_a_thread_whose_sink_is_stuck() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..2)]);
+    house.sink().room = Some(1);
+    house.sink().stuck_for = 3000;
+    let mut worker = house.worker();
+    worker.step().expect("works");
+    worker.step().expect("works");
+    // 3,000 waits of a millisecond: one sign of life each half second.
+    assert_eq!(house.source().signs_of_life, 6);
+}
+
+#[test]
+fn offsets_are_committed_when_all_has_arrived() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0, 1]), Event::Records(0, 0..5), Event::Records(1, 0..3)]);
+    house.sink().slow = true;
+    let mut worker = house.worker();
+    (0..3).for_each(|_| drop(worker.step().expect("works")));
+    assert!(house.source().commits.is_empty(), "the interval is not over");
+    house.clock.advance(Duration::from_millis(100));
+    worker.step().expect("works");
+    assert!(house.source().commits.is_empty(), "eight are under way, and reading goes on");
+    house.clock.advance(Duration::from_millis(100));
+    worker.step().expect("works");
+    assert_eq!(house.source().commits, [(id(0), 5), (id(1), 3)]);
+    assert_eq!(house.sink().under_way, 0, "it waited until they had arrived");
+}
+
+#[test]
+fn a_revoked_partition_is_drained_committed_and_left_with_its_state() {
+    let lodge: Arc<Lodge> = Arc::default();
+    let mut house = House::new(Arc::clone(&lodge));
+    let revoke = Event::Revoke { partitions: vec![0], lost: false };
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), revoke]);
+    house.sink().slow = true;
+    let mut worker = house.worker();
+    (0..3).for_each(|_| drop(worker.step().expect("works")));
+    assert_eq!(house.source().commits, [(id(0), 5)]);
+    assert_eq!(house.source().released, [id(0)]);
+    assert!(worker.partitions().iter().next().is_none());
+    assert_eq!(lodge.take(id(0), Some(5)).next, Some(5), "whoever gets it goes on from there");
+}
+
+#[test]
+fn state_of_a_partition_that_was_elsewhere_meanwhile_is_dropped() {
+    let lodge: Arc<Lodge> = Arc::default();
+    let mut house = House::new(Arc::clone(&lodge));
+    let revoke = Event::Revoke { partitions: vec![0], lost: false };
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), revoke]);
+    let mut worker = house.worker();
+    (0..3).for_each(|_| drop(worker.step().expect("works")));
+    assert_eq!(lodge.take(id(0), Some(9)).next, None);
+}
+
+#[test]
+fn nothing_is_committed_or_kept_of_a_lost_partition() {
+    let lodge: Arc<Lodge> = Arc::default();
+    let mut house = House::new(Arc::clone(&lodge));
+    let revoke = Event::Revoke { partitions: vec![0], lost: true };
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), revoke]);
+    let mut worker = house.worker();
+    (0..3).for_each(|_| drop(worker.step().expect("works")));
+    assert!(house.source().commits.is_empty());
+    assert_eq!(lodge.take(id(0), Some(5)).next, None);
+}
+
+#[test]
+fn a_failed_delivery_ends_the_worker_and_commits_nothing() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5)]);
+    let mut worker = house.worker();
+    (0..2).for_each(|_| drop(worker.step().expect("works")));
+    house.sink().broken = true;
+    house.clock.advance(Duration::from_millis(200));
+    assert_eq!(worker.step().expect_err("it ends").code, Code::Delivery);
+    assert!(house.source().commits.is_empty());
+}
+
+#[test]
+fn a_clean_end_commits_and_leaves() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5)]);
+    house.sink().slow = true;
+    let mut worker = house.worker();
+    (0..2).for_each(|_| drop(worker.step().expect("works")));
+    worker.stop().expect("works");
+    assert_eq!(house.source().commits, [(id(0), 5)]);
+    assert!(house.source().left);
+}

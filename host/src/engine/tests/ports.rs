@@ -1,0 +1,257 @@
+//! Ports that follow a script and remember what was done to them.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::columns::{Batch, Builder, Schema};
+use crate::config::Config;
+use crate::engine::ports::{Clock, Decoder, Encoder, Limit, Polled, Sent, Sink, Source};
+use crate::engine::{Flow, Lodge, Meter, Parts, Worker, WorkerOptions};
+use crate::error::{Code, Error, Refusal, Result};
+use crate::pipeline::{Declared, Front, Identity, Pipeline};
+use crate::record::{Message, PartitionId, Record, Records};
+
+pub(super) fn id(partition: i32) -> PartitionId {
+    PartitionId { source: 0, partition }
+}
+
+/// What a poll brings.
+pub(super) enum Event {
+    Assign(Vec<i32>),
+    Revoke {
+        partitions: Vec<i32>,
+        lost: bool,
+    },
+    /// Partition and offsets; the value of each is its offset.
+    Records(i32, Range<i64>),
+}
+
+#[derive(Default)]
+pub(super) struct SourceState {
+    script: VecDeque<Event>,
+    batch: Vec<(PartitionId, i64, String)>,
+    pub polls: usize,
+    pub commits: Vec<(PartitionId, i64)>,
+    pub released: Vec<PartitionId>,
+    pub signs_of_life: usize,
+    pub left: bool,
+}
+
+#[derive(Default)]
+pub(super) struct SinkState {
+    sent: Vec<Vec<u8>>,
+    /// How many messages it takes until it is worked.
+    pub room: Option<usize>,
+    queued: usize,
+    /// How many waits bring nothing.
+    pub stuck_for: usize,
+    pub refused: usize,
+    /// What is sent stays under way until somebody waits.
+    pub slow: bool,
+    pub under_way: usize,
+    pub broken: bool,
+}
+
+impl SinkState {
+    pub fn values(&self) -> Vec<i64> {
+        self.sent.iter().map(|value| String::from_utf8_lossy(value).parse().expect("a number")).collect()
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Hands(Rc<RefCell<Duration>>);
+
+impl Hands {
+    pub fn advance(&self, by: Duration) {
+        *self.0.borrow_mut() += by;
+    }
+}
+
+impl Clock for Hands {
+    fn monotonic(&self) -> Duration {
+        *self.0.borrow()
+    }
+}
+
+/// A worker's surroundings.
+pub(super) struct House {
+    source: Rc<RefCell<SourceState>>,
+    sink: Rc<RefCell<SinkState>>,
+    pub clock: Hands,
+    lodge: Arc<Lodge>,
+}
+
+pub(super) struct Tap(Rc<RefCell<SourceState>>, Vec<(PartitionId, i64, String)>);
+pub(super) struct Drain(Rc<RefCell<SinkState>>, Hands);
+
+impl House {
+    pub fn new(lodge: Arc<Lodge>) -> Self {
+        Self { source: Rc::default(), sink: Rc::default(), clock: Hands::default(), lodge }
+    }
+
+    pub fn script(&mut self, events: impl IntoIterator<Item = Event>) {
+        self.source().script.extend(events);
+    }
+
+    pub fn source(&self) -> RefMut<'_, SourceState> {
+        self.source.borrow_mut()
+    }
+
+    pub fn sink(&self) -> RefMut<'_, SinkState> {
+        self.sink.borrow_mut()
+    }
+
+    pub fn worker(&self) -> Worker<Tap, Drain, Hands> {
+        let parts = Parts {
+            decoder: Box::new(Numbers(pipeline().decoded.clone())),
+            preprocessor: None,
+            features: None,
+            model: None,
+            rules: None,
+            encoder: Box::new(Digits),
+        };
+        let flow = Flow::new(Arc::new(pipeline()), parts, Arc::new(Meter::default()));
+        let options = WorkerOptions { commit_interval: Duration::from_millis(100), patience: Duration::ZERO };
+        let (tap, drain) =
+            (Tap(Rc::clone(&self.source), Vec::new()), Drain(Rc::clone(&self.sink), self.clock.clone()));
+        Worker::new(flow, tap, drain, self.clock.clone(), Arc::clone(&self.lodge), options)
+    }
+}
+
+fn pipeline() -> Pipeline {
+    let text = r#"
+        name = "numbers"
+        routes.output.topic = "out"
+        dead_letters.topic = "dead"
+        [[source]]
+        topic = "in"
+        columns = { n = "int" }
+    "#;
+    let config = Config::parse(text, Path::new(""), []).expect("valid");
+    let front = Front::new(&config, &Declared::default()).expect("fits");
+    front.complete(&config, &Declared::default(), None, Identity::default()).expect("fits")
+}
+
+struct Numbers(Schema);
+
+impl Decoder for Numbers {
+    fn schema(&self) -> &Schema {
+        &self.0
+    }
+
+    fn decode(
+        &mut self,
+        _: &str,
+        record: &Record<'_>,
+        into: &mut Builder,
+    ) -> std::result::Result<(), Refusal> {
+        let text = std::str::from_utf8(record.value.expect("given")).expect("text");
+        into.column(0).push_int(text.parse().expect("a number"));
+        into.finish_row();
+        Ok(())
+    }
+}
+
+struct Digits;
+
+impl Encoder for Digits {
+    fn encode(&mut self, rows: &Batch, row: usize, into: &mut Vec<u8>) {
+        into.extend(rows.column(0).int(row).to_string().bytes());
+    }
+}
+
+impl Source for Tap {
+    fn poll(&mut self, _: Duration, _: Limit) -> Result<Polled> {
+        let mut state = self.0.borrow_mut();
+        state.polls += 1;
+        state.batch.clear();
+        let ids = |partitions: Vec<i32>| partitions.into_iter().map(id).collect();
+        let polled = match state.script.pop_front() {
+            None => Polled::Records(0),
+            Some(Event::Assign(partitions)) => Polled::Assigned(ids(partitions)),
+            Some(Event::Revoke { partitions, lost }) => Polled::Revoked { partitions: ids(partitions), lost },
+            Some(Event::Records(partition, offsets)) => {
+                state.batch = offsets.map(|offset| (id(partition), offset, offset.to_string())).collect();
+                Polled::Records(state.batch.len())
+            }
+        };
+        self.1.clone_from(&state.batch);
+        Ok(polled)
+    }
+
+    fn records(&self) -> Records<'_> {
+        let rows = self.1.iter().map(|(from, offset, value)| Record {
+            from: *from,
+            offset: *offset,
+            timestamp: None,
+            key: None,
+            value: Some(value.as_bytes()),
+            headers: 0..0,
+        });
+        Records { rows: rows.collect(), headers: Vec::new() }
+    }
+
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+        Ok(vec![None; partitions.len()])
+    }
+
+    fn start(&mut self, _: &[PartitionId]) -> Result<()> {
+        Ok(())
+    }
+
+    fn release(&mut self, partitions: &[PartitionId]) -> Result<()> {
+        self.0.borrow_mut().released.extend(partitions);
+        Ok(())
+    }
+
+    fn commit(&mut self, offsets: &[(PartitionId, i64)], _: bool) -> Result<()> {
+        self.0.borrow_mut().commits.extend(offsets);
+        Ok(())
+    }
+
+    fn keep_alive(&self) -> Result<()> {
+        self.0.borrow_mut().signs_of_life += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.0.borrow_mut().left = true;
+        Ok(())
+    }
+}
+
+impl Sink for Drain {
+    fn send(&mut self, message: Message<'_>) -> Result<Sent> {
+        let mut state = self.0.borrow_mut();
+        if state.room == Some(state.queued) {
+            state.refused += 1;
+            return Ok(Sent::Full);
+        }
+        state.queued += 1;
+        state.under_way += usize::from(state.slow);
+        state.sent.push(message.value.expect("given").to_vec());
+        Ok(Sent::Taken)
+    }
+
+    fn work(&mut self, wait: Duration) -> Result<usize> {
+        let mut state = self.0.borrow_mut();
+        if state.broken {
+            return Err(Error::new(Code::Delivery, "no"));
+        }
+        self.1.advance(wait);
+        if state.stuck_for > 0 {
+            state.stuck_for -= 1;
+            return Ok(state.queued);
+        }
+        state.queued = 0;
+        if !wait.is_zero() {
+            state.under_way = 0;
+        }
+        Ok(state.under_way)
+    }
+}

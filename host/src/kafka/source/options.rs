@@ -1,0 +1,75 @@
+//! What a source is told, and what it tells librdkafka.
+
+use rdkafka::ClientConfig;
+
+use crate::error::{Code, Error, Result};
+use crate::kafka::Cluster;
+
+/// The least that a fetch may bring: what a broker allows a message by default. A larger message comes
+/// alone.
+const FETCH_AT_LEAST: usize = 1 << 20;
+
+/// The most: it is what tiny records multiply, at about 400 bytes of librdkafka's own for each.
+const FETCH_AT_MOST: usize = 4 << 20;
+
+/// librdkafka takes up to twice as much.
+const QUEUED_AT_MOST: usize = 1 << 30;
+
+/// Where to begin a partition of which the group has committed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    #[default]
+    Earliest,
+    Latest,
+}
+
+/// What a source needs to know.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    pub cluster: Cluster,
+    pub group: String,
+    pub client_id: String,
+    /// The index is the source's id. No topic twice.
+    pub topics: Vec<String>,
+    pub start: Start,
+    /// Records that were fetched ahead, as they came over the wire; 2 MiB at least.
+    pub fetch_bytes: usize,
+}
+
+impl SourceOptions {
+    /// The consumer's configuration.
+    pub(super) fn config(&self) -> Result<ClientConfig> {
+        let Self { cluster, group, client_id, topics, fetch_bytes, .. } = self;
+        if let Some(twice) = topics.iter().enumerate().find(|(n, topic)| topics[..*n].contains(topic)) {
+            let message = format!("topic `{}` is the topic of two sources", twice.1);
+            return Err(Error::new(Code::ConfigValue, message));
+        }
+        let fetch = (fetch_bytes / 2).clamp(FETCH_AT_LEAST, FETCH_AT_MOST);
+        // With less than this waiting, one more fetch is asked for.
+        let queued = fetch_bytes.saturating_sub(fetch).clamp(FETCH_AT_LEAST, QUEUED_AT_MOST) / 1024;
+        let (fetch, queued) = (fetch.to_string(), queued.to_string());
+        cluster.client(
+            &[
+                // The shortest that brokers allow: a thread that was killed is missed for this long.
+                ("session.timeout.ms", "6000"),
+                ("heartbeat.interval.ms", "1000"),
+                // A full queue is looked at again after this; the default of 1 s stalls a fast reader.
+                ("fetch.queue.backoff.ms", "10"),
+                // Fewer, larger fetches than with the default of 100,000.
+                ("queued.min.messages", "10000"),
+            ],
+            &[
+                ("client.id", client_id),
+                ("group.id", group),
+                ("group.protocol", "classic"),
+                ("partition.assignment.strategy", "range"),
+                ("enable.auto.commit", "false"),
+                ("enable.auto.offset.store", "false"),
+                ("auto.offset.reset", "error"),
+                ("isolation.level", "read_committed"),
+                ("queued.max.messages.kbytes", &queued),
+                ("fetch.max.bytes", &fetch),
+            ],
+        )
+    }
+}
