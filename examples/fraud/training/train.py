@@ -86,8 +86,8 @@ def main(history, target):
     print(f"AUC {roc_auc_score(truth, score):.4f}   average precision {average_precision_score(truth, score):.4f}")
     for threshold in (0.3, 0.8):
         above = score >= threshold
-        found = {name: f"{above[patterns == name].mean():.0%}" for name in sorted(set(patterns) - {""})}
-        print(f"score >= {threshold}: {above[truth == 0].mean():.3%} of the honest, of the frauds {found}")
+        found = [f"{name} {above[patterns == name].mean():.0%}" for name in sorted(set(patterns) - {""})]
+        print(f"score >= {threshold}: {above[truth == 0].mean():.3%} of the honest; of the frauds: {', '.join(found)}")
     print(f"LightGBM and ONNX Runtime differ by at most {apart:.1e}")
     print(f"{target}: {pathlib.Path(target).stat().st_size} bytes")
     if apart > 1e-5:

@@ -35,16 +35,24 @@ impl Broker {
         &self.cluster
     }
 
-    /// For a producer of the demo's own.
-    pub(crate) fn producer(&self) -> ClientConfig {
+    fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.cluster.brokers).set("client.id", "fraud-demo");
         config
     }
 
+    /// For a producer of the demo's own.
+    pub(crate) fn producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        // One batch a record would keep a broker busy with little else; the embedded one looks through
+        // all its batches for each fetch.
+        config.set("linger.ms", "5");
+        config
+    }
+
     /// For a consumer of the demo's own.
     pub(crate) fn consumer(&self) -> ClientConfig {
-        let mut config = self.producer();
+        let mut config = self.client();
         for (name, value) in &self.cluster.properties {
             config.set(name, value);
         }

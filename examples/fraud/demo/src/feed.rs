@@ -34,7 +34,7 @@ impl Feeder {
     pub(crate) fn new(broker: &Broker, topic: &str, run: &str) -> Result<Self> {
         let mut config = broker.producer();
         // A key lands where Java's clients would put it.
-        config.set("partitioner", "murmur2_random").set("linger.ms", "0");
+        config.set("partitioner", "murmur2_random");
         let producer = config.create().context("the demo's producer")?;
         Ok(Self { producer, topic: topic.to_owned(), run: run.to_owned() })
     }

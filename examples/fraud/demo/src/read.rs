@@ -61,9 +61,8 @@ impl Reader {
 
     pub(crate) fn read(&self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Relaxed) {
-            match self.consumer.poll(NAP) {
-                Some(message) => self.take(&message.context("the outputs can't be read")?)?,
-                None => {}
+            if let Some(message) = self.consumer.poll(NAP) {
+                self.take(&message.context("the outputs can't be read")?)?;
             }
         }
         Ok(())

@@ -25,7 +25,7 @@ pub struct Report {
     pub frauds_alerted: f64,
     /// Of the honest ones, percent.
     pub honest_alerted: f64,
-    /// Neither predicted nor refused.
+    /// Neither predicted nor refused when the run ended.
     pub unanswered: u64,
 }
 
@@ -53,12 +53,12 @@ impl Report {
         let Self { records, predictions, dead_letters, p50_ms, p99_ms, seconds, .. } = self;
         let mut text = format!(
             "{records} records in {seconds:.1} s: {predictions} predictions read back, {dead_letters} dead letters\n\
-             latency p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, from when a record was due to its prediction read back\n\
+             latency p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, from when a record was due to read back\n\
              alerts: {}, on {:.1} % of the frauds and {:.2} % of the honest transactions",
             self.alerts, self.frauds_alerted, self.honest_alerted
         );
         if self.unanswered > 0 {
-            text += &format!("\n{} records were not answered in time", self.unanswered);
+            text += &format!("\n{} records were still under way at the end", self.unanswered);
         }
         text
     }

@@ -76,7 +76,8 @@ fn clean<'a>(raw: &Raw<'a>, settings: &Cleaning) -> Result<Option<Transaction<'a
         return Ok(None);
     }
     let rate = settings.rate(raw.currency).ok_or(Rejection::new(1, "the currency is unknown"))?;
-    let amount_eur = raw.amount * rate;
+    // To the cent.
+    let amount_eur = (raw.amount * rate * 100.0).round() / 100.0;
     if !(amount_eur > 0.0 && amount_eur <= settings.largest_amount) {
         return Err(Rejection::new(2, "the amount is impossible"));
     }
@@ -128,6 +129,15 @@ mod tests {
     fn amounts_become_euros_and_countries_upper_case() {
         let clean = clean(&Raw { currency: "PLN", country: "pl", ..raw() }, &SETTINGS).unwrap().unwrap();
         assert_eq!((clean.amount_eur, clean.country.as_str(), clean.is_abroad), (25.0, "PL", true));
+    }
+
+    #[test]
+    fn euros_are_rounded_to_the_cent() {
+        let euros = |amount| {
+            clean(&Raw { currency: "GBP", amount, ..raw() }, &SETTINGS).unwrap().map(|t| t.amount_eur)
+        };
+        assert_eq!(euros(0.07), Some(0.09));
+        assert_eq!(clean(&Raw { amount: 0.004, ..raw() }, &SETTINGS).unwrap_err().code, 2);
     }
 
     #[test]
