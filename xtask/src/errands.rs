@@ -63,7 +63,8 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
         job
     };
     // The broker comes after the compiler, so that they don't share the machine.
-    build_tests(home, args.is_empty(), || cargo(&["--no-run"]))?;
+    let advice = "Repair what the compiler names above.";
+    home.steps.loud("build", "tests", || cargo(&["--no-run"]).advise(advice).show())?;
     let broker = if variable("TAILWATER_KAFKA").is_some() { None } else { Some(kafka::launch(home)?) };
     home.steps.loud("test", &selection.join(" "), || {
         let mut job = cargo(&[]);
@@ -76,22 +77,6 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
         job.args(&rest).advise(&advice).show()
     })?;
     broker.map_or(Ok(()), Broker::close)
-}
-
-/// Builds the tests, and the program that some of them start. For all tests in one go: with other features beside
-/// them, the same crates would be compiled twice.
-fn build_tests(home: &Home, all: bool, some: impl Fn() -> Job) -> Result<()> {
-    let advice = "Repair what the compiler names above.";
-    let build = |args: &[&str]| {
-        Job::cargo().args(["build", "--release"]).args(args).within(&home.root).advise(advice).show()
-    };
-    home.steps.loud("build", "program and tests", || {
-        if all {
-            return build(&["--workspace", "--lib", "--bins", "--tests"]);
-        }
-        build(&["--package", "tailwater"])?;
-        some().advise(advice).show()
-    })
 }
 
 /// Splits what the user passed into what cargo selects by and, from `--` on, what the tests get. All of the workspace
