@@ -36,7 +36,8 @@ struct Guest {
 
 /// Builds them all and returns the folder where they are.
 pub(crate) fn build(home: &Home) -> Result<PathBuf> {
-    let folder = home.target.join("guests");
+    // Here even when cargo's target folder is elsewhere: pipeline files name this place.
+    let folder = home.root.join("target/guests");
     fs::create_dir_all(&folder)?;
     let guests = guests(&home.metadata, &home.root);
     sweep(&folder, &guests)?;
