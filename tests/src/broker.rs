@@ -42,6 +42,16 @@ pub fn create(topics: &[&str], partitions: i32) {
     for topic in created.expect("the broker answers") {
         topic.expect("the topic is new");
     }
+    // A broker answers before it knows the topic itself.
+    let (consumer, began): (BaseConsumer, _) = (config().create().expect("a consumer"), Instant::now());
+    let known = |topic: &&&str| {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let found = metadata.topics()[0].partitions();
+        found.len() == partitions as usize && found.iter().all(|partition| partition.leader() >= 0)
+    };
+    while topics.iter().filter(known).count() < topics.len() {
+        assert!(began.elapsed() < PATIENCE, "the topics do not appear");
+    }
 }
 
 /// Runs a future whose answer comes from a thread of librdkafka.
