@@ -224,6 +224,3 @@ fn routes(config: &Config, rules: Option<&RulesDescription>) -> Result<Vec<Route
 pub fn plugin_path(config: &Config, plugin: &crate::config::Plugin) -> std::path::PathBuf {
     config.path(Path::new(&plugin.plugin))
 }
-
-#[cfg(test)]
-mod tests;
