@@ -1,7 +1,6 @@
 //! Records as they come from and go to a broker. Borrowed: their bytes belong to the adapter that
 //! read them, until its next poll.
 
-use std::fmt;
 use std::ops::Range;
 
 /// Index of a source in its pipeline.
@@ -69,22 +68,21 @@ pub struct Origin {
     pub index: u32,
 }
 
-/// As in the header [`ORIGIN`]: `topic/partition/offset/index`.
-pub struct OriginText<'a> {
-    pub topic: &'a str,
-    pub origin: Origin,
-}
-
-impl fmt::Display for OriginText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin { from, offset, index } = self.origin;
-        write!(f, "{}/{}/{offset}/{index}", self.topic, from.partition)
+impl Origin {
+    /// Appends it as it stands in the header [`ORIGIN`]: `topic/partition/offset/index`.
+    pub fn write(&self, topic: &str, into: &mut String) {
+        let mut digits = itoa::Buffer::new();
+        into.push_str(topic);
+        for number in [self.from.partition.into(), self.offset, self.index.into()] {
+            into.push('/');
+            into.push_str(digits.format(number));
+        }
     }
 }
 
 /// Headers of our own start with this; those of a source that do are not passed on.
 pub const HEADER_PREFIX: &str = "tailwater-";
-/// Identity of a row: see [`OriginText`].
+/// Identity of a row: see [`Origin::write`].
 pub const ORIGIN: &str = "tailwater-origin";
 /// Digest of the plugins, the model and the configuration that made a row.
 pub const RELEASE: &str = "tailwater-release";

@@ -54,18 +54,18 @@ pub struct Plugin {
 
 impl Plugin {
     /// Of a world implemented by hand.
-    pub const fn preprocessor<T: Preprocessor>() -> Self {
+    pub const fn preprocessor<T: Preprocessor + Send>() -> Self {
         Self { world: World::Preprocessor, start: start_preprocessor::<T> }
     }
 
     /// Of a world implemented by hand. `custom`: it has folds of its own.
-    pub const fn features<T: Features>(custom: bool) -> Self {
+    pub const fn features<T: Features + Send>(custom: bool) -> Self {
         let world = if custom { World::CustomFeatures } else { World::Features };
         Self { world, start: start_features::<T> }
     }
 
     /// Of a world implemented by hand.
-    pub const fn rules<T: Rules>() -> Self {
+    pub const fn rules<T: Rules + Send>() -> Self {
         Self { world: World::Rules, start: start_rules::<T> }
     }
 
@@ -94,9 +94,9 @@ pub struct Instance {
 }
 
 enum Started {
-    Preprocessor(Box<dyn Preprocessor>),
-    Features(Box<dyn Features>),
-    Rules(Box<dyn Rules>),
+    Preprocessor(Box<dyn Preprocessor + Send>),
+    Features(Box<dyn Features + Send>),
+    Rules(Box<dyn Rules + Send>),
 }
 
 impl Instance {
@@ -150,19 +150,19 @@ impl std::fmt::Debug for Instance {
     }
 }
 
-fn start_preprocessor<T: Preprocessor>(settings: &Table) -> Result<Instance, String> {
+fn start_preprocessor<T: Preprocessor + Send>(settings: &Table) -> Result<Instance, String> {
     let (plugin, description) = T::describe(settings)?;
     let world = Started::Preprocessor(Box::new(plugin));
     Ok(Instance { description: Description::Preprocessor(description), world })
 }
 
-fn start_features<T: Features>(settings: &Table) -> Result<Instance, String> {
+fn start_features<T: Features + Send>(settings: &Table) -> Result<Instance, String> {
     let (plugin, description) = T::describe(settings)?;
     let world = Started::Features(Box::new(plugin));
     Ok(Instance { description: Description::Features(description), world })
 }
 
-fn start_rules<T: Rules>(settings: &Table) -> Result<Instance, String> {
+fn start_rules<T: Rules + Send>(settings: &Table) -> Result<Instance, String> {
     let (plugin, description) = T::describe(settings)?;
     let world = Started::Rules(Box::new(plugin));
     Ok(Instance { description: Description::Rules(description), world })

@@ -2,7 +2,6 @@
 //! they need and says so in the environment.
 
 pub mod broker;
-pub mod native;
 pub mod program;
 
 use std::path::{Path, PathBuf};

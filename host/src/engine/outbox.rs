@@ -1,11 +1,12 @@
 //! What a batch gave, waiting to be sent: decisions and dead letters, in the order of their rows.
 
-use std::fmt::Write;
 use std::ops::Range;
+
+use smallvec::SmallVec;
 
 use crate::error::{Refusal, Result};
 use crate::pipeline::{Pipeline, Stage};
-use crate::record::{HEADER_PREFIX, Header, Message, ORIGIN, Origin, OriginText, RELEASE, Records};
+use crate::record::{HEADER_PREFIX, Header, Message, ORIGIN, Origin, RELEASE, Records};
 
 /// Which record of a batch a row was made of, and which of its rows it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Outbox {
         let mut text = Texts::default();
         for (place, what) in &self.messages {
             let record = &records.rows[place.record as usize];
-            let mut headers: Vec<Header<'_>> = Vec::with_capacity(12);
+            let mut headers = Headers::new();
             let passed = records.headers_of(record).iter();
             headers.extend(passed.filter(|header| !header.name.starts_with(HEADER_PREFIX)));
             let origin = Origin { from: record.from, offset: record.offset, index: place.index };
@@ -119,6 +120,9 @@ impl Outbox {
     }
 }
 
+/// Ours, and a few of the record.
+type Headers<'a> = SmallVec<[Header<'a>; 16]>;
+
 /// Numbers as text, in buffers that are used again.
 #[derive(Debug, Default)]
 struct Texts {
@@ -133,8 +137,7 @@ struct Texts {
 impl Texts {
     fn origin(&mut self, topic: &str, origin: Origin) {
         self.origin.clear();
-        // Writing into a String can't fail.
-        let _ = write!(self.origin, "{}", OriginText { topic, origin });
+        origin.write(topic, &mut self.origin);
     }
 
     fn explain(&mut self, origin: Origin, refusal: &Refusal, value: Option<&[u8]>) {
@@ -147,7 +150,7 @@ impl Texts {
 
     fn push<'a>(
         &'a self,
-        headers: &mut Vec<Header<'a>>,
+        headers: &mut Headers<'a>,
         pipeline: &'a Pipeline,
         topic: &'a str,
         stage: Stage,

@@ -1,0 +1,72 @@
+//! What the engine asks of each plugin, written down, so that it can be asked again without the engine.
+
+use std::sync::{Arc, Mutex};
+
+use tailwater::columns::Batch;
+use tailwater::contract::{Computed, Decided, Folded, Processed, Tape as FoldTape};
+use tailwater::engine::Parts;
+use tailwater::engine::ports::{Features, PluginFault, Preprocessor, Rules};
+
+/// The batches of each of the three stages.
+pub type Calls = [Vec<Batch>; 3];
+
+/// Shared by the stages while they are listened to.
+#[derive(Clone, Default)]
+pub struct Tape(Arc<Mutex<Calls>>);
+
+impl Tape {
+    /// The same parts, listened to.
+    pub fn listen(&self, parts: Parts) -> Parts {
+        let ear = |stage| (self.clone(), stage);
+        Parts {
+            preprocessor: parts.preprocessor.map(|inner| Box::new(Heard(inner, ear(0))) as _),
+            features: parts.features.map(|inner| Box::new(Heard(inner, ear(1))) as _),
+            rules: parts.rules.map(|inner| Box::new(Heard(inner, ear(2))) as _),
+            ..parts
+        }
+    }
+
+    pub fn calls(&self) -> Calls {
+        self.0.lock().expect("no listener panicked").clone()
+    }
+}
+
+struct Heard<P>(P, (Tape, usize));
+
+impl<P> Heard<P> {
+    fn note(&self, rows: &Batch) {
+        let (tape, stage) = &self.1;
+        tape.0.lock().expect("no listener panicked")[*stage].push(rows.clone());
+    }
+}
+
+impl Preprocessor for Heard<Box<dyn Preprocessor + Send>> {
+    fn process(&mut self, rows: &Batch) -> Result<Processed, PluginFault> {
+        self.note(rows);
+        self.0.process(rows)
+    }
+}
+
+impl Features for Heard<Box<dyn Features + Send>> {
+    fn compute(&mut self, rows: &Batch) -> Result<Computed, PluginFault> {
+        self.note(rows);
+        self.0.compute(rows)
+    }
+
+    fn fold(
+        &mut self,
+        custom: u32,
+        entries: &Batch,
+        tape: &FoldTape,
+        registers: &[u8],
+    ) -> Result<Folded, PluginFault> {
+        self.0.fold(custom, entries, tape, registers)
+    }
+}
+
+impl Rules for Heard<Box<dyn Rules + Send>> {
+    fn decide(&mut self, rows: &Batch) -> Result<Decided, PluginFault> {
+        self.note(rows);
+        self.0.decide(rows)
+    }
+}
