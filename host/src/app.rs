@@ -63,6 +63,9 @@ fn topic_names(pipeline: &Pipeline) -> Vec<&str> {
     names
 }
 
+/// Where threads tell how they ended.
+type Report = mpsc::UnboundedSender<Result<()>>;
+
 /// Tells all threads to finish what they have begun and to end.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -91,49 +94,58 @@ pub fn run(runs: &[Run], stop: &Stop) -> Result<()> {
 async fn supervise(runs: &[Run], stop: &Stop) -> Result<()> {
     let (report, mut reports) = mpsc::unbounded_channel();
     let mut alive = 0;
-    for run in runs {
-        let pipeline = run.release.pipeline();
-        info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads = run.config.threads, "starts");
-        for thread in 0..run.config.threads {
-            threads::spawn(run, thread, stop, report.clone())?;
-            alive += 1;
-        }
-    }
+    let mut progress = progress::Progress::new(runs);
+    let started = start(runs, stop, &report, &mut alive);
     drop(report);
-    let result = wait(runs, stop, &mut reports, &mut alive).await;
+    let result = match started {
+        Ok(()) => wait(stop, &mut reports, &mut alive, &mut progress).await,
+        failed => failed,
+    };
     stop.now();
     let rest = async {
         let mut first = Ok(());
         while alive > 0 {
             let Some(ended) = reports.recv().await else { break };
             alive -= 1;
+            if let (Err(error), true) = (&ended, first.is_err() || result.is_err()) {
+                error!("{error}");
+            }
             first = first.and(ended);
         }
         first
     };
-    let rest = match tokio::time::timeout(STOP_WITHIN, rest).await {
-        Ok(rest) => rest,
-        Err(_) => {
-            error!(
-                "{alive} threads did not end within {STOP_WITHIN:?}; what they had not committed comes again"
-            );
-            Ok(())
-        }
-    };
+    let rest = tokio::time::timeout(STOP_WITHIN, rest).await.unwrap_or_else(|_| {
+        let message = format!(
+            "{alive} threads did not end within {STOP_WITHIN:?}; what they had not committed comes again"
+        );
+        Err(Error::new(Code::Stuck, message))
+    });
+    progress.end();
     result.and(rest)
+}
+
+fn start(runs: &[Run], stop: &Stop, report: &Report, alive: &mut usize) -> Result<()> {
+    for run in runs {
+        let pipeline = run.release.pipeline();
+        info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads = run.config.threads, "starts");
+        for thread in 0..run.config.threads {
+            threads::spawn(run, thread, stop, report.clone())?;
+            *alive += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Until something wants the end.
 async fn wait(
-    runs: &[Run],
     stop: &Stop,
     reports: &mut mpsc::UnboundedReceiver<Result<()>>,
     alive: &mut usize,
+    progress: &mut progress::Progress<'_>,
 ) -> Result<()> {
     let listen =
         |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut progress = progress::Progress::new(runs);
     let mut look = tokio::time::interval(Duration::from_millis(50));
     loop {
         tokio::select! {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::{self, Run, Stop};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Code, Result};
 use crate::release::Runtimes;
 
@@ -77,7 +77,10 @@ impl Cli {
 impl Pipelines {
     fn load(self) -> Result<Vec<Run>> {
         let configs = self.files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
-        let runtimes = Runtimes::new(self.cache.or_else(default_cache), self.onnxruntime)?;
+        config::apart(&configs)?;
+        let threads = configs.iter().map(|config| config.threads).sum();
+        let cache = self.cache.or_else(default_cache);
+        let runtimes = Runtimes::for_threads(threads, cache, self.onnxruntime)?;
         configs.into_iter().map(|config| Run::load(config, &runtimes)).collect()
     }
 }

@@ -25,10 +25,9 @@ mod time;
 mod walk;
 
 use crate::columns::Column;
+pub use crate::config::TimeUnit;
 use crate::engine::ports::{Decoder, Encoder};
 use crate::error::Result;
-
-pub use time::TimeUnit;
 
 /// How records are read.
 #[derive(Clone, Copy, Debug)]

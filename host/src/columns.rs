@@ -28,7 +28,7 @@ pub enum Kind {
     Float,
     /// `f32`: features and scores.
     Single,
-    /// `i64`, milliseconds since the epoch, UTC.
+    /// `i64`, milliseconds since the epoch, UTC, within [`TIMES`].
     Time,
     /// UTF-8.
     Text,
@@ -37,6 +37,10 @@ pub enum Kind {
     /// A list of `f32`.
     Floats,
 }
+
+/// What a [`Kind::Time`] may hold: the times that ECMAScript's dates have, some 275,000 years to either
+/// side. So there is room to add and subtract sizes of windows.
+pub const TIMES: std::ops::RangeInclusive<i64> = -8_640_000_000_000_000..=8_640_000_000_000_000;
 
 impl Kind {
     /// Bytes of one value, or of one element where [`Kind::is_list`].

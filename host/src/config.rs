@@ -55,7 +55,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(Code::ConfigUnreadable, format!("{}: {error}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::parse(&text, &folder, std::env::vars()).map_err(|error| error.at(path.display()))
+        Self::parse(&text, &folder, overrides::environment()?).map_err(|error| error.at(path.display()))
     }
 
     /// From text; `environment`: pairs of name and value, those that do not concern us included.
@@ -129,8 +129,48 @@ impl Config {
         if self.routes.is_empty() {
             return refuse("a pipeline needs a route: [routes.NAME] with a topic".to_owned());
         }
+        self.plugins().try_for_each(|(stage, plugin)| plugin.check(stage))?;
+        self.check_topics()
+    }
+
+    /// The sections that have a plugin, by name.
+    fn plugins(&self) -> impl Iterator<Item = (&'static str, Plugin)> {
+        let preprocess = self.preprocess.iter().map(|section| ("preprocess", section.plugin()));
+        let features = self.features.iter().map(|section| ("features", section.plugin()));
+        preprocess.chain(features).chain(self.rules.iter().map(|section| ("rules", section.plugin())))
+    }
+
+    /// What goes out must not come in again.
+    fn check_topics(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(Code::ConfigValue, message));
+        let routes = self.routes.iter().map(|(name, route)| (format!("routes.{name}"), &route.topic));
+        let letters = [("dead_letters".to_owned(), &self.dead_letters.topic)];
+        for (place, topic) in routes.chain(letters) {
+            if topic.is_empty() {
+                return refuse(format!("{place}.topic: is empty"));
+            }
+            if self.source.iter().any(|source| source.topic == *topic) {
+                return refuse(format!(
+                    "{place}.topic: {topic:?} is the topic of a source too: an endless loop"
+                ));
+            }
+        }
+        if self.source.iter().any(|source| source.topic.is_empty()) {
+            return refuse("source.topic: is empty".to_owned());
+        }
         Ok(())
     }
+}
+
+/// Pipelines of one process must not be one consumer group: each would see a part of the records.
+pub fn apart(configs: &[Config]) -> Result<()> {
+    for (index, config) in configs.iter().enumerate() {
+        if configs[..index].iter().any(|other| other.name == config.name) {
+            let message = format!("name: two pipelines are called {:?}; names must differ", config.name);
+            return Err(Error::new(Code::ConfigValue, message));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -90,6 +90,9 @@ codes! {
     Commit = 504, Broker, true, "offsets can't be committed";
     Consuming = 505, Broker, true, "records can't be read";
     OffsetLost = 506, Broker, false, "the broker has no longer the offset to go on from";
+    TopicLimit = 507, Configuration, false, "a topic takes no message of this size";
+    Denied = 508, Configuration, false, "the cluster does not let this client in";
+    Stuck = 509, Broker, true, "a run did not end in time";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

@@ -28,7 +28,7 @@ mod topics;
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
 pub use sink::{KafkaSink, SinkOptions};
-pub use source::{KafkaSource, SourceOptions, Start};
+pub use source::{KafkaSource, SourceOptions};
 pub use topics::{TopicInfo, topics};
 
 #[cfg(test)]

@@ -7,8 +7,6 @@ mod features;
 mod model;
 mod settings;
 
-use std::path::Path;
-
 use crate::columns::Schema;
 use crate::config::{Config, Tombstones};
 use crate::contract::{FeaturesDescription, PreprocessorDescription, RulesDescription};
@@ -47,7 +45,7 @@ impl Stage {
 /// Digests (sha256, hex) of what made a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// Of all the others and the configuration.
+    /// Of all the others and the configuration; the first 16 digits.
     pub release: String,
     pub preprocess: Option<String>,
     pub features: Option<String>,
@@ -218,9 +216,4 @@ fn routes(config: &Config, rules: Option<&RulesDescription>) -> Result<Vec<Route
         routes.push(Route { name: name.to_owned(), topic: route.topic.clone() });
     }
     Ok(routes)
-}
-
-/// The paths of a configuration's plugins, as the process sees them, by stage.
-pub fn plugin_path(config: &Config, plugin: &crate::config::Plugin) -> std::path::PathBuf {
-    config.path(Path::new(&plugin.plugin))
 }

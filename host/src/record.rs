@@ -20,6 +20,13 @@ pub struct Header<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+impl Header<'_> {
+    /// Bytes of name and value.
+    pub fn size(&self) -> usize {
+        self.name.len() + self.value.map_or(0, <[u8]>::len)
+    }
+}
+
 /// One record that was read.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
@@ -57,6 +64,14 @@ pub struct Message<'a> {
     /// Milliseconds; `None`: the broker's now.
     pub timestamp: Option<i64>,
     pub headers: &'a [Header<'a>],
+}
+
+impl Message<'_> {
+    /// Bytes of key, value and headers: what limits on messages are about.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(Header::size).sum();
+        headers + self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+    }
 }
 
 /// Where a row comes from: its identity, carried by all that is made of it.

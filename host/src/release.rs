@@ -6,13 +6,13 @@ mod stages;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::codec::{JsonOptions, TimeUnit, json_decoder, json_encoder};
+use crate::codec::{JsonOptions, json_decoder, json_encoder};
 use crate::config::{self, Config};
 use crate::engine::ports::{Features, MatrixColumn as Bound, Preprocessor, Rules};
 use crate::engine::{Flow, Meter, Parts};
 use crate::error::Result;
 use crate::model::{Prepared, Runtime as ModelRuntime, ScoreSpec, Wanted};
-use crate::pipeline::{Declared, Front, Identity, MatrixColumn, ModelNode, NamedColumn, Pipeline};
+use crate::pipeline::{Declared, Front, Identity, MatrixColumn, ModelNode, NamedColumn, Pipeline, Stage};
 use crate::plugin::{Factory, Runtime as PluginRuntime, RuntimeOptions};
 
 use stages::Stages;
@@ -25,16 +25,25 @@ pub struct Runtimes {
     library: Option<PathBuf>,
 }
 
-/// Instances of plugins that may live at once in a process, by default.
-const INSTANCES: u32 = 256;
+/// A plugin that trapped is replaced while its old instance is still there.
+const INSTANCES_A_STAGE: usize = 2;
+/// Stages that have a plugin, at most.
+const PLUGIN_STAGES: usize = 3;
 /// No pipeline may give a plugin more.
 const PLUGIN_MEMORY: usize = 1 << 30;
 
 impl Runtimes {
-    /// `cache`: a directory for compiled plugins, the host's alone. `library`: ONNX Runtime, where it is
-    /// not to be looked for.
+    /// For one or a few threads. `cache`: a directory for compiled plugins, the host's alone. `library`:
+    /// ONNX Runtime, where it is not to be looked for.
     pub fn new(cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
-        let options = RuntimeOptions { cache, max_instances: INSTANCES, memory_limit: PLUGIN_MEMORY };
+        Self::for_threads(16, cache, library)
+    }
+
+    /// The same, for so many stream threads in all pipelines.
+    pub fn for_threads(threads: usize, cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
+        let instances = threads.max(1).saturating_mul(PLUGIN_STAGES * INSTANCES_A_STAGE);
+        let max_instances = u32::try_from(instances).unwrap_or(u32::MAX);
+        let options = RuntimeOptions { cache, max_instances, memory_limit: PLUGIN_MEMORY };
         Ok(Self { plugins: PluginRuntime::new(&options)?, models: OnceLock::new(), library })
     }
 
@@ -82,10 +91,8 @@ impl Release {
         };
         identity.release = digest::of(config, &identity);
         let pipeline = Arc::new(front.complete(config, &declared, node, identity)?);
-        let json = JsonOptions {
-            time_unit: time_unit(config.source[0].time_unit),
-            max_bytes: config.limits.record.bytes(),
-        };
+        let json =
+            JsonOptions { time_unit: config.source[0].time_unit, max_bytes: config.limits.record.bytes() };
         json_decoder(&pipeline.decoded, json)?;
         json_encoder(&pipeline.decision.output)?;
         Ok(Self {
@@ -100,6 +107,17 @@ impl Release {
 
     pub fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
+    }
+
+    /// What plugins have counted so far: stage, name and count.
+    pub fn counters(&self) -> impl Iterator<Item = (Stage, String, u64)> {
+        let preprocess = self.preprocessor.iter().map(|one| (Stage::Preprocess, one.counters()));
+        let features = self.features.iter().map(|one| (Stage::Features, one.counters()));
+        let rules = self.rules.iter().map(|one| (Stage::Rules, one.counters()));
+        let all = preprocess.chain(features).chain(rules);
+        all.flat_map(|(stage, counters)| {
+            counters.read().into_iter().map(move |(name, count)| (stage, name, count))
+        })
     }
 
     /// Instances of everything, for one thread.
@@ -158,14 +176,5 @@ fn model_node(model: &Prepared, front: &Front) -> ModelNode {
         named: model.columns().iter().map(|column| named(*column)).collect(),
         schema: model.schema().clone(),
         scores: model.scores().to_vec(),
-    }
-}
-
-fn time_unit(unit: config::TimeUnit) -> TimeUnit {
-    match unit {
-        config::TimeUnit::Seconds => TimeUnit::Seconds,
-        config::TimeUnit::Milliseconds => TimeUnit::Milliseconds,
-        config::TimeUnit::Microseconds => TimeUnit::Microseconds,
-        config::TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
     }
 }

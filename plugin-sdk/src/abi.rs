@@ -7,14 +7,17 @@
 
 #[cfg(any(test, target_arch = "wasm32"))]
 mod arena;
-#[cfg(target_arch = "wasm32")]
+// With the tests, so that its mistakes show without a target for WebAssembly.
+#[cfg(any(test, target_arch = "wasm32"))]
 mod guest;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod layout;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod lower;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod wire;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(test, target_arch = "wasm32"))]
 pub use guest::*;
 
 /// Exports a type that implements a world of [`world`](crate::world) by hand. At most one a crate.
@@ -25,30 +28,7 @@ pub use guest::*;
 #[macro_export]
 macro_rules! export {
     (preprocessor, $type:ty) => {
-        /// This plugin, for running it without a sandbox.
-        #[allow(unreachable_pub)]
-        pub fn plugin() -> $crate::native::Plugin {
-            $crate::native::Plugin::preprocessor::<$type>()
-        }
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            $crate::__exports!($type, describe_preprocessor, $crate::component_type::PREPROCESSOR);
-
-            #[unsafe(export_name = "process")]
-            unsafe extern "C" fn process(
-                rows: u32,
-                spans: *const u32,
-                spans_length: usize,
-                data: *const u8,
-                data_length: usize,
-            ) -> *const u8 {
-                // SAFETY: the host calls this with a sound batch.
-                PLUGIN.with_borrow_mut(|plugin| unsafe {
-                    let rows = $crate::abi::batch(rows, spans, spans_length, data, data_length);
-                    $crate::abi::process(plugin, &rows)
-                })
-            }
-        };
+        $crate::__export!($type, Preprocessor, preprocessor(), process, $crate::component_type::PREPROCESSOR);
     };
     (features, $type:ty) => {
         $crate::export!(@features $type, false);
@@ -57,32 +37,10 @@ macro_rules! export {
         $crate::export!(@features $type, true);
     };
     (@features $type:ty, $custom:expr) => {
-        /// This plugin, for running it without a sandbox.
-        #[allow(unreachable_pub)]
-        pub fn plugin() -> $crate::native::Plugin {
-            $crate::native::Plugin::features::<$type>($custom)
-        }
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            $crate::__exports!($type, describe_features, $crate::component_type::features($custom));
-
-            #[unsafe(export_name = "compute")]
-            unsafe extern "C" fn compute(
-                rows: u32,
-                spans: *const u32,
-                spans_length: usize,
-                data: *const u8,
-                data_length: usize,
-            ) -> *const u8 {
-                // SAFETY: the host calls this with a sound batch.
-                PLUGIN.with_borrow_mut(|plugin| unsafe {
-                    let rows = $crate::abi::batch(rows, spans, spans_length, data, data_length);
-                    $crate::abi::compute(plugin, &rows)
-                })
-            }
-
+        $crate::__export!(
+            $type, Features, features($custom), compute, $crate::component_type::features($custom),
             // A world without folds does not know this export, and the host never sees it.
-            #[unsafe(export_name = "fold")]
+            #[unsafe(no_mangle)]
             unsafe extern "C" fn fold(
                 custom: u32,
                 rows: u32,
@@ -103,20 +61,67 @@ macro_rules! export {
                     $crate::abi::fold(plugin, custom, &entries, tape, registers)
                 })
             }
-        };
+        );
     };
     (rules, $type:ty) => {
+        $crate::__export!($type, Rules, rules(), decide, $crate::component_type::RULES);
+    };
+}
+
+/// The exports of a world: the call that works on rows, what all worlds have, and what `$more` says;
+/// and the section that says which world it is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($type:ty, $world:ident, $start:ident($($custom:expr)?), $work:ident, $section:expr $(, $more:item)?) => {
         /// This plugin, for running it without a sandbox.
         #[allow(unreachable_pub)]
         pub fn plugin() -> $crate::native::Plugin {
-            $crate::native::Plugin::rules::<$type>()
+            $crate::native::Plugin::$start::<$type>($($custom)?)
         }
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            $crate::__exports!($type, describe_rules, $crate::component_type::RULES);
+            ::std::thread_local! {
+                static PLUGIN: ::core::cell::RefCell<$crate::abi::Slot<$type>> =
+                    const { ::core::cell::RefCell::new($crate::abi::Slot::FRESH) };
+            }
 
-            #[unsafe(export_name = "decide")]
-            unsafe extern "C" fn decide(
+            #[used]
+            #[unsafe(link_section = "component-type:tailwater")]
+            static COMPONENT_TYPE: [u8; $section.len()] = $crate::component_type::array($section);
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn cabi_realloc(
+                old: *mut u8,
+                old_length: usize,
+                align: usize,
+                new_length: usize,
+            ) -> *mut u8 {
+                // SAFETY: the host calls this as the canonical ABI says.
+                unsafe { $crate::abi::realloc(old, old_length, align, new_length) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn describe(
+                columns: *const u8,
+                columns_length: usize,
+                rows: u32,
+                spans: *const u32,
+                spans_length: usize,
+                data: *const u8,
+                data_length: usize,
+            ) -> *const u8 {
+                // SAFETY: the host calls this with sound settings.
+                PLUGIN.with_borrow_mut(|plugin| unsafe {
+                    let row = $crate::abi::batch(rows, spans, spans_length, data, data_length);
+                    let describe = <$type as $crate::world::$world>::describe;
+                    $crate::abi::describe(plugin, columns, columns_length, &row, describe)
+                })
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn $work(
                 rows: u32,
                 spans: *const u32,
                 spans_length: usize,
@@ -126,53 +131,14 @@ macro_rules! export {
                 // SAFETY: the host calls this with a sound batch.
                 PLUGIN.with_borrow_mut(|plugin| unsafe {
                     let rows = $crate::abi::batch(rows, spans, spans_length, data, data_length);
-                    $crate::abi::decide(plugin, &rows)
+                    $crate::abi::$work(plugin, &rows)
                 })
             }
+
+            $($more)?
         };
     };
 }
 
-/// What all worlds export, and the section that says which world it is.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __exports {
-    ($type:ty, $describe:ident, $section:expr) => {
-        ::std::thread_local! {
-            static PLUGIN: ::core::cell::RefCell<$crate::abi::Slot<$type>> =
-                const { ::core::cell::RefCell::new($crate::abi::Slot::new()) };
-        }
-
-        #[used]
-        #[unsafe(link_section = "component-type:tailwater")]
-        static COMPONENT_TYPE: [u8; $section.len()] = $crate::component_type::array($section);
-
-        #[unsafe(export_name = "cabi_realloc")]
-        unsafe extern "C" fn cabi_realloc(
-            old: *mut u8,
-            old_length: usize,
-            align: usize,
-            new_length: usize,
-        ) -> *mut u8 {
-            // SAFETY: the host calls this as the canonical ABI says.
-            unsafe { $crate::abi::realloc(old, old_length, align, new_length) }
-        }
-
-        #[unsafe(export_name = "describe")]
-        unsafe extern "C" fn describe(
-            columns: *const u8,
-            columns_length: usize,
-            rows: u32,
-            spans: *const u32,
-            spans_length: usize,
-            data: *const u8,
-            data_length: usize,
-        ) -> *const u8 {
-            // SAFETY: the host calls this with sound settings.
-            PLUGIN.with_borrow_mut(|plugin| unsafe {
-                let row = $crate::abi::batch(rows, spans, spans_length, data, data_length);
-                $crate::abi::$describe(plugin, columns, columns_length, &row)
-            })
-        }
-    };
-}
+#[cfg(test)]
+mod tests;

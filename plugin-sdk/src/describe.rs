@@ -44,7 +44,7 @@ pub struct FeaturesDescription {
 /// A stream of rows that feeds windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Name of the source or stage; empty for the rows of the pipeline itself.
+    /// Name of the source or stage; empty for the rows of the pipeline itself, the only ones served yet.
     pub source: Cow<'static, str>,
     /// Its rows change windows and get no vectors.
     pub updates_only: bool,
@@ -90,13 +90,13 @@ pub enum Fold {
     Latest,
     /// Milliseconds from the newest entry before the row.
     SinceLatest,
-    /// Number of different values, estimated.
+    /// Number of different values, estimated. Not served yet.
     Distinct,
-    /// In [0, 1], estimated.
+    /// In [0, 1], estimated. Not served yet.
     Quantile(f64),
-    /// With weights that halve in that many milliseconds.
+    /// A mean with weights that halve in that many milliseconds. Not served yet.
     DecayedMean(u64),
-    /// The most frequent values.
+    /// The most frequent values. Not served yet.
     TopK(u32),
     /// One of the plugin's own.
     Custom(u32),
@@ -107,18 +107,18 @@ pub enum Fold {
 pub enum Window {
     /// The last that many milliseconds before each row, exact.
     Sliding(u64),
-    /// One after another, that long.
+    /// One after another, that long. Not served yet.
     Tumbling(u64),
-    /// Overlapping ones.
+    /// Overlapping ones. Not served yet.
     Hopping {
         /// How long one is.
         size: u64,
         /// From the start of one to that of the next.
         slide: u64,
     },
-    /// Rows no further apart than that.
+    /// Rows no further apart than that. Not served yet.
     Session(u64),
-    /// That many rows of the key.
+    /// That many rows of the key. Not served yet.
     Last(u32),
     /// All.
     Forever,
@@ -144,7 +144,7 @@ pub struct CustomFold {
 pub enum Trigger {
     /// For each row.
     Row,
-    /// For each window that closes.
+    /// For each window that closes. Not served yet.
     Close,
 }
 

@@ -73,7 +73,7 @@ pub trait Fold: 'static {
         panic!("fold {} can't take an entry out", Self::NAME);
     }
 
-    /// Takes in all that the other register took in.
+    /// Takes in all that the other register took in. Hosts of today have no use for it yet.
     fn merge(register: &mut Self::Register, other: &Self::Register);
 
     /// The value of the entries taken in.

@@ -1,4 +1,4 @@
-//! Write [Tailwater](https://docs.rs/tailwater) plugins: plain structs in, plain structs out.
+//! Write Tailwater plugins: plain structs in, plain structs out.
 //!
 //! A pipeline is a line of stages: a *preprocessor* cleans the records of a Kafka topic, a
 //! *features* plugin makes vectors of them and of windows that the host keeps, a model scores the
@@ -53,7 +53,7 @@
 //! crate-type = ["cdylib", "rlib"]
 //!
 //! [dependencies]
-//! tailwater-sdk = "0.1"
+//! tailwater-sdk = { path = "PATH/TO/tailwater/plugin-sdk" }
 //!
 //! [profile.release]
 //! lto = true
@@ -61,7 +61,8 @@
 //! ```
 //!
 //! `cargo test` tests it like any crate. `cargo build --release --target wasm32-unknown-unknown` makes
-//! the file that a pipeline names; the host turns it into a component itself.
+//! the file that a pipeline names, `target/wasm32-unknown-unknown/release/NAME.wasm`; the host turns it
+//! into a component itself.
 //!
 //! # What there is
 //!
@@ -75,6 +76,10 @@
 //! [`Rejection`]. [`Fold`] is for windows' values that are not ready-made. [`mod@log`] talks to the
 //! host's log and counters. [`testing`] and [`native`] run plugins without a host.
 //!
+//! The contract has more than today's host does. Of [`Windows`] it does not serve yet: the folds
+//! `distinct`, `quantile`, `decayed_mean` and `top_k`; the windows `tumbling`, `hopping`, `session` and
+//! `last`; inputs beside the rows themselves (`#[input]`). It refuses by name a plugin that asks for them.
+//!
 //! # Laws
 //!
 //! - A plugin is pure: the same settings and rows give the same bytes. It has no clock, no randomness,
@@ -83,8 +88,10 @@
 //! - One plugin a crate. (Natively one a module, so that tests may have several.)
 //! - A panic ends the instance; its message goes to the host's log. The host finds the row that did it
 //!   and puts it to the dead letters, but slowly: refuse rows by a [`Rejection`].
-//! - The host calls once a batch, and the SDK reads columns where they lie: a row costs some ten
-//!   nanoseconds. `&str` and slices borrow; owned types allocate for each row.
+//! - The host calls once a batch, and the SDK reads columns where they lie. `&str` and slices borrow;
+//!   owned types allocate for each row. What that costs `cargo xtask bench` measures: the three plugins
+//!   of `examples/fraud` together took 150 to 230 ns a record in the sandbox, in batches of 256 to 1,024,
+//!   which is 1.3 to 1.4 times what they took natively.
 
 #![warn(missing_docs)]
 
@@ -127,6 +134,11 @@ pub use windows::{Aggregate, Cell, CustomFold, Side, Windows, cell_writer, kind_
 pub use tailwater_sdk_macros::{
     Features, Register, Routes, Row, Settings, View, Windows, features, preprocessor, rules,
 };
+
+/// The first plugin that people see compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 /// All that a plugin needs: `use tailwater_sdk::prelude::*;`.
 pub mod prelude {

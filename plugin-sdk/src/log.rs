@@ -1,5 +1,10 @@
 //! What a plugin may tell its host: lines for the log, and counters.
 //!
+//! The pipeline's file grants them in the stage's section: `grants = ["log"]` is what a stage has that
+//! says nothing, `grants = ["log", "counters"]` lets it count too. A plugin that calls what is not granted
+//! is refused when it is loaded. Of one call the host logs 100 lines, each up to 4 KiB. It prints
+//! counters at the end of a run.
+//!
 //! Natively, lines go to standard error, and counters are kept for the thread: see
 //! [`testing::counted`](crate::testing::counted).
 
@@ -41,7 +46,8 @@ pub fn error(message: &str) {
     log(Level::Error, message);
 }
 
-/// Adds to one of the plugin's own counters. The pipeline must grant `counters`.
+/// Adds to one of the plugin's own counters. The pipeline must grant `counters`. A plugin may have 64, with
+/// names of up to 64 bytes. Of a call that fails nothing is counted.
 pub fn count(name: &str, by: u64) {
     host::count(name, by);
 }

@@ -35,7 +35,7 @@ pub struct Cleaned<'s, W> {
 }
 
 /// What a preprocessor's function may return: a [`Row`], an `Option` of one (`None`: dropped), a
-/// `Vec` of them (split), or a `Result` of any of these (`Err`: rejected).
+/// `Vec` of them (split, into 256 at most), or a `Result` of any of these (`Err`: rejected).
 pub trait Outcome {
     /// The row inside.
     type Row: Row;

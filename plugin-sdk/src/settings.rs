@@ -169,7 +169,8 @@ impl<T: Setting> Setting for Option<T> {
 /// ```
 ///
 /// A field without `#[default(...)]` must be set, unless it is an `Option`. `#[name("...")]` gives
-/// another name. Types: see [`Setting`]. `()` has no settings.
+/// another name; of a table inside it has dots: `#[name("rates.GBP")]`. Types: see [`Setting`]. `()` has
+/// no settings.
 pub trait Settings: Sized {
     /// Takes what it knows out of the table, or says what is wrong.
     fn take(table: &mut Table) -> Result<Self, String>;

@@ -5,7 +5,8 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Milliseconds since 1970-01-01T00:00Z. All parts of it are those in UTC.
+/// Milliseconds since 1970-01-01T00:00Z. All parts of it are those in UTC. A host gives and takes those
+/// within 8,640,000,000,000,000 ms of it, which is some 273,000 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub i64);
 

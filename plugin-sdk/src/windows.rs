@@ -39,18 +39,27 @@ use crate::row::Fields;
 /// | `#[min("column", window)]`, `#[max(...)]` | or null |
 /// | `#[latest("column")]`, `#[latest("column", window)]` | of the newest entry before this row, or null |
 /// | `#[since_latest]`, `#[since_latest(window)]` | int: milliseconds since the newest entry before this row, or null |
-/// | `#[distinct("column", window)]` | int: estimated number of different values |
-/// | `#[quantile("column", 0.9, window)]` | float, estimated, or null |
-/// | `#[decayed_mean("column", "1h", window)]` | float: weights halve in that time, or null |
-/// | `#[top_k("column", 3, window)]` | text: the most frequent values |
 /// | `#[fold(Type, window)]` | what a [`Fold`] of your own emits |
+/// | `#[distinct("column", window)]` | int: estimated number of different values. *Not served yet* |
+/// | `#[quantile("column", 0.9, window)]` | float, estimated, or null. *Not served yet* |
+/// | `#[decayed_mean("column", "1h", window)]` | float: weights halve in that time, or null. *Not served yet* |
+/// | `#[top_k("column", 3, window)]` | text: the most frequent values. *Not served yet* |
 ///
 /// Sums, minima, maxima and latest of floats and singles are floats; minima, maxima and latest of
-/// times are times; all others are ints, `true` being 1.
+/// times are times; all others are ints, `true` being 1. NaN in a column is no value. Texts, bytes and
+/// lists of floats can't be kept in windows yet.
 ///
 /// A window is a duration (`"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"7d"`: the time before each row,
-/// exact), `"forever"`, `tumbling("1h")`, `hopping("1d", "1h")`, `session("30m")` or `last(10)`.
-/// `filter = "column"` takes only entries where that boolean column is true.
+/// exact, the row itself included) or `"forever"`. *Not served yet*: `tumbling("1h")`,
+/// `hopping("1d", "1h")`, `session("30m")`, `last(10)`. `filter = "column"` takes only entries where that
+/// boolean column is true.
+///
+/// A straggler, a row older than the newest one of its key, sees of its window what is still kept: entries
+/// live only as long as the newest row's windows need them. `"forever"` is all that came before the row, in
+/// order of arrival; but of `latest` and `since_latest` a row older than the newest entry gets none.
+///
+/// A plugin that asks for what is not served yet compiles and can be tested natively; the host refuses it
+/// when it loads it (TW104).
 ///
 /// A field that is no `Option` reads 0 (or empty) where there is no value. `f64` and `f32` read any
 /// number; else the type is that of the value. Columns are those of the row given to the function;
@@ -75,9 +84,9 @@ use crate::row::Fields;
 /// # let _ = plugin();
 /// ```
 ///
-/// Entries may also come from another source or stage of the pipeline, whose rows get no vectors:
-/// `#[input("labels", Label)]` at the struct names it and its row, and `from = "labels"` in an
-/// attribute takes entries from it.
+/// *Not served yet*: entries may also come from another source or stage of the pipeline, whose rows get
+/// no vectors: `#[input("labels", Label)]` at the struct names it and its row, and `from = "labels"` in
+/// an attribute takes entries from it.
 pub trait Windows: Sized {
     /// Inputs beside the rows themselves.
     const SIDES: &'static [Side];

@@ -273,13 +273,3 @@ fn tapes_do_what_a_naive_loop_does() {
 fn fresh() -> Seen {
     Seen { sum: 0.0, entries: 0, last: [Time(0); 2] }
 }
-
-#[test]
-fn labels_fit_too() {
-    // The row of an input need not be used otherwise.
-    let label = Label { fraud: true, noted: Time(1) };
-    assert!(label.fraud && label.noted == Time(1));
-    assert!(!tx(1.0).declined && tx(1.0).transaction_id == 1);
-    let w = W::default();
-    assert!(w.q + w.decayed == 0.0 && w.top.is_empty() && w.tips == 0 && w.range_too.is_none());
-}

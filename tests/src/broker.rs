@@ -1,4 +1,4 @@
-//! A real Apache Kafka, as `cargo xtask test` started it.
+//! A real Apache Kafka: the one that `cargo xtask test` started, or one of the user's. What is made there is removed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,6 +14,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::program::PATIENCE;
 
+/// For what is cleaned away: a test that failed because the broker is gone should not wait long.
+const REMOVED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Address of the broker.
 pub fn address() -> String {
     crate::needed("TAILWATER_KAFKA")
@@ -27,8 +30,12 @@ pub fn unique(name: &str) -> String {
 }
 
 fn config() -> ClientConfig {
+    at(&address())
+}
+
+fn at(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", address());
+    config.set("bootstrap.servers", brokers);
     config
 }
 
@@ -36,7 +43,7 @@ fn config() -> ClientConfig {
 pub fn create(topics: &[&str], partitions: i32) {
     let admin: AdminClient<DefaultClientContext> = config().create().expect("an admin client");
     let new: Vec<NewTopic<'_>> =
-        topics.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1))).collect();
+        topics.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(-1))).collect();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let created = wait(Box::pin(async { admin.create_topics(&new, &options).await }));
     for topic in created.expect("the broker answers") {
@@ -51,6 +58,20 @@ pub fn create(topics: &[&str], partitions: i32) {
     };
     while topics.iter().filter(known).count() < topics.len() {
         assert!(began.elapsed() < PATIENCE, "the topics do not appear");
+    }
+}
+
+/// Removes topics and a consumer group, as far as they are there. For a `drop`: it never panics.
+pub fn remove(topics: &[String], group: &str) {
+    let Ok(admin) = config().create::<AdminClient<DefaultClientContext>>() else { return };
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let options =
+        AdminOptions::new().request_timeout(Some(REMOVED_WITHIN)).operation_timeout(Some(REMOVED_WITHIN));
+    let removed = wait(Box::pin(async { admin.delete_topics(&topics, &options).await }));
+    // A member that was killed keeps its group for some seconds. Without topics nothing else of it stays.
+    let left = wait(Box::pin(async { admin.delete_groups(&[group], &options).await }));
+    if let Some(error) = removed.err().or(left.err()) {
+        eprintln!("{topics:?} and group {group} stay: {error}");
     }
 }
 
@@ -74,8 +95,13 @@ fn wait<F: Future + Unpin>(mut future: F) -> F::Output {
 
 /// Writes records as a Java producer would: murmur2 over the key.
 pub fn produce(topic: &str, records: impl IntoIterator<Item = (String, Vec<u8>)>) {
+    produce_at(&address(), topic, records);
+}
+
+/// The same, to another broker.
+pub fn produce_at(brokers: &str, topic: &str, records: impl IntoIterator<Item = (String, Vec<u8>)>) {
     let producer: BaseProducer =
-        config().set("partitioner", "murmur2_random").set("linger.ms", "5").create().expect("a producer");
+        at(brokers).set("partitioner", "murmur2_random").set("linger.ms", "5").create().expect("a producer");
     for (key, value) in records {
         let mut record = BaseRecord::to(topic).key(&key).payload(&value);
         while let Err((_, back)) = producer.send(record) {
@@ -101,9 +127,35 @@ impl Got {
     }
 }
 
+/// How many records of a topic a group has committed, over all partitions.
+pub fn committed(group: &str, topic: &str, partitions: i32) -> i64 {
+    let consumer: BaseConsumer = config().set("group.id", group).create().expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition(topic, partition);
+    }
+    let committed = consumer.committed_offsets(list, PATIENCE).expect("the broker answers");
+    committed.elements().iter().map(|one| one.offset().to_raw().unwrap_or(0).max(0)).sum()
+}
+
+/// Reads a topic from its beginning to where it ends now.
+pub fn read_all(topic: &str) -> Vec<Got> {
+    let consumer: BaseConsumer = config().create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let end =
+        |partition: i32| consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers").1;
+    let count: i64 = metadata.topics()[0].partitions().iter().map(|partition| end(partition.id())).sum();
+    read_until(topic, |got| got.len() as i64 >= count)
+}
+
 /// Reads a topic from its beginning, until `enough` says so of all that was read.
-pub fn read_until(topic: &str, mut enough: impl FnMut(&[Got]) -> bool) -> Vec<Got> {
-    let mut config = config();
+pub fn read_until(topic: &str, enough: impl FnMut(&[Got]) -> bool) -> Vec<Got> {
+    read_until_at(&address(), topic, enough)
+}
+
+/// The same, from another broker.
+pub fn read_until_at(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got]) -> bool) -> Vec<Got> {
+    let mut config = at(brokers);
     config.set("group.id", unique("reader")).set("enable.auto.commit", "false");
     config.set("isolation.level", "read_committed").set("fetch.wait.max.ms", "10");
     let consumer: BaseConsumer = config.create().expect("a consumer");

@@ -1,5 +1,5 @@
-//! What tests and benches across rooms share. They are run by `cargo xtask test`, which makes what
-//! they need and says so in the environment.
+//! What tests across rooms share. They are run by `cargo xtask test`, which makes what they need and says
+//! so in the environment.
 
 pub mod broker;
 pub mod program;

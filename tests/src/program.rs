@@ -1,9 +1,10 @@
-//! The built program as a child process.
+//! The built program as a child process. It sees none of the user's settings, and keeps compiled plugins beside
+//! itself.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything a program should do at once.
@@ -18,8 +19,15 @@ fn path() -> PathBuf {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(path());
-    command.args(arguments).env("NO_COLOR", "1");
+    let path = path();
+    let mut command = Command::new(&path);
+    for (name, _) in std::env::vars_os() {
+        let is_setting = name.to_str().is_some_and(|name| name.starts_with("TAILWATER__"));
+        if is_setting || name == "TAILWATER_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).env("NO_COLOR", "1").env("TAILWATER_CACHE", path.with_file_name("test-cache"));
     command
 }
 
@@ -28,11 +36,12 @@ pub fn output(arguments: &[&str]) -> Output {
     command(arguments).output().expect("the program starts")
 }
 
-/// A running `tailwater run`; killed when dropped.
+/// A running `tailwater run`; killed when dropped. What it logs goes to the test's stderr.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    log: Receiver<String>,
+    /// Closed when the log ends, which it does with the program.
+    log: Receiver<()>,
 }
 
 impl Program {
@@ -41,20 +50,30 @@ impl Program {
         let mut command = command(&["run", pipeline.to_str().expect("UTF-8")]);
         command.envs(environment.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
-        let (lines, log) = channel();
+        let (open, log) = channel();
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                eprintln!("tailwater: {line}");
-                // Nobody listens any more when the test is over.
-                let _ = lines.send(line);
-            }
+            stderr.lines().map_while(Result::ok).for_each(|line| eprintln!("tailwater: {line}"));
+            drop(open);
         });
         Self { child, log }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Bytes in memory, when they have not risen for a while.
+    pub fn settled_memory(&self) -> u64 {
+        let (mut most, mut last) = (0, Instant::now());
+        let began = Instant::now();
+        while last.elapsed() < Duration::from_secs(2) {
+            assert!(began.elapsed() < PATIENCE, "memory does not settle");
+            let pages = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("it runs");
+            let pages =
+                pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("a number");
+            if pages * 4096 > most + (1 << 18) {
+                (most, last) = (pages * 4096, Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        most
     }
 
     /// SIGKILL.
@@ -65,28 +84,17 @@ impl Program {
 
     /// SIGTERM, then its end.
     pub fn terminate(&mut self) -> ExitStatus {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill is there");
-        assert!(kill.success());
+        let id = libc::pid_t::try_from(self.child.id()).expect("a process's number");
+        // SAFETY: a system call on numbers; the child is not reaped yet, so the number is its own.
+        assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
         self.end()
     }
 
     /// Waits for its end.
     pub fn end(&mut self) -> ExitStatus {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
-                return status;
-            }
-            assert!(began.elapsed() < PATIENCE, "the program does not end");
-            // Until the log ends or says something more.
-            let _ = self.log.recv_timeout(Duration::from_millis(20));
-        }
-    }
-
-    /// All that it said until its end.
-    pub fn said(&mut self) -> String {
-        self.end();
-        self.log.iter().collect::<Vec<_>>().join("\n")
+        let ended = self.log.recv_timeout(PATIENCE);
+        assert_eq!(ended, Err(RecvTimeoutError::Disconnected), "the program does not end");
+        self.child.wait().expect("it is our child")
     }
 }
 

@@ -64,6 +64,11 @@ fn a_pipeline_file_with_mistakes() {
     refused("key = \"card\"", "key = \"cards\"", "TW105", &["no column cards"]);
     refused("partitioned_by = [\"card\"]", "", "TW105", &["partitioned_by = [\"card\"]"]);
     refused("event_time = \"t\"", "", "TW105", &["event_time"]);
+    refused("topic = \"dead\"", "topic = \"in\"", "TW103", &["dead_letters.topic", "endless loop"]);
+    refused("topic = \"out\"", "topic = \"\"", "TW103", &["routes.output.topic"]);
+    refused("key = \"card\"", "key = \"card\"\ntime_limit = \"1h\"", "TW103", &["features.time_limit"]);
+    refused("key = \"card\"", "key = \"card\"\nmemory_limit = \"1KiB\"", "TW103", &["memory_limit"]);
+    refused("partitioned_by = [\"card\"]", "partitioned_by = [\"card\", \"id\"]", "TW105", &["\"id\""]);
     refused("event_time = \"t\"", "event_time = \"id\"", "TW105", &["id"]);
     refused("key = \"card\"", "key = \"card\"\nsettings = { a = 1 }", "TW205", &["setting `a` is unknown"]);
     refused("key = \"card\"", "key = \"card\"\ngrants = [\"files\"]", "TW103", &["\"files\"", "\"log\""]);
@@ -102,6 +107,25 @@ fn models_that_do_not_fit() {
     with("nowhere.onnx", "TW301");
     with("make.py", "TW301");
     with("fixed.onnx", "TW303");
+    // Its input takes three features, and two are named.
+    with("short_names.onnx", "TW303");
+    with("linear.onnx", "TW303");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (whole, cut) =
+        (std::fs::read(models.join("trees.onnx")).expect("readable"), folder.path().join("cut.onnx"));
+    std::fs::write(&cut, &whole[..whole.len() / 2]).expect("writable");
+    with(cut.to_str().expect("UTF-8"), "TW301");
+}
+
+#[test]
+fn pipelines_of_one_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = ["a.toml", "b.toml"].map(|name| folder.path().join(name));
+    files.iter().for_each(|file| std::fs::write(file, pipeline()).expect("writable"));
+    let [a, b] = files.each_ref().map(|file| file.to_str().expect("UTF-8"));
+    let output = program::output(&["validate", a, b]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("error TW103") && said.contains("\"amounts\""), "{said}");
 }
 
 #[test]
@@ -116,12 +140,14 @@ fn a_file_that_is_not_there() {
 fn no_broker() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("pipeline.toml");
-    // Port 9 is nobody's.
-    let text = pipeline().replace("[[source]]", "kafka.brokers = \"127.0.0.1:9\"\n[[source]]");
-    std::fs::write(&file, text).expect("writable");
+    let nobody =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    let brokers = format!("kafka.brokers = \"{nobody}\"\n[[source]]");
+    std::fs::write(&file, pipeline().replace("[[source]]", &brokers)).expect("writable");
     let output = program::output(&["run", file.to_str().expect("UTF-8")]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("error TW501, broker") && said.contains("127.0.0.1:9"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("error TW501, broker") && said.contains(&nobody.to_string()), "{said}");
 }
 
 #[test]

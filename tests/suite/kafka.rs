@@ -57,12 +57,21 @@ impl Job {
         format!("{}-{which}", self.name)
     }
 
+    /// Named after the pipeline.
+    fn group(&self) -> String {
+        self.name.clone()
+    }
+
     fn file(&self) -> PathBuf {
         self.folder.path().join("pipeline.toml")
     }
 
     fn start(&self) -> Program {
-        Program::run(&self.file(), &[])
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, environment: &[(&str, &str)]) -> Program {
+        Program::run(&self.file(), environment)
     }
 
     /// Amounts 1, 2, 3 and so on, of twenty cards, a second apart.
@@ -90,6 +99,12 @@ impl Job {
         let mut by_id: BTreeMap<i64, Vec<Got>> = BTreeMap::new();
         got.into_iter().for_each(|one| by_id.entry(id(&one)).or_default().push(one));
         by_id
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        broker::remove(&["in", "out", "dead"].map(|which| self.topic(which)), &self.group());
     }
 }
 

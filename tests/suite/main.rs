@@ -5,4 +5,6 @@ mod cuts;
 mod dead_letters;
 mod golden;
 mod kafka;
+mod models;
+mod stuck;
 mod tidy;

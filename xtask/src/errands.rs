@@ -1,4 +1,7 @@
-//! The errands that need several things at hand: test, ci, bench, demo.
+//! The errands that need several things at hand: build, test, ci, bench, demo.
+//!
+//! What they compile is shared: whatever packages are selected, dependencies have the same features (a test below
+//! sees to it), so that wasmtime is compiled once.
 
 use crate::guests;
 use crate::home::{Home, variable};
@@ -25,6 +28,23 @@ impl Surroundings {
     fn give(&self, job: &mut Job) {
         job.env("TAILWATER_GUESTS", &self.guests).env("TAILWATER_ONNXRUNTIME", &self.onnxruntime);
     }
+}
+
+/// Builds plugins and host; returns the path of the program.
+pub(crate) fn build(home: &Home) -> Result<PathBuf> {
+    guests::build(home)?;
+    programs(home, "host", &["tailwater"])?;
+    Ok(home.target.join("release/tailwater"))
+}
+
+/// Builds the programs of some packages, to be found in cargo's target folder under `release`.
+fn programs(home: &Home, what: &str, packages: &[&str]) -> Result<()> {
+    home.steps.loud("build", what, || {
+        let mut cargo = Job::cargo();
+        cargo.args(["build", "--release", "--bins"]).within(&home.root);
+        cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+        cargo.advise("Repair what the compiler names above.").show()
+    })
 }
 
 pub(crate) fn test(home: &Home, args: &[String]) -> Result<()> {
@@ -56,12 +76,18 @@ fn lint(home: &Home) -> Result<()> {
 fn all_tests(home: &Home, args: &[String]) -> Result<()> {
     let surroundings = Surroundings::prepare(home)?;
     let (selection, rest) = selection(args);
+    let overrides = overrides();
     let cargo = |more: &[&str]| {
         let mut job = Job::cargo();
         job.args(["test", "--release", "--no-fail-fast"]).args(more).args(&selection).within(&home.root);
+        // Pipelines of tests are what they say, whatever the user has set for his own.
+        job.without(&overrides);
         surroundings.give(&mut job);
         job
     };
+    if needs_the_program(&selection) {
+        programs(home, "host", &["tailwater"])?;
+    }
     // The broker comes after the compiler, so that they don't share the machine.
     let advice = "Repair what the compiler names above.";
     home.steps.loud("build", "tests", || cargo(&["--no-run"]).advise(advice).show())?;
@@ -79,12 +105,24 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
     broker.map_or(Ok(()), Broker::close)
 }
 
+/// Whether there are tests that start the built program: cargo does not know, and might leave an old one.
+fn needs_the_program(selection: &[String]) -> bool {
+    let whole = |arg: &String| arg == "--workspace" || arg == "--all";
+    selection.iter().any(|arg| whole(arg) || arg.contains("tailwater-tests") || arg.contains('*'))
+}
+
+/// Variables that change pipelines.
+fn overrides() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("TAILWATER__")).collect()
+}
+
 /// Splits what the user passed into what cargo selects by and, from `--` on, what the tests get. All of the workspace
 /// unless packages are named.
 fn selection(args: &[String]) -> (Vec<String>, Vec<String>) {
     let at = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
     let (cargo, rest) = (&args[..at], &args[at..]);
-    let named = cargo.iter().any(|arg| arg == "-p" || arg.starts_with("--package"));
+    let named = cargo.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let all = (!named).then(|| "--workspace".to_owned());
     (all.into_iter().chain(cargo.iter().cloned()).collect(), rest.to_vec())
 }
@@ -116,12 +154,7 @@ pub(crate) struct Demo {
 
 pub(crate) fn demo(home: &Home, demo: &Demo) -> Result<ExitCode> {
     let surroundings = Surroundings::prepare(home)?;
-    home.steps.loud("build", "host and demo", || {
-        let packages = ["--package", "tailwater", "--package", "fraud-demo"];
-        let mut cargo = Job::cargo();
-        cargo.args(["build", "--release"]).args(packages).within(&home.root);
-        cargo.advise("Repair what the compiler names above.").show()
-    })?;
+    programs(home, "host and demo", &["tailwater", "fraud-demo"])?;
     let (broker, address) = match &demo.kafka {
         None => (None, None),
         Some(Some(address)) => (None, Some(address.clone())),
@@ -163,6 +196,8 @@ fn code(status: ExitStatus) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
@@ -174,7 +209,43 @@ mod tests {
         assert_eq!(split(""), (words("--workspace"), vec![]));
         assert_eq!(split("codec:: -- --nocapture"), (words("--workspace codec::"), words("-- --nocapture")));
         assert_eq!(split("-p tailwater --lib"), (words("-p tailwater --lib"), vec![]));
+        assert_eq!(split("-ptailwater"), (words("-ptailwater"), vec![]));
         assert_eq!(split("-- -p"), (words("--workspace"), words("-- -p")));
+    }
+
+    #[test]
+    fn the_program_is_built_for_tests_that_start_it() {
+        let needs = |line: &str| needs_the_program(&words(line));
+        for line in
+            ["--workspace --test suite", "-p tailwater-tests", "--package=tailwater-tests", "-p tail*"]
+        {
+            assert!(needs(line), "{line}");
+        }
+        assert!(!needs("-p tailwater --lib") && !needs("-p xtask -p tailwater-sdk"));
+    }
+
+    /// Else a demo after the tests would compile wasmtime once more. Where this fails: name the package with that
+    /// feature among the host's dependencies.
+    #[test]
+    fn every_selection_of_packages_has_the_same_features() {
+        let features = |selection: &[&str], edges: &str| -> BTreeSet<String> {
+            let mut cargo = Job::cargo();
+            cargo.args(["tree", "--offline", "--prefix", "none", "--no-dedupe", "--format", "{p} {f}"]);
+            // What runs in the compiler is built apart.
+            cargo.args(selection).args(["--edges", &format!("{edges},no-proc-macro")]);
+            cargo.within(Path::new(env!("CARGO_MANIFEST_DIR")));
+            cargo.output().unwrap().lines().map(str::to_owned).collect()
+        };
+        let all = features(&["--workspace"], "normal,dev");
+        for (package, edges) in [
+            ("tailwater", "normal"),
+            ("fraud-demo", "normal"),
+            ("tailwater", "normal,dev"),
+            ("tailwater-tests", "normal,dev"),
+        ] {
+            let apart: Vec<_> = features(&["--package", package], edges).difference(&all).cloned().collect();
+            assert!(apart.is_empty(), "{package} alone has: {apart:#?}");
+        }
     }
 
     #[test]

@@ -45,6 +45,14 @@ impl Home {
         self.target.join("tools")
     }
 
+    /// One xtask at a time has it, until it is dropped; others wait.
+    pub(crate) fn lock(&self, name: &str) -> Result<File> {
+        fs::create_dir_all(self.tools())?;
+        let lock = File::create(self.tools().join(format!(".lock-{name}")))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
     /// The tool `name`, made by `fill` if it isn't there yet.
     ///
     /// `fill` gets an empty folder that takes its final name only when `fill` succeeded: what is there is complete.
@@ -54,9 +62,7 @@ impl Home {
         if place.exists() {
             return Ok(place);
         }
-        fs::create_dir_all(self.tools())?;
-        let lock = File::create(self.tools().join(format!(".lock-{name}")))?;
-        lock.lock()?;
+        let _lock = self.lock(name)?;
         if place.exists() {
             return Ok(place);
         }
@@ -84,7 +90,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 /// Fails unless the file has this SHA-256, in lower-case hexadecimal.
 pub(crate) fn check_sha256(file: &Path, want: &str) -> Result<()> {
     let bytes = fs::read(file).with_context(|| format!("{} did not come", file.display()))?;
-    let have: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let have = sha256(&bytes);
     if have != want {
         bail!(
             "{} is not the file it should be\n  want   sha256 {want}\n  have   sha256 {have}",
@@ -92,6 +98,11 @@ pub(crate) fn check_sha256(file: &Path, want: &str) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// In lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A variable that is set to something.
@@ -126,6 +137,17 @@ mod tests {
         assert!(made.join("whole").exists() && !made.join("half").exists());
         home.tool("t", |_| bail!("must not run again")).unwrap();
         home.tool("outer", |_| home.tool("inner", |_| Ok(())).map(drop)).unwrap();
+        remove(&home.target).unwrap();
+    }
+
+    #[test]
+    fn a_lock_is_one_xtasks_until_it_is_dropped() {
+        let home = home("lock");
+        let held = home.lock("l").unwrap();
+        let other = File::create(home.tools().join(".lock-l")).unwrap();
+        assert!(other.try_lock().is_err());
+        drop(held);
+        other.lock().unwrap();
         remove(&home.target).unwrap();
     }
 

@@ -1,12 +1,16 @@
 //! A real Apache Kafka for tests and the demo: one node, KRaft, on loopback, on ports that were free.
 //!
 //! Each broker has a folder `target/kafka-*`, holding its settings, data and log. It is removed when the broker ends
-//! well, kept when something failed or was interrupted, and swept when a later one starts.
+//! well, kept when something failed or was interrupted, and swept when a later one starts. There is one at most in
+//! the background, `target/kafka-background`.
 
 mod jars;
+mod java;
 mod server;
+mod topics;
 
 pub(crate) use server::Broker;
+pub(crate) use topics::{NewTopics, create};
 
 use crate::home::{Home, remove};
 use crate::process::{kill_released, tail};
@@ -15,6 +19,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The folder of the broker in the background, and the lock of who starts or stops it.
+const BACKGROUND: &str = "kafka-background";
+/// Written when it answers.
+const ADDRESS: &str = "address";
 
 /// A broker that lives as long as the value returned.
 pub(crate) fn launch(home: &Home) -> Result<Broker> {
@@ -36,48 +45,61 @@ pub(crate) fn run(home: &Home) -> Result<()> {
 
 /// `kafka start`: one in the background; returns its address. One that runs already is as good.
 pub(crate) fn start(home: &Home) -> Result<String> {
-    let folder = background(home);
-    if let Some((_, address)) = released(&folder) {
+    let libraries = jars::libraries(home)?;
+    let (folder, _lock) = (background(home), home.lock(BACKGROUND)?);
+    if let Some(address) = answering(&folder) {
         return Ok(address);
     }
-    let libraries = jars::libraries(home)?;
+    // Started by an xtask that was killed before the broker answered.
+    if let Some(pid) = running(&folder) {
+        end(pid, &folder)?;
+    }
     let broker = home.steps.quiet("start", "Apache Kafka", || Broker::launch(&libraries, &folder, true))?;
     let address = broker.address();
-    // Address first: the process id is what says that all is there.
-    fs::write(folder.join("address"), &address)?;
-    fs::write(folder.join("pid"), broker.id().to_string())?;
+    fs::write(folder.join(ADDRESS), &address)?;
     broker.release();
     Ok(address)
 }
 
 /// `kafka stop`: ends it, and its data with it.
 pub(crate) fn stop(home: &Home) -> Result<()> {
-    let folder = background(home);
-    if let Some((pid, address)) = released(&folder) {
-        kill_released(pid);
-        let asked = Instant::now();
-        while is_broker_of(pid, &folder) {
-            if asked.elapsed() > Duration::from_secs(10) {
-                bail!("Kafka's process {pid} does not end\n  to do  kill -9 {pid}");
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        eprintln!("{:<8} Apache Kafka at {address}", "stop");
+    let (folder, _lock) = (background(home), home.lock(BACKGROUND)?);
+    if let Some(pid) = running(&folder) {
+        let address = answering(&folder);
+        end(pid, &folder)?;
+        eprintln!("{:<8} Apache Kafka at {}", "stop", address.as_deref().unwrap_or("its beginning"));
     } else {
         eprintln!("{:<8} no Kafka was running", "stop");
     }
     remove(&folder)
 }
 
-fn background(home: &Home) -> PathBuf {
-    home.target.join("kafka-background")
+/// Kills the broker of a folder, and waits until it is gone.
+fn end(pid: u32, folder: &Path) -> Result<()> {
+    kill_released(pid);
+    let asked = Instant::now();
+    while is_broker_of(pid, folder) {
+        if asked.elapsed() > Duration::from_secs(10) {
+            bail!("Kafka's process {pid} does not end\n  to do  kill -9 {pid}");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
-/// Process and address of the broker in the background, if it runs.
-fn released(folder: &Path) -> Option<(u32, String)> {
-    let pid = fs::read_to_string(folder.join("pid")).ok()?.parse().ok()?;
-    let address = fs::read_to_string(folder.join("address")).ok()?;
-    is_broker_of(pid, folder).then_some((pid, address))
+fn background(home: &Home) -> PathBuf {
+    home.target.join(BACKGROUND)
+}
+
+/// The process of a folder's broker, while it runs.
+fn running(folder: &Path) -> Option<u32> {
+    let pid = fs::read_to_string(folder.join(server::PID)).ok()?.parse().ok()?;
+    is_broker_of(pid, folder).then_some(pid)
+}
+
+/// The address of a folder's broker that runs and has answered.
+fn answering(folder: &Path) -> Option<String> {
+    running(folder).and_then(|_| fs::read_to_string(folder.join(ADDRESS)).ok())
 }
 
 /// Whether that process is the broker of that folder, and not another one that got its number.
@@ -104,6 +126,7 @@ fn sweep(target: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::{Ending, Job};
 
     #[test]
     fn only_folders_of_the_dead_are_swept() {
@@ -122,9 +145,23 @@ mod tests {
     fn a_process_that_got_a_brokers_number_is_not_taken_for_it() {
         let folder = std::env::temp_dir().join(format!("xtask-pid-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("address"), "127.0.0.1:1").unwrap();
-        fs::write(folder.join("pid"), std::process::id().to_string()).unwrap();
-        assert_eq!(released(&folder), None);
+        fs::write(folder.join(ADDRESS), "127.0.0.1:1").unwrap();
+        fs::write(folder.join(server::PID), std::process::id().to_string()).unwrap();
+        assert_eq!((running(&folder), answering(&folder)), (None, None));
+        remove(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_broker_that_never_answered_is_found_and_ended() {
+        let folder = std::env::temp_dir().join(format!("xtask-half-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        // The folder stands in its command line, as in a broker's.
+        let mut shell = Job::new("sh");
+        let child = shell.args(["-c", "sleep 1000; :"]).arg(&folder).start(Ending::Detachable).unwrap();
+        fs::write(folder.join(server::PID), child.id().to_string()).unwrap();
+        assert_eq!((running(&folder), answering(&folder)), (Some(child.id()), None));
+        end(child.id(), &folder).unwrap();
+        assert_eq!(running(&folder), None);
         remove(&folder).unwrap();
     }
 }

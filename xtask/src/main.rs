@@ -14,9 +14,10 @@ mod python;
 mod steps;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use errands::Demo;
 use home::Home;
+use kafka::NewTopics;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -34,14 +35,16 @@ enum Errand {
     Ci,
     /// Run the benchmarks
     Bench(Passed),
+    /// Build the plugins and the host, and print the path of the program
+    Build,
     /// Build the plugins and test guests into target/guests
     Guests,
     /// Print the path of libonnxruntime, fetched if need be
     Onnxruntime,
     /// Run a real Apache Kafka on loopback; its data is not kept
     Kafka {
-        #[arg(value_enum, default_value = "run")]
-        verb: Verb,
+        #[command(subcommand)]
+        verb: Option<Verb>,
     },
     /// Build and show the fraud demo
     Demo(Demo),
@@ -54,14 +57,16 @@ struct Passed {
     args: Vec<String>,
 }
 
-#[derive(Clone, ValueEnum)]
+#[derive(Subcommand)]
 enum Verb {
-    /// In the foreground until Ctrl-C
+    /// In the foreground until Ctrl-C; so does `kafka` alone
     Run,
-    /// In the background until `stop`
+    /// In the background until `stop`; prints its address
     Start,
     /// End the one that `start` started
     Stop,
+    /// Create topics
+    Create(NewTopics),
 }
 
 fn main() -> ExitCode {
@@ -80,11 +85,15 @@ fn go(errand: Errand) -> Result<ExitCode> {
         Errand::Test(passed) => errands::test(&home, &passed.args)?,
         Errand::Ci => errands::ci(&home)?,
         Errand::Bench(passed) => errands::bench(&home, &passed.args)?,
+        Errand::Build => println!("{}", errands::build(&home)?.display()),
         Errand::Guests => println!("{}", guests::build(&home)?.display()),
         Errand::Onnxruntime => println!("{}", onnxruntime::library(&home)?.display()),
-        Errand::Kafka { verb: Verb::Run } => kafka::run(&home)?,
-        Errand::Kafka { verb: Verb::Start } => println!("{}", kafka::start(&home)?),
-        Errand::Kafka { verb: Verb::Stop } => kafka::stop(&home)?,
+        Errand::Kafka { verb } => match verb.unwrap_or(Verb::Run) {
+            Verb::Run => kafka::run(&home)?,
+            Verb::Start => println!("{}", kafka::start(&home)?),
+            Verb::Stop => kafka::stop(&home)?,
+            Verb::Create(topics) => kafka::create(&home, &topics)?,
+        },
         Errand::Demo(demo) => return errands::demo(&home, &demo),
     }
     Ok(ExitCode::SUCCESS)
@@ -123,5 +132,20 @@ mod tests {
         assert_eq!(kafka(&["x", "demo"]), None);
         assert_eq!(kafka(&["x", "demo", "--kafka", "--json"]), Some(None));
         assert_eq!(kafka(&["x", "demo", "--kafka", "h:1"]), Some(Some("h:1".into())));
+    }
+
+    #[test]
+    fn kafka_takes_verbs_or_none() {
+        let verb = |line: &[&str]| match Cli::parse_from(line).errand {
+            Errand::Kafka { verb } => verb,
+            _ => None,
+        };
+        assert!(verb(&["x", "kafka"]).is_none());
+        assert!(matches!(verb(&["x", "kafka", "stop"]), Some(Verb::Stop)));
+        assert!(matches!(
+            verb(&["x", "kafka", "create", "--partitions", "2", "a", "b"]),
+            Some(Verb::Create(_))
+        ));
+        assert!(Cli::try_parse_from(["x", "kafka", "create"]).is_err());
     }
 }

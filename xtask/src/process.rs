@@ -51,7 +51,7 @@ impl Job {
         self
     }
 
-    pub(crate) fn without(&mut self, variables: &[&str]) -> &mut Self {
+    pub(crate) fn without(&mut self, variables: &[impl AsRef<OsStr>]) -> &mut Self {
         for variable in variables {
             self.command.env_remove(variable);
         }

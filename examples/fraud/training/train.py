@@ -54,7 +54,8 @@ def train(features, fraud):
 def export(model, names):
     """With plain probabilities as the only output; the label is the rules' matter."""
     kind = [("features", FloatTensorType([None, len(names)]))]
-    proto = convert_lightgbm(model, initial_types=kind, target_opset=15, zipmap=False)
+    # Without a name it would be given a random one.
+    proto = convert_lightgbm(model, name="fraud", initial_types=kind, target_opset=15, zipmap=False)
     for output in [output for output in proto.graph.output if output.name != "probabilities"]:
         proto.graph.output.remove(output)
     needed = {"probabilities"}
@@ -65,6 +66,10 @@ def export(model, names):
             nodes.append(node)
     del proto.graph.node[:]
     proto.graph.node.extend(reversed(nodes))
+    # The converter has them in any order.
+    opsets = sorted(proto.opset_import, key=lambda opset: opset.domain)
+    del proto.opset_import[:]
+    proto.opset_import.extend(opsets)
     onnx.helper.set_model_props(proto, {"tailwater.features": json.dumps(names)})
     onnx.checker.check_model(proto)
     return proto

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use fraud_generator::{Emitted, Generator};
 use native::Native;
 use tailwater::columns::Batch;
-use tailwater::config::Config;
+use tailwater::config::{self, Config};
 use tailwater::contract::{Computed, Decided, Processed};
 use tailwater::engine::{Flow, Outbox, Partition, Partitions, Parts};
 use tailwater::pipeline;
@@ -117,10 +117,12 @@ fn pass(flow: &mut Flow, records: &[Records<'_>]) -> Result<()> {
 
 /// The release's parts, with plugins that know no sandbox.
 fn native(config: &Config, release: &Release) -> Result<Parts> {
-    let start = |plugin, settings| anyhow::Ok(Box::new(Native::start(plugin, &pipeline::settings(settings)?)));
-    let cleaning = &config.preprocess.as_ref().context("a preprocessor")?.settings;
-    let features = &config.features.first().context("features")?.settings;
-    let rules = &config.rules.as_ref().context("rules")?.settings;
+    let start = |native, plugin: config::Plugin| {
+        anyhow::Ok(Box::new(Native::start(native, &pipeline::settings(&plugin.settings)?)))
+    };
+    let cleaning = config.preprocess.as_ref().context("a preprocessor")?.plugin();
+    let features = config.features.first().context("features")?.plugin();
+    let rules = config.rules.as_ref().context("rules")?.plugin();
     Ok(Parts {
         preprocessor: Some(start(fraud_cleaning::plugin(), cleaning)?),
         features: Some(start(fraud_features::plugin(), features)?),

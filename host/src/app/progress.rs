@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::Run;
+use crate::engine::Meter;
 
 /// How often at most.
 const EVERY: Duration = Duration::from_secs(10);
@@ -29,20 +30,60 @@ impl<'a> Progress<'a> {
         }
         self.last = Instant::now();
         for (run, told) in self.runs.iter().zip(&mut self.told) {
-            let (records, decisions) = (run.meter.records.load(Relaxed), run.meter.decisions.load(Relaxed));
-            let dead = run.meter.dead_letters();
-            let letters: u64 = dead.values().sum();
+            let Counts { records, decisions, dead_letters } = Counts::of(run);
             if records == told.0 {
                 continue;
             }
             let rate = (records - told.0) as f64 / passed.as_secs_f64();
-            info!(pipeline = %run.config.name, records, decisions, dead_letters = letters, "{rate:.0} records/s");
-            if letters > told.1 {
-                let causes: Vec<String> =
-                    dead.iter().map(|((stage, code), count)| format!("{count} {stage} {code}")).collect();
-                warn!(pipeline = %run.config.name, "dead letters so far: {}", causes.join(", "));
+            info!(pipeline = %run.config.name, records, decisions, dead_letters, "{rate:.0} records/s");
+            if dead_letters > told.1 {
+                warn!(pipeline = %run.config.name, "dead letters so far: {}", causes(run));
             }
-            *told = (records, letters);
+            *told = (records, dead_letters);
         }
     }
+
+    /// Says what happened in all.
+    pub fn end(&self) {
+        for run in self.runs {
+            let Counts { records, decisions, dead_letters } = Counts::of(run);
+            info!(pipeline = %run.config.name, records, decisions, dead_letters, "ended");
+            if dead_letters > 0 {
+                warn!(pipeline = %run.config.name, "dead letters: {}", causes(run));
+            }
+            let counters: Vec<String> = run
+                .release
+                .counters()
+                .map(|(stage, name, count)| format!("{count} {} {name}", stage.name()))
+                .collect();
+            if !counters.is_empty() {
+                info!(pipeline = %run.config.name, "counted by plugins: {}", counters.join(", "));
+            }
+        }
+    }
+}
+
+/// What passed since the start.
+struct Counts {
+    records: u64,
+    decisions: u64,
+    dead_letters: u64,
+}
+
+impl Counts {
+    fn of(run: &Run) -> Self {
+        let Meter { records, decisions, .. } = &*run.meter;
+        Self {
+            records: records.load(Relaxed),
+            decisions: decisions.load(Relaxed),
+            dead_letters: run.meter.dead_letters().values().sum(),
+        }
+    }
+}
+
+fn causes(run: &Run) -> String {
+    let causes = run.meter.dead_letters();
+    let causes: Vec<String> =
+        causes.iter().map(|((stage, code), count)| format!("{count} {stage} {code}")).collect();
+    causes.join(", ")
 }

@@ -4,14 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
-
-use super::{Run, Stop};
-use crate::config;
+use super::{Report, Run, Stop};
 use crate::engine::ports::Clock;
 use crate::engine::{Flow, Lodge, Worker, WorkerOptions};
 use crate::error::{Code, Error, Result};
-use crate::kafka::{KafkaSink, KafkaSource, SinkOptions, SourceOptions, Start};
+use crate::kafka::{KafkaSink, KafkaSource, SinkOptions, SourceOptions};
 
 /// How long an idle thread waits for a record before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -36,12 +33,7 @@ struct Seat {
 }
 
 /// Starts a stream thread. How it ended is told to `report`.
-pub(super) fn spawn(
-    run: &Run,
-    thread: usize,
-    stop: &Stop,
-    report: UnboundedSender<Result<()>>,
-) -> Result<()> {
+pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: Report) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
     let seat = Seat {
         flow: run.release.flow(&run.meter)?,
@@ -50,10 +42,7 @@ pub(super) fn spawn(
             group: config.group(),
             client_id: client_id.clone(),
             topics: run.release.pipeline().topics.clone(),
-            start: match config.kafka.start {
-                config::Start::Earliest => Start::Earliest,
-                config::Start::Latest => Start::Latest,
-            },
+            start: config.kafka.start,
             fetch_bytes: config.limits.fetch.bytes(),
         },
         sink: SinkOptions {

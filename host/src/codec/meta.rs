@@ -1,7 +1,7 @@
 //! Columns that hold something of the record itself.
 
 use super::decode::{push_null, wrong};
-use crate::columns::{Column, ColumnBuilder, Kind};
+use crate::columns::{Column, ColumnBuilder, Kind, TIMES};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::record::Record;
 
@@ -63,7 +63,8 @@ impl Meta {
                 None => push_null(column, Code::Tombstone, "the record has no value", to)?,
             },
             Self::Timestamp => match record.timestamp {
-                Some(time) => to.push_int(time),
+                Some(time) if TIMES.contains(&time) => to.push_int(time),
+                Some(_) => return Err(wrong(column, "the record's timestamp is further away than times go")),
                 None => push_null(column, Code::Missing, "the record has no timestamp", to)?,
             },
             Self::Topic => to.push_bytes(topic.as_bytes()),

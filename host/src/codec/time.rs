@@ -8,28 +8,22 @@
 //! before midnight, so that it stays in its day and in order. What is finer than a millisecond is
 //! rounded down, in texts and in numbers.
 
+use crate::columns::TIMES;
+use crate::config::TimeUnit;
+
 const DAY: i64 = 86_400_000;
 const MINUTES_OF_DAY: i64 = 1_440;
 
-/// Of numbers since the epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimeUnit {
-    Seconds,
-    #[default]
-    Milliseconds,
-    Microseconds,
-    Nanoseconds,
-}
-
 impl TimeUnit {
-    /// `None` if it is too large to tell in milliseconds.
+    /// `None` if it is no time that we can tell.
     pub(super) fn millis(self, number: i64) -> Option<i64> {
-        match self {
-            Self::Seconds => number.checked_mul(1_000),
-            Self::Milliseconds => Some(number),
-            Self::Microseconds => Some(number.div_euclid(1_000)),
-            Self::Nanoseconds => Some(number.div_euclid(1_000_000)),
-        }
+        let millis = match self {
+            Self::Seconds => number.checked_mul(1_000)?,
+            Self::Milliseconds => number,
+            Self::Microseconds => number.div_euclid(1_000),
+            Self::Nanoseconds => number.div_euclid(1_000_000),
+        };
+        TIMES.contains(&millis).then_some(millis)
     }
 }
 

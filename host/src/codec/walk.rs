@@ -6,8 +6,9 @@ use super::number::Number;
 use super::shape::{BEGINNING, Object, Target, Want};
 use super::slot::{Found, Slot};
 use super::string::Text;
-use super::time::{self, TimeUnit};
+use super::time;
 use crate::columns::Kind;
+use crate::config::TimeUnit;
 
 #[derive(Debug)]
 pub(super) struct Walk<'a> {

@@ -1,6 +1,6 @@
 //! What a guest hands over is hostile until it went through here.
 
-use super::{Batch, Column, Kind, SPANS_PER_COLUMN, Schema};
+use super::{Batch, Column, Kind, SPANS_PER_COLUMN, Schema, TIMES, View};
 
 /// How much a batch from outside may hold.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,10 @@ pub enum Flaw {
     Offsets { column: String, row: usize },
     #[error("column {column}: row {row} is no boolean")]
     Boolean { column: String, row: usize },
+    #[error("column {column}: row {row} is {time} ms, further away than times go")]
+    Time { column: String, row: usize, time: i64 },
+    #[error("the columns have {spanned} bytes in all, where data has {bytes}: they overlap")]
+    Overlap { spanned: u64, bytes: usize },
     #[error("column {column}: the text is not UTF-8 near row {row}")]
     Utf8 { column: String, row: usize },
 }
@@ -59,6 +63,11 @@ impl Batch {
         for (column, spans) in schema.iter().zip(spans.as_chunks().0) {
             check_column(column, rows, spans, &data)?;
         }
+        // Columns that share bytes would make a small answer a large batch when it is copied.
+        let spanned: u64 = spans.iter().skip(1).step_by(2).map(|length| u64::from(*length)).sum();
+        if spanned > data.len() as u64 {
+            return Err(Flaw::Overlap { spanned, bytes: data.len() });
+        }
         Ok(Self { schema, rows, spans, data })
     }
 }
@@ -79,8 +88,10 @@ fn check_column(
         found.ok_or_else(|| Flaw::Outside { column: name(), part, position, length, bytes: data.len() })
     };
     let expect = |part: &'static str, got: &[u8], expected: usize| {
-        let length = Flaw::Length { column: column.name.clone(), part, got: got.len(), expected };
-        if got.len() == expected { Ok(()) } else { Err(length) }
+        if got.len() == expected {
+            return Ok(());
+        }
+        Err(Flaw::Length { column: column.name.clone(), part, got: got.len(), expected })
     };
 
     let validity = part(0, "validity bits")?;
@@ -105,6 +116,7 @@ fn check_column(
             None => Ok(()),
         },
         Kind::Text => check_text(column, offsets, values),
+        Kind::Time => check_times(column, View::new(column.kind, rows, validity, offsets, values)),
         _ => Ok(()),
     }
 }
@@ -120,6 +132,14 @@ fn check_offsets(column: &Column, offsets: &[u8]) -> Result<usize, Flaw> {
         before = offset;
     }
     Ok(before as usize)
+}
+
+fn check_times(column: &Column, view: View<'_>) -> Result<(), Flaw> {
+    let far = |row: &usize| view.is_valid(*row) && !TIMES.contains(&view.int(*row));
+    match (0..view.rows()).find(far) {
+        Some(row) => Err(Flaw::Time { column: column.name.clone(), row, time: view.int(row) }),
+        None => Ok(()),
+    }
 }
 
 fn check_text(column: &Column, offsets: &[u8], values: &[u8]) -> Result<(), Flaw> {

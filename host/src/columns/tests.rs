@@ -130,3 +130,27 @@ fn every_way_to_lie_is_found() {
     let checked = Batch::check(Arc::clone(&batch.schema), 20, batch.spans.clone(), batch.data.clone(), small);
     assert!(matches!(checked, Err(Flaw::Bytes { limit: 10, .. })));
 }
+
+#[test]
+fn columns_may_not_share_bytes() {
+    let schema = schema(&[Column::new("a", Kind::Bytes), Column::new("b", Kind::Bytes)]);
+    let data = [&0u32.to_le_bytes()[..], &8u32.to_le_bytes(), b"12345678"].concat();
+    let limits = Limits { rows: 1, bytes: 1_000 };
+    let checked = Batch::check(schema, 1, [0, 0, 0, 8, 8, 8].repeat(2), data, limits);
+    assert_eq!(checked, Err(Flaw::Overlap { spanned: 32, bytes: 16 }));
+}
+
+#[test]
+fn times_have_an_end() {
+    let schema = schema(&[Column::nullable("t", Kind::Time)]);
+    let check = |time: i64, validity: &[u8]| {
+        let spans = vec![8, validity.len() as u32, 0, 0, 0, 8];
+        let data = [&time.to_le_bytes()[..], validity].concat();
+        Batch::check(Arc::clone(&schema), 1, spans, data, Limits { rows: 1, bytes: 100 })
+    };
+    assert!(check(*TIMES.start(), &[]).is_ok() && check(*TIMES.end(), &[]).is_ok());
+    for time in [i64::MIN, TIMES.start() - 1, TIMES.end() + 1] {
+        assert_eq!(check(time, &[]), Err(Flaw::Time { column: "t".to_owned(), row: 0, time }));
+        assert!(check(time, &[0]).is_ok(), "there is no value");
+    }
+}

@@ -14,12 +14,24 @@ pub(super) struct Override {
     value: Value,
 }
 
+/// Those of this process. Others may be no text at all.
+pub(super) fn environment() -> Result<Vec<(String, String)>> {
+    let ours = std::env::vars_os().filter_map(|(variable, text)| {
+        let variable = variable.into_string().ok().filter(|variable| variable.starts_with(PREFIX))?;
+        let text = text.into_string().map_err(|text| {
+            Error::new(Code::ConfigValue, format!("{variable}: {} is not UTF-8", text.display()))
+        });
+        Some(text.map(|text| (variable, text)))
+    });
+    ours.collect()
+}
+
 /// Those of the environment's variables that are meant for pipelines, in order of their names.
 pub(super) fn of(environment: impl IntoIterator<Item = (String, String)>) -> Vec<Override> {
     let mut found: Vec<Override> = environment
         .into_iter()
         .filter_map(|(variable, text)| {
-            let path = variable.strip_prefix(PREFIX)?.split("__").map(str::to_lowercase).collect();
+            let path = variable.strip_prefix(PREFIX)?.split("__").map(str::to_owned).collect();
             Some(Override { variable, path, value: value(&text) })
         })
         .collect();
@@ -27,7 +39,7 @@ pub(super) fn of(environment: impl IntoIterator<Item = (String, String)>) -> Vec
     found
 }
 
-/// As TOML if it is that (numbers, booleans, lists), else as text.
+/// As TOML if it is that (numbers, booleans, lists), else as text: write `"5"` for a text of digits.
 fn value(text: &str) -> Value {
     let parsed: Option<Table> = toml::from_str(&format!("value = {text}")).ok();
     parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
@@ -54,7 +66,12 @@ fn set<'a>(place: &mut Value, path: &'a [String], value: &Value) -> std::result:
         return Ok(());
     };
     let inner = match place {
-        Value::Table(table) => Some(table.entry(part).or_insert_with(|| Value::Table(Table::new()))),
+        Value::Table(table) => {
+            // Variables are mostly in capitals.
+            let known = table.keys().find(|key| key.eq_ignore_ascii_case(part)).cloned();
+            let key = known.unwrap_or_else(|| part.to_lowercase());
+            Some(table.entry(key).or_insert_with(|| Value::Table(Table::new())))
+        }
         Value::Array(items) => part.parse().ok().and_then(|index: usize| items.get_mut(index)),
         _ => None,
     };

@@ -32,8 +32,6 @@ pub struct Kafka {
     pub start: Start,
     /// How often offsets are committed, at most.
     pub commit_interval: Duration,
-    /// Replicas of topics that the pipeline makes for itself.
-    pub internal_replication: u16,
     /// Passed to librdkafka.
     pub properties: BTreeMap<String, String>,
 }
@@ -44,7 +42,6 @@ impl Default for Kafka {
             brokers: "localhost:9092".to_owned(),
             start: Start::Earliest,
             commit_interval: Duration::from_millis(100),
-            internal_replication: 3,
             properties: BTreeMap::new(),
         }
     }
@@ -138,22 +135,31 @@ pub enum Tombstones {
 }
 
 /// What every stage with a plugin has.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Plugin {
     /// The `.wasm` file.
     pub plugin: PathBuf,
     /// Given to the plugin.
-    #[serde(default)]
     pub settings: toml::Table,
     /// What the plugin may import.
-    #[serde(default = "default_grants")]
     pub grants: Vec<String>,
     /// That long may one call take.
-    #[serde(default = "default_time_limit")]
     pub time_limit: Duration,
     /// Of the plugin's memory.
-    #[serde(default = "default_memory_limit")]
     pub memory_limit: Size,
+}
+
+impl Plugin {
+    pub(super) fn check(&self, stage: &str) -> Result<()> {
+        let (time, memory) = (self.time_limit.get().as_millis(), self.memory_limit.bytes());
+        if !(10..=10_000).contains(&time) {
+            return Err(value(format!("{stage}.time_limit: {time}ms is not between 10ms and 10s")));
+        }
+        if !(1 << 20..=1 << 30).contains(&memory) {
+            return Err(value(format!("{stage}.memory_limit: {memory} bytes are not between 1MiB and 1GiB")));
+        }
+        Ok(())
+    }
 }
 
 fn default_grants() -> Vec<String> {
@@ -286,7 +292,7 @@ pub struct Limits {
     pub fetch: Size,
     /// Waiting to be sent, a thread.
     pub send: Size,
-    /// A record that is sent; also the largest that is decoded.
+    /// Key, value and headers of a record that is sent; also the largest that is decoded.
     pub record: Size,
 }
 
@@ -297,7 +303,8 @@ impl Default for Limits {
             batch_bytes: Size::from_mib(4),
             fetch: Size::from_mib(16),
             send: Size::from_mib(16),
-            record: Size::from_mib(8),
+            // With what is around it, just below what a topic allows by default.
+            record: Size::from_kib(1000),
         }
     }
 }
@@ -308,8 +315,9 @@ impl Limits {
             return Err(value(format!("limits.batch_rows: {} is not between 1 and 65536", self.batch_rows)));
         }
         for (name, size) in [("batch_bytes", self.batch_bytes), ("record", self.record)] {
-            if !(1024..=256 << 20).contains(&size.bytes()) {
-                return Err(value(format!("limits.{name}: {size:?} is not between 1KiB and 256MiB")));
+            // The headers of a dead letter alone can take some KiB.
+            if !(16 << 10..=256 << 20).contains(&size.bytes()) {
+                return Err(value(format!("limits.{name}: {size:?} is not between 16KiB and 256MiB")));
             }
         }
         for (name, size) in [("fetch", self.fetch), ("send", self.send)] {

@@ -77,6 +77,7 @@ fn values_are_checked() {
         ),
         ("[kafka]", "[limits]\nbatch_rows = 0\n[kafka]", Code::ConfigValue, "limits.batch_rows"),
         ("[kafka]", "[limits]\nfetch = \"1TiB\"\n[kafka]", Code::ConfigSyntax, "is not a size such as"),
+        ("[kafka]", "[limits]\nrecord = \"15KiB\"\n[kafka]", Code::ConfigValue, "limits.record"),
         ("routes.output.topic = \"click_predictions\"", "", Code::ConfigSyntax, "missing field `routes`"),
     ] {
         let error = broken(from, to);
@@ -98,6 +99,16 @@ fn the_environment_overrides() {
     assert_eq!((config.kafka.brokers.as_str(), config.threads), ("two:9092", 4));
     assert_eq!(config.source[0].topic, "tx");
     assert_eq!(config.preprocess.expect("given").plugin().settings["most"].as_float(), Some(7.5));
+}
+
+#[test]
+fn keys_in_capitals_are_found() {
+    let text = MINIMAL.replace("most = 5", "rates = { GBP = 1.0 }");
+    let environment = [("TAILWATER__PREPROCESS__SETTINGS__RATES__GBP", "1.25")];
+    let settings =
+        with_environment(&text, &environment).expect("valid").preprocess.expect("given").plugin().settings;
+    assert_eq!(settings["rates"].as_table().map(toml::Table::len), Some(1));
+    assert_eq!(settings["rates"]["GBP"].as_float(), Some(1.25));
 }
 
 #[test]

@@ -23,6 +23,10 @@ impl Duration {
 }
 
 impl Size {
+    pub const fn from_kib(kib: u64) -> Self {
+        Self(kib << 10)
+    }
+
     pub const fn from_mib(mib: u64) -> Self {
         Self(mib << 20)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::engine::ports::{Clock, Limit, Polled, Sent as Taken, Sink, Source};
+use crate::engine::ports::{Clock, Limit, Polled, Sent as Taken, Sink, Source, UnderWay};
 use crate::error::Result;
 use crate::record::{Header, Message, PartitionId, Record, Records};
 
@@ -33,6 +33,11 @@ impl Given {
 
     pub fn in_partition(self, partition: i32) -> Self {
         Self { partition, ..self }
+    }
+
+    /// Bytes of key and value.
+    fn size(&self) -> usize {
+        [&self.key, &self.value].into_iter().flatten().map(Vec::len).sum()
     }
 }
 
@@ -96,7 +101,13 @@ impl Source for Memory {
         }
         let cut = self.cuts.get(self.next_cut).copied().unwrap_or(limit.rows).clamp(1, limit.rows);
         self.next_cut = (self.next_cut + 1).checked_rem(self.cuts.len()).unwrap_or(0);
-        self.batch = self.waiting.drain(..cut.min(self.waiting.len())).collect();
+        let mut bytes = 0;
+        let fits = |(_, _, given): &&(PartitionId, i64, Given)| {
+            bytes += given.size();
+            bytes <= limit.bytes
+        };
+        let fitting = self.waiting.iter().take(cut).take_while(fits).count();
+        self.batch = self.waiting.drain(..fitting.max(1).min(self.waiting.len())).collect();
         Ok(Polled::Records(self.batch.len()))
     }
 
@@ -122,7 +133,7 @@ impl Source for Memory {
         Ok(partitions.iter().map(|id| self.committed.get(id).copied()).collect())
     }
 
-    fn start(&mut self, _partitions: &[PartitionId]) -> Result<()> {
+    fn start(&mut self, _partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
         Ok(())
     }
 
@@ -167,9 +178,11 @@ impl Sink for Shelf {
         Ok(Taken::Taken)
     }
 
-    fn work(&mut self, _wait: Duration) -> Result<usize> {
-        Ok(0)
+    fn work(&mut self, _wait: Duration) -> Result<UnderWay> {
+        Ok(UnderWay::default())
     }
+
+    fn mark(&mut self) {}
 }
 
 /// A clock that stands still until it is moved. A clone shows the same time.

@@ -29,6 +29,9 @@ pub(super) fn processed(
     if let Some(last) = origin.last().filter(|last| **last as usize >= rows) {
         return lie(format!("origin names row {last}, where {rows} rows were given"));
     }
+    if let Some(many) = origin.chunk_by(|one, next| one == next).find(|run| run.len() > SPLIT_LIMIT) {
+        return lie(format!("{} rows of row {}, where {SPLIT_LIMIT} are allowed", many.len(), many[0]));
+    }
     let rejected = rejections(rows, rejected)?;
     if let Some(both) = rejected.iter().find(|rejection| origin.binary_search(&rejection.row).is_ok()) {
         return lie(format!("row {} is rejected, and rows are made of it", both.row));

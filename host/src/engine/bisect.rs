@@ -30,6 +30,10 @@ pub(super) fn bisect<T>(
     while let Some(range) = todo.pop() {
         match call(range.clone()) {
             Ok(answer) => pieces.push((range, Ok(answer))),
+            // Not the rows' fault, nor the plugin's.
+            Err(fault) if fault.code == Code::Internal => {
+                return Err(Error::new(Code::Internal, fault.message));
+            }
             Err(_) if range.len() > 1 => {
                 let middle = range.start.midpoint(range.end);
                 todo.push(middle..range.end);
@@ -78,6 +82,12 @@ mod tests {
             let found = guilty.range(..rows).count();
             prop_assert!(calls <= 1 + found * 2 * rows.max(1).next_power_of_two().ilog2() as usize);
         }
+    }
+
+    #[test]
+    fn what_the_host_lacks_is_no_fault_of_a_row() {
+        let result = bisect(8, |_| -> std::result::Result<(), _> { Err(fault(Code::Internal)) });
+        assert_eq!(result.expect_err("it stops").code, Code::Internal);
     }
 
     #[test]

@@ -52,8 +52,13 @@ impl Partitions {
         self.0.iter()
     }
 
-    fn index(&self, id: PartitionId) -> Option<usize> {
+    /// Where a partition is, for [`Partitions::at`], until one comes or goes.
+    pub(super) fn index(&self, id: PartitionId) -> Option<usize> {
         self.0.iter().position(|(other, _)| *other == id)
+    }
+
+    pub(super) fn at(&mut self, index: usize) -> &mut Partition {
+        &mut self.0[index].1
     }
 }
 
@@ -101,6 +106,6 @@ impl Flow {
         let mut work = self.preprocess(decoded, outbox)?;
         self.features(records, partitions, &mut work, outbox)?;
         self.score(&mut work, outbox)?;
-        self.decide(work, outbox)
+        self.decide(records, work, outbox)
     }
 }

@@ -78,7 +78,7 @@ impl Outbox {
             let record = &records.rows[place.record as usize];
             let mut headers = Headers::new();
             let passed = records.headers_of(record).iter();
-            headers.extend(passed.filter(|header| !header.name.starts_with(HEADER_PREFIX)));
+            headers.extend(passed.copied().filter(|header| !header.name.starts_with(HEADER_PREFIX)));
             let origin = Origin { from: record.from, offset: record.offset, index: place.index };
             let topic = pipeline.topics[usize::from(record.from.source)].as_str();
             text.origin(topic, origin);
@@ -101,23 +101,45 @@ impl Outbox {
                 }
                 What::DeadLetter { stage, refusal } => {
                     text.push(&mut headers, pipeline, topic, *stage, refusal);
-                    let rest: usize =
-                        headers.iter().map(|h| h.name.len() + h.value.map_or(0, <[u8]>::len)).sum();
-                    let size = rest + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-                    if size > pipeline.bounds.message_bytes {
+                    let most = pipeline.bounds.message_bytes;
+                    let fits = |message: &Message<'_>, headers: &Headers<'_>| {
+                        Message { headers, ..*message }.size() + OMITTED_AT_MOST <= most
+                    };
+                    if !fits(&message, &headers) {
                         message.value = None;
-                        headers.push(Header {
-                            name: "tailwater-omitted-bytes",
-                            value: Some(text.size.as_bytes()),
-                        });
+                        let mut omitted = "value";
+                        if !fits(&message, &headers) {
+                            message.key = None;
+                            headers.retain(|header| header.name.starts_with(HEADER_PREFIX));
+                            omitted = "value, key, headers";
+                        }
+                        headers.push(Header { name: OMITTED, value: Some(omitted.as_bytes()) });
+                        headers.push(Header { name: OMITTED_BYTES, value: Some(text.size.as_bytes()) });
                     }
                 }
             }
-            message.headers = &headers;
-            send(message)?;
+            send(Message { headers: &headers, ..message })?;
         }
         Ok(())
     }
+}
+
+/// What of a record was too large for its dead letter.
+const OMITTED: &str = "tailwater-omitted";
+/// Size of its value.
+const OMITTED_BYTES: &str = "tailwater-omitted-bytes";
+/// Of the two headers.
+const OMITTED_AT_MOST: usize = 128;
+
+/// What a message has around its value, at most.
+pub(super) fn around(pipeline: &Pipeline, records: &Records<'_>, place: Place) -> usize {
+    const NUMBERS: usize = "/-2147483648/-9223372036854775808/4294967295".len();
+    let record = &records.rows[place.record as usize];
+    let topic = &pipeline.topics[usize::from(record.from.source)];
+    let passed: usize = records.headers_of(record).iter().map(Header::size).sum();
+    let origin = ORIGIN.len() + topic.len() + NUMBERS;
+    let release = RELEASE.len() + pipeline.identity.release.len();
+    record.key.map_or(0, <[u8]>::len) + passed + origin + release
 }
 
 /// Ours, and a few of the record.

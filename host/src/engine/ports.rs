@@ -10,7 +10,8 @@ use crate::record::{Message, PartitionId, Record, Records};
 /// Why a call of a plugin failed as a whole. The next call meets a fresh instance.
 #[derive(Debug, Clone)]
 pub struct PluginFault {
-    /// [`Code::PluginTrap`], [`Code::PluginTime`], [`Code::PluginMemory`] or [`Code::PluginOutput`].
+    /// [`Code::PluginTrap`], [`Code::PluginTime`], [`Code::PluginMemory`] or [`Code::PluginOutput`]; or
+    /// [`Code::Internal`], which ends the run.
     pub code: Code,
     /// With the plugin's own words, where it had any, and the functions it was in.
     pub message: String,
@@ -111,17 +112,18 @@ pub trait Source {
     /// What the last poll brought.
     fn records(&self) -> Records<'_>;
 
-    /// The next offset of each of these partitions as the group committed it; `None`: no commit yet.
+    /// The next offset of each of these partitions as the group committed it. `None`: none yet, and the
+    /// partition is to be read from its beginning.
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>>;
 
-    /// Reads the assigned partitions, from the committed offset or, without one, from where the
-    /// configuration says.
-    fn start(&mut self, partitions: &[PartitionId]) -> Result<()>;
+    /// Reads the assigned partitions, from the offsets that [`Source::committed`] gave.
+    fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()>;
 
     /// Gives the revoked partitions up.
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()>;
 
-    /// Commits next offsets. `wait`: returns when the broker has them.
+    /// Commits next offsets. `wait`: returns when the broker has them, and all that were given before;
+    /// else they are tried until it has.
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()>;
 
     /// Keeps the place in the group while nothing is polled. What comes up is told by the next poll.
@@ -144,9 +146,20 @@ pub trait Sink {
     /// Copies the message into the bounded queue.
     fn send(&mut self, message: Message<'_>) -> Result<Sent>;
 
-    /// Works for up to that long on what is queued; says how many messages are still under way.
-    /// An error: one of them will never arrive.
-    fn work(&mut self, wait: Duration) -> Result<usize>;
+    /// Works for up to that long on what is queued; says what is still under way. An error: a message
+    /// will never arrive.
+    fn work(&mut self, wait: Duration) -> Result<UnderWay>;
+
+    /// Counts what was sent so far apart from what follows. Not before [`UnderWay::marked`] is zero.
+    fn mark(&mut self);
+}
+
+/// Messages that were sent and have not arrived yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnderWay {
+    pub all: usize,
+    /// Those from before the last [`Sink::mark`].
+    pub marked: usize,
 }
 
 /// Monotonic time, for intervals.

@@ -28,29 +28,60 @@ fn the_group_hears_from_a_thread_whose_sink_is_stuck() {
     let mut house = House::new(Arc::default());
     house.script([Event::Assign(vec![0]), Event::Records(0, 0..2)]);
     house.sink().room = Some(1);
-    house.sink().stuck_for = 3000;
+    house.sink().stuck_for = 300;
     let mut worker = house.worker();
     worker.step().expect("works");
     worker.step().expect("works");
-    // 3,000 waits of a millisecond: one sign of life each half second.
+    // 300 waits of ten milliseconds: one sign of life each half second.
     assert_eq!(house.source().signs_of_life, 6);
 }
 
 #[test]
-fn offsets_are_committed_when_all_has_arrived() {
+fn offsets_are_committed_when_all_before_them_has_arrived() {
     let mut house = House::new(Arc::default());
-    house.script([Event::Assign(vec![0, 1]), Event::Records(0, 0..5), Event::Records(1, 0..3)]);
+    let records = |offsets| Event::Records(0, offsets);
+    house.script([Event::Assign(vec![0, 1]), records(0..5), Event::Records(1, 0..3)]);
     house.sink().slow = true;
     let mut worker = house.worker();
     (0..3).for_each(|_| assert!(worker.step().is_ok()));
     assert!(house.source().commits.is_empty(), "the interval is not over");
     house.clock.advance(Duration::from_millis(100));
+    house.script([records(5..9), records(9..10), records(10..11)]);
     worker.step().expect("works");
-    assert!(house.source().commits.is_empty(), "eight are under way, and reading goes on");
-    house.clock.advance(Duration::from_millis(100));
     worker.step().expect("works");
-    assert_eq!(house.source().commits, [(id(0), 5), (id(1), 3)]);
-    assert_eq!(house.sink().under_way, 0, "it waited until they had arrived");
+    assert!(house.source().commits.is_empty(), "the marked ones are under way, and reading goes on");
+    house.sink().arrive();
+    worker.step().expect("works");
+    // Up to the mark, though more was read since and is still under way.
+    assert_eq!(house.source().commits, [(id(0), 9), (id(1), 3)]);
+    assert_eq!(house.sink().under_way, [2, 0]);
+}
+
+#[test]
+fn offsets_are_committed_at_once_when_nothing_is_under_way() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5)]);
+    let mut worker = house.worker();
+    house.clock.advance(Duration::from_secs(60));
+    (0..2).for_each(|_| assert!(worker.step().is_ok()));
+    assert_eq!(house.source().commits, [(id(0), 5)]);
+    house.clock.advance(Duration::from_secs(60));
+    worker.step().expect("works");
+    assert_eq!(house.source().commits.len(), 1, "nothing new");
+}
+
+#[test]
+fn state_goes_with_its_partition_to_another_worker() {
+    let lodge: Arc<Lodge> = Arc::default();
+    let mut house = House::new(Arc::clone(&lodge));
+    let revoke = Event::Revoke { partitions: vec![0], lost: false };
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), revoke, Event::Assign(vec![0])]);
+    let (mut first, mut second) = (house.worker(), house.worker());
+    (0..3).for_each(|_| assert!(first.step().is_ok()));
+    second.step().expect("works");
+    assert_eq!(house.source().started, [(id(0), None), (id(0), Some(5))]);
+    let (_, partition) = second.partitions().iter().next().expect("it has it");
+    assert_eq!(partition.next, Some(5), "what the first one left, not a new one");
 }
 
 #[test]

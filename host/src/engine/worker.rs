@@ -1,11 +1,12 @@
 //! A stream thread: reads, works, sends, commits.
 //!
 //! ```text
-//!             Assigned                    records
-//!   idle ────────────────> working <─────────────────┐
-//!                             │  │  every interval   │
-//!                             │  └─> drain ─> commit ┘
-//!              Revoked        │
+//!             Assigned                  records
+//!   idle ────────────────> working <───────────────┐
+//!                             │  │                 │
+//!                             │  └─> send ─────────┘
+//!                             │        at intervals: note the offsets, mark the sink;
+//!              Revoked        │        commit them when all from before the mark has arrived
 //!   idle <── release <── leave state <── commit <── drain
 //! ```
 //!
@@ -24,7 +25,7 @@ use crate::error::{Code, Error, Result};
 use crate::record::PartitionId;
 
 /// How long a wait for a full or a draining sink lasts at a time.
-const SINK_WAIT: Duration = Duration::from_millis(1);
+const SINK_WAIT: Duration = Duration::from_millis(10);
 /// How often the group hears from a thread whose sink is stuck.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 
@@ -58,14 +59,16 @@ pub struct Worker<S, K, C> {
     options: WorkerOptions,
     partitions: Partitions,
     outbox: Outbox,
-    /// Partitions with records since the last commit.
-    uncommitted: Vec<PartitionId>,
-    last_commit: Duration,
+    /// Partitions with records since the last mark.
+    unmarked: Vec<PartitionId>,
+    /// Offsets that are committed once what was sent before the mark has arrived.
+    marked: Vec<(PartitionId, i64)>,
+    last_mark: Duration,
 }
 
 impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
     pub fn new(flow: Flow, source: S, sink: K, clock: C, lodge: Arc<Lodge>, options: WorkerOptions) -> Self {
-        let last_commit = clock.monotonic();
+        let last_mark = clock.monotonic();
         Self {
             flow,
             source,
@@ -75,8 +78,9 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             options,
             partitions: Partitions::default(),
             outbox: Outbox::default(),
-            uncommitted: Vec::new(),
-            last_commit,
+            unmarked: Vec::new(),
+            marked: Vec::new(),
+            last_mark,
         }
     }
 
@@ -99,14 +103,14 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
                 Step::Rebalanced
             }
         };
-        self.commit_if_due()?;
+        self.commit_what_arrived()?;
         Ok(step)
     }
 
     /// Finishes what is under way, commits it, and leaves the group.
     pub fn stop(mut self) -> Result<()> {
         self.drain()?;
-        self.commit(true)?;
+        self.commit_all()?;
         self.source.leave()
     }
 
@@ -127,45 +131,50 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, partitions, outbox, uncommitted, .. } = self;
+        let Self { flow, source, sink, clock, partitions, outbox, .. } = self;
         let records = source.records();
         outbox.clear();
         flow.process(&records, partitions, outbox)?;
         outbox.each(flow.pipeline(), &records, |message| {
-            let mut heard = clock.monotonic();
-            while sink.send(message)? == Sent::Full {
-                sink.work(SINK_WAIT)?;
-                if clock.monotonic().saturating_sub(heard) >= KEEP_ALIVE {
-                    heard = clock.monotonic();
-                    source.keep_alive()?;
-                }
+            if sink.send(message)? == Sent::Taken {
+                return Ok(());
             }
-            Ok(())
+            let mut heard = clock.monotonic();
+            loop {
+                sink.work(SINK_WAIT)?;
+                if sink.send(message)? == Sent::Taken {
+                    return Ok(());
+                }
+                keep_alive(source, clock, &mut heard)?;
+            }
         })?;
-        for record in &records.rows {
-            let Some(partition) = partitions.get_mut(record.from) else { continue };
-            partition.next = Some(record.offset + 1);
-            if !uncommitted.contains(&record.from) {
-                uncommitted.push(record.from);
+        // Records of one partition come in runs; the last one of a run tells.
+        for run in records.rows.chunk_by(|one, next| one.from == next.from) {
+            let (from, last) = (run[0].from, run[run.len() - 1].offset);
+            let Some(partition) = partitions.get_mut(from) else { continue };
+            partition.next = Some(last + 1);
+            if !self.unmarked.contains(&from) {
+                self.unmarked.push(from);
             }
         }
         Ok(())
     }
 
     fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
-        let committed = self.source.committed(ids)?;
-        for (id, committed) in ids.iter().zip(committed) {
-            self.partitions.insert(*id, self.lodge.take(*id, committed));
+        let from: Vec<_> = ids.iter().copied().zip(self.source.committed(ids)?).collect();
+        for (id, committed) in &from {
+            self.partitions.insert(*id, self.lodge.take(*id, *committed));
         }
-        self.source.start(ids)
+        self.source.start(&from)
     }
 
     fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
         self.drain()?;
         if lost {
-            self.uncommitted.retain(|id| !ids.contains(id));
+            self.unmarked.retain(|id| !ids.contains(id));
+            self.marked.retain(|(id, _)| !ids.contains(id));
         }
-        self.commit(true)?;
+        self.commit_all()?;
         for id in ids {
             if let Some(partition) = self.partitions.remove(*id).filter(|_| !lost) {
                 self.lodge.leave(*id, partition);
@@ -174,47 +183,66 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         self.source.release(ids)
     }
 
-    /// At low load everything has arrived by the time a commit is due, and nobody waits; only if that
-    /// has not happened for an interval more, reading stops until it has.
-    fn commit_if_due(&mut self) -> Result<()> {
-        let since = self.clock.monotonic().saturating_sub(self.last_commit);
-        if since < self.options.commit_interval || self.uncommitted.is_empty() {
+    /// Reading goes on meanwhile.
+    fn commit_what_arrived(&mut self) -> Result<()> {
+        let under_way = self.sink.work(Duration::ZERO)?;
+        if under_way.marked == 0 && !self.marked.is_empty() {
+            self.source.commit(&std::mem::take(&mut self.marked), false)?;
+        }
+        if !self.marked.is_empty() || self.unmarked.is_empty() {
             return Ok(());
         }
-        if self.sink.work(Duration::ZERO)? > 0 {
-            if since < self.options.commit_interval * 2 {
-                return Ok(());
+        let now = self.clock.monotonic();
+        if now.saturating_sub(self.last_mark) >= self.options.commit_interval {
+            self.last_mark = now;
+            self.mark();
+            if under_way.all == 0 {
+                self.source.commit(&std::mem::take(&mut self.marked), false)?;
             }
-            self.drain()?;
         }
-        self.commit(false)
+        Ok(())
     }
 
-    fn commit(&mut self, wait: bool) -> Result<()> {
-        self.last_commit = self.clock.monotonic();
-        let offsets: Vec<(PartitionId, i64)> = std::mem::take(&mut self.uncommitted)
-            .into_iter()
-            .filter_map(|id| Some((id, self.partitions.get_mut(id)?.next?)))
-            .collect();
-        if offsets.is_empty() { Ok(()) } else { self.source.commit(&offsets, wait) }
+    /// Notes how far each partition is; a later offset of one replaces an earlier one.
+    fn mark(&mut self) {
+        for id in self.unmarked.drain(..) {
+            let Some(next) = self.partitions.get_mut(id).and_then(|partition| partition.next) else {
+                continue;
+            };
+            self.marked.retain(|(other, _)| *other != id);
+            self.marked.push((id, next));
+        }
+        self.sink.mark();
+    }
+
+    /// When everything has arrived: commits all of it, and waits for that.
+    fn commit_all(&mut self) -> Result<()> {
+        self.mark();
+        self.source.commit(&std::mem::take(&mut self.marked), true)
     }
 
     /// Waits until the broker has taken everything.
     fn drain(&mut self) -> Result<()> {
         let (start, mut heard) = (self.clock.monotonic(), self.clock.monotonic());
-        while self.sink.work(SINK_WAIT)? > 0 {
-            let now = self.clock.monotonic();
-            if now.saturating_sub(heard) >= KEEP_ALIVE {
-                heard = now;
-                self.source.keep_alive()?;
-            }
-            if now.saturating_sub(start) >= DRAIN_LIMIT {
+        while self.sink.work(SINK_WAIT)?.all > 0 {
+            keep_alive(&self.source, &self.clock, &mut heard)?;
+            if heard.saturating_sub(start) >= DRAIN_LIMIT {
                 let message = format!("the broker took nothing for {DRAIN_LIMIT:?}");
                 return Err(Error::new(Code::Delivery, message));
             }
         }
         Ok(())
     }
+}
+
+/// Lets the group hear from this thread, if it is time.
+fn keep_alive(source: &impl Source, clock: &impl Clock, heard: &mut Duration) -> Result<()> {
+    let now = clock.monotonic();
+    if now.saturating_sub(*heard) < KEEP_ALIVE {
+        return Ok(());
+    }
+    *heard = now;
+    source.keep_alive()
 }
 
 /// Beyond librdkafka's own time-out for a message, after which it reports a failure.

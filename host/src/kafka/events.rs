@@ -9,10 +9,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Message, TopicPartitionList};
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::log::Log;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 
 /// What an error of a client means for the run. `None`: librdkafka goes on by itself.
 pub(super) fn verdict(error: &KafkaError) -> Option<Code> {
@@ -20,12 +20,8 @@ pub(super) fn verdict(error: &KafkaError) -> Option<Code> {
     match error.rdkafka_error_code()? {
         E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownTopicId => Some(Code::TopicMissing),
         E::AutoOffsetReset | E::OffsetOutOfRange => Some(Code::OffsetLost),
+        code if denied(code) => Some(Code::Denied),
         E::Fatal
-        | E::Authentication
-        | E::SaslAuthenticationFailed
-        | E::TopicAuthorizationFailed
-        | E::GroupAuthorizationFailed
-        | E::ClusterAuthorizationFailed
         | E::InconsistentGroupProtocol
         | E::InvalidGroupId
         | E::InvalidSessionTimeout
@@ -33,6 +29,20 @@ pub(super) fn verdict(error: &KafkaError) -> Option<Code> {
         _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => Some(Code::Consuming),
         _ => None,
     }
+}
+
+/// The cluster knows this client, or not, and does not let it.
+pub(super) fn denied(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::Authentication
+            | E::SaslAuthenticationFailed
+            | E::TopicAuthorizationFailed
+            | E::GroupAuthorizationFailed
+            | E::ClusterAuthorizationFailed
+            | E::TransactionalIdAuthorizationFailed
+    )
 }
 
 /// Partitions by topic.
@@ -50,12 +60,25 @@ pub(super) enum Rebalance {
 pub(super) struct ConsumerEvents {
     pub(super) log: Log,
     rebalances: Mutex<Vec<Rebalance>>,
+    commits: Mutex<Vec<Committed>>,
     closing: AtomicBool,
+}
+
+/// How an asynchronous commit ended.
+#[derive(Debug)]
+pub(super) enum Committed {
+    Done(Vec<(String, i32, i64)>),
+    Failed(KafkaError),
 }
 
 impl ConsumerEvents {
     pub(super) fn new(client: &str) -> Self {
-        Self { log: Log::new(client), rebalances: Mutex::default(), closing: AtomicBool::new(false) }
+        Self {
+            log: Log::new(client),
+            rebalances: Mutex::default(),
+            commits: Mutex::default(),
+            closing: AtomicBool::new(false),
+        }
     }
 
     /// From now on a rebalance is answered at once: nobody polls any more.
@@ -68,6 +91,11 @@ impl ConsumerEvents {
         if let Ok(mut waiting) = self.rebalances.lock() {
             into.extend(waiting.drain(..));
         }
+    }
+
+    /// What has come since the last time.
+    pub(super) fn commits(&self) -> Vec<Committed> {
+        self.commits.lock().map_or_else(|_| Vec::new(), |mut commits| std::mem::take(&mut *commits))
     }
 }
 
@@ -104,41 +132,44 @@ impl ConsumerContext for ConsumerEvents {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            // The next one covers it: it has the same partitions or newer owners.
-            tracing::warn!(target: "kafka", client = self.log.client(), "a commit failed: {error}");
+    fn commit_callback(&self, result: KafkaResult<()>, list: &TopicPartitionList) {
+        let committed = match result {
+            Ok(()) => Committed::Done(
+                list.elements()
+                    .iter()
+                    .filter_map(|one| Some((one.topic().to_owned(), one.partition(), one.offset().to_raw()?)))
+                    .collect(),
+            ),
+            Err(error) => {
+                tracing::warn!(target: "kafka", client = self.log.client(), "a commit failed: {error}");
+                Committed::Failed(error)
+            }
+        };
+        if let Ok(mut commits) = self.commits.lock() {
+            commits.push(committed);
         }
     }
 }
 
-/// Ear of a producer.
+/// Ear of a producer: its log and its errors. Deliveries are reported beside it.
 #[derive(Debug)]
 pub(super) struct ProducerEvents {
     pub(super) log: Log,
-    failed: AtomicBool,
-    failure: Mutex<Option<Error>>,
+    refused: AtomicBool,
+    refusal: Mutex<Option<Error>>,
 }
 
 impl ProducerEvents {
     pub(super) fn new(client: &str) -> Self {
-        Self { log: Log::new(client), failed: AtomicBool::new(false), failure: Mutex::default() }
+        Self { log: Log::new(client), refused: AtomicBool::new(false), refusal: Mutex::default() }
     }
 
-    /// The first failure since the last call.
-    pub(super) fn failure(&self) -> Result<()> {
-        if !self.failed.load(Ordering::Relaxed) {
-            return Ok(());
+    /// That the broker refuses this producer; told once.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        if !self.refused.swap(false, Ordering::Relaxed) {
+            return None;
         }
-        self.failed.store(false, Ordering::Relaxed);
-        self.failure.lock().ok().and_then(|mut failure| failure.take()).map_or(Ok(()), Err)
-    }
-
-    fn fail(&self, code: Code, message: String) {
-        if let Ok(mut failure) = self.failure.lock() {
-            failure.get_or_insert_with(|| Error::new(code, message));
-            self.failed.store(true, Ordering::Relaxed);
-        }
+        self.refusal.lock().ok()?.take()
     }
 }
 
@@ -149,8 +180,15 @@ impl ClientContext for ProducerEvents {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.log.error(&error, reason);
-        if verdict(&error) == Some(Code::Consuming) {
-            self.fail(Code::Delivery, format!("the broker refuses the producer: {reason}"));
+        let code = verdict(&error).filter(|code| matches!(code, Code::Consuming | Code::Denied));
+        if let Some(code) = code
+            && let Ok(mut refusal) = self.refusal.lock()
+        {
+            let code = if code == Code::Consuming { Code::Delivery } else { code };
+            refusal.get_or_insert_with(|| {
+                Error::new(code, format!("the broker refuses the producer: {reason}"))
+            });
+            self.refused.store(true, Ordering::Relaxed);
         }
     }
 
@@ -160,10 +198,6 @@ impl ClientContext for ProducerEvents {
 impl ProducerContext for ProducerEvents {
     type DeliveryOpaque = ();
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Err((error, message)) = result else { return };
-        let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-        let (topic, partition) = (message.topic(), message.partition());
-        self.fail(Code::Delivery, format!("topic `{topic}`, partition {partition}: {reason}"));
-    }
+    /// Never called: see [`Reports`](super::native::Reports).
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }

@@ -2,7 +2,8 @@
 //! room is here and below.
 
 mod inbox;
-mod outbox;
+mod reports;
+mod topics;
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use rdkafka::bindings::rd_kafka_mock_group_initial_rebalance_delay_ms;
 use rdkafka::client::ClientContext;
 
 pub(super) use inbox::{Fetched, Inbox};
-pub(super) use outbox::{Refused, Topics};
+pub(super) use reports::{Failure, Report, Reports};
+pub(super) use topics::{Refused, Topics};
 
 /// Rounded up, so that a short wait is no busy loop.
 fn millis(wait: Duration) -> i32 {

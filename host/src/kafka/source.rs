@@ -4,6 +4,7 @@
 //! an inbox beside it, so that a rebalance need not wait behind thousands of records, and a stuck
 //! sink does not keep the consumer from being polled.
 
+mod commits;
 mod membership;
 mod options;
 mod rows;
@@ -14,21 +15,23 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::cluster::refused;
-use super::events::{ConsumerEvents, verdict};
+use super::events::{Committed, ConsumerEvents, verdict};
 use super::native::Inbox;
+use crate::config::Start;
 use crate::engine::ports::{Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records};
+use commits::Commits;
 use membership::{Membership, Turn};
 use rows::Batch;
 
-pub use options::{SourceOptions, Start};
+pub use options::SourceOptions;
 
 /// While no record comes, events are looked for this often.
 const LOOK: Duration = Duration::from_millis(20);
@@ -45,9 +48,12 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 pub struct KafkaSource {
     // Batch and inbox before the consumer: dropped first.
     batch: Batch,
-    /// Also moved on by [`Source::keep_alive`], while records are looked at.
+    /// Also moved on by [`Source::keep_alive`], while records are looked at; so are the commits.
     membership: RefCell<Membership>,
+    commits: RefCell<Commits>,
     open: Option<Open>,
+    config: ClientConfig,
+    client_id: String,
     topics: Vec<String>,
     start: Start,
 }
@@ -63,19 +69,26 @@ struct Open {
     consumer: BaseConsumer<ConsumerEvents>,
 }
 
+impl Open {
+    /// Joins the group.
+    fn new(config: &ClientConfig, client_id: &str, topics: &[String]) -> Result<Self> {
+        let consumer: BaseConsumer<_> =
+            config.create_with_context(ConsumerEvents::new(client_id)).map_err(|error| refused(&error))?;
+        let inbox = Inbox::new(consumer.client())?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&names).map_err(|error| consuming(&error))?;
+        Ok(Self { inbox, consumer })
+    }
+}
+
 impl KafkaSource {
     /// Joins the group. The broker's answer comes with the first polls.
     pub fn connect(options: SourceOptions) -> Result<Self> {
         let config = options.config()?;
         let SourceOptions { client_id, topics, start, .. } = options;
-        let events = ConsumerEvents::new(&client_id);
-        let consumer: BaseConsumer<_> =
-            config.create_with_context(events).map_err(|error| refused(&error))?;
-        let inbox = Inbox::new(consumer.client())?;
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&names).map_err(|error| consuming(&error))?;
-        let (batch, membership) = (Batch::default(), RefCell::default());
-        Ok(Self { batch, membership, open: Some(Open { inbox, consumer }), topics, start })
+        let open = Some(Open::new(&config, &client_id, &topics)?);
+        let (batch, membership, commits) = (Batch::default(), RefCell::default(), RefCell::default());
+        Ok(Self { batch, membership, commits, open, config, client_id, topics, start })
     }
 
     fn open(&self) -> Result<&Open> {
@@ -103,7 +116,53 @@ impl KafkaSource {
             }
         }
         consumer.context().rebalances(&mut *self.membership.borrow_mut());
-        Ok(())
+        self.serve_commits(consumer)
+    }
+
+    /// What became of commits; those that failed are tried again.
+    fn serve_commits(&self, consumer: &BaseConsumer<ConsumerEvents>) -> Result<()> {
+        let mut commits = self.commits.borrow_mut();
+        for committed in consumer.context().commits() {
+            match committed {
+                Committed::Done(list) => {
+                    let ids = list.into_iter().filter_map(|(topic, partition, offset)| {
+                        let source = self.topics.iter().position(|known| *known == topic)?;
+                        Some((PartitionId { source: source as u16, partition }, offset))
+                    });
+                    commits.confirm(ids);
+                }
+                // The rebalance that is under way decides.
+                Committed::Failed(error) if fenced(&error) => {}
+                Committed::Failed(error) => commits.failed(error.to_string(), Instant::now()),
+            }
+        }
+        if !commits.again(Instant::now())? || self.is_superseded(consumer) {
+            return Ok(());
+        }
+        let list = self.list(commits.waiting().map(|(id, offset)| (id, Offset::Offset(offset))))?;
+        consumer.commit(&list, CommitMode::Async).map_err(|error| uncommitted(&error))
+    }
+
+    fn is_superseded(&self, consumer: &BaseConsumer<ConsumerEvents>) -> bool {
+        self.membership.borrow().superseded() || consumer.assignment_lost()
+    }
+
+    /// Where a group begins that is to see what comes from now on: at the end, and from then on wherever
+    /// it is, whoever goes on.
+    fn begin_at_end(&self, partitions: &[PartitionId], offsets: &mut [Option<i64>]) -> Result<()> {
+        let consumer = &self.open()?.consumer;
+        let mut begin = Vec::new();
+        for (id, offset) in partitions.iter().zip(offsets).filter(|(_, offset)| offset.is_none()) {
+            let topic = &self.topics[usize::from(id.source)];
+            let ends = consumer.fetch_watermarks(topic, id.partition, COMMITTED_WITHIN);
+            let (_, end) = ends.map_err(|error| consuming(&error))?;
+            *offset = Some(end);
+            begin.push((*id, Offset::Offset(end)));
+        }
+        if begin.is_empty() {
+            return Ok(());
+        }
+        consumer.commit(&self.list(begin)?, CommitMode::Sync).map_err(|error| uncommitted(&error))
     }
 
     /// What the engine has to answer next.
@@ -183,22 +242,21 @@ impl Source for KafkaSource {
                 format!("the group's committed offsets did not come within {COMMITTED_WITHIN:?}: {error}");
             Error::new(Code::Consuming, text)
         })?;
-        partitions
+        let mut offsets = partitions
             .iter()
             .map(|&id| committed_offset(&answer, &self.topics[usize::from(id.source)], id))
-            .collect()
+            .collect::<Result<Vec<_>>>()?;
+        if self.start == Start::Latest {
+            self.begin_at_end(partitions, &mut offsets)?;
+        }
+        Ok(offsets)
     }
 
-    fn start(&mut self, partitions: &[PartitionId]) -> Result<()> {
-        let begin = match self.start {
-            Start::Earliest => Offset::Beginning,
-            Start::Latest => Offset::End,
-        };
-        let committed = self.committed(partitions)?;
-        let from = committed.into_iter().map(|offset| offset.map_or(begin, Offset::Offset));
-        let list = self.list(partitions.iter().copied().zip(from))?;
+    fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
+        let from = |offset: Option<i64>| offset.map_or(Offset::Beginning, Offset::Offset);
+        let list = self.list(partitions.iter().map(|&(id, offset)| (id, from(offset))))?;
         let Open { inbox, consumer } = self.open()?;
-        for id in partitions {
+        for (id, _) in partitions {
             inbox.adopt(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
         }
         consumer.assign(&list).map_err(|error| consuming(&error))
@@ -207,30 +265,42 @@ impl Source for KafkaSource {
     fn release(&mut self, _: &[PartitionId]) -> Result<()> {
         // Eager: all partitions at once. What was fetched and not given is their next owner's.
         self.batch.clear();
-        if self.membership.get_mut().release() { self.unassign() } else { Ok(()) }
+        self.commits.get_mut().forget();
+        if self.membership.get_mut().release() {
+            return self.unassign();
+        }
+        // Rare: partitions came twice without being taken back. A new member begins in order.
+        tracing::warn!(target: "kafka", client = self.client_id, "the group went on without this thread; it joins anew");
+        self.leave()?;
+        *self.membership.get_mut() = Membership::default();
+        self.open = Some(Open::new(&self.config, &self.client_id, &self.topics)?);
+        Ok(())
     }
 
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()> {
+        self.commits.get_mut().add(offsets);
         self.serve()?;
-        if offsets.is_empty() {
+        let waiting: Vec<_> = self.commits.borrow().waiting().collect();
+        if waiting.is_empty() {
             return Ok(());
         }
         let consumer = &self.open()?.consumer;
-        if self.membership.borrow().superseded() || consumer.assignment_lost() {
+        if self.is_superseded(consumer) {
             tracing::warn!(target: "kafka", "nothing is committed: the partitions were lost to other members");
             return Ok(());
         }
-        let list = self.list(offsets.iter().map(|&(id, offset)| (id, Offset::Offset(offset))))?;
+        let list = self.list(waiting.iter().map(|&(id, offset)| (id, Offset::Offset(offset))))?;
         // With a coordinator that is silent, a wait ends by librdkafka's `socket.timeout.ms`.
         let mode = if wait { CommitMode::Sync } else { CommitMode::Async };
-        match self.open()?.consumer.commit(&list, mode) {
-            Ok(()) => Ok(()),
+        match consumer.commit(&list, mode) {
+            Ok(()) if wait => self.commits.get_mut().confirm(waiting),
+            Ok(()) => {}
             Err(error) if fenced(&error) => {
                 tracing::warn!(target: "kafka", "nothing was committed: {error}");
-                Ok(())
             }
-            Err(error) => Err(Error::new(Code::Commit, format!("offsets were not committed: {error}"))),
+            Err(error) => return Err(uncommitted(&error)),
         }
+        Ok(())
     }
 
     fn keep_alive(&self) -> Result<()> {
@@ -242,6 +312,10 @@ impl Source for KafkaSource {
         let Some(Open { inbox, consumer }) = self.open.take() else { return Ok(()) };
         drop(inbox);
         consumer.context().close();
+        // A revocation that nobody answered would make closing wait for ever.
+        if let Err(error) = consumer.unassign() {
+            tracing::warn!(target: "kafka", "giving partitions up: {error}");
+        }
         let (done, finished) = mpsc::channel();
         let closing = thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || {
             drop(consumer);
@@ -284,6 +358,10 @@ fn fenced(error: &KafkaError) -> bool {
         error.rdkafka_error_code(),
         Some(E::IllegalGeneration | E::UnknownMemberId | E::RebalanceInProgress | E::AssignmentLost)
     )
+}
+
+fn uncommitted(error: &KafkaError) -> Error {
+    Error::new(Code::Commit, format!("offsets were not committed: {error}"))
 }
 
 fn gone() -> Error {

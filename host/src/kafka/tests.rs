@@ -7,7 +7,8 @@ mod trip;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::engine::ports::{Limit, Polled, Sent, Sink, Source};
+use crate::config::Start;
+use crate::engine::ports::{Limit, Polled, Sent, Sink, Source, UnderWay};
 use crate::record::{Message, PartitionId};
 
 /// A record, owned.
@@ -59,7 +60,7 @@ fn deliver(sink: &mut KafkaSink, messages: &[Message<'_>]) {
 
 fn drain(sink: &mut KafkaSink) {
     let began = Instant::now();
-    while sink.work(Duration::from_millis(1)).unwrap() > 0 {
+    while sink.work(Duration::from_millis(1)).unwrap().all > 0 {
         assert!(began.elapsed() < GUARD, "not delivered in time");
     }
 }
@@ -101,13 +102,20 @@ fn poll(source: &mut KafkaSource, limit: Limit) -> Got {
     }
 }
 
+/// Starts where the group stands.
+fn begin(source: &mut KafkaSource, partitions: &[PartitionId]) {
+    let committed = source.committed(partitions).unwrap();
+    let from: Vec<_> = partitions.iter().copied().zip(committed).collect();
+    source.start(&from).unwrap();
+}
+
 /// Joins and starts whatever is assigned first.
 fn join(source: &mut KafkaSource) -> Vec<PartitionId> {
     let began = Instant::now();
     loop {
         assert!(began.elapsed() < GUARD, "no assignment in time");
         if let Got::Assigned(partitions) = poll(source, MANY) {
-            source.start(&partitions).unwrap();
+            begin(source, &partitions);
             return partitions;
         }
     }

@@ -19,7 +19,7 @@ use crate::model::{Runtime, ScoreSpec, Wanted, file, probe, words};
 /// A checked model. It keeps the file's bytes, so that every session runs what was checked.
 pub struct Prepared {
     runtime: Runtime,
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     digest: String,
     shape: Arc<Shape>,
     matrix: Vec<MatrixColumn>,
@@ -81,7 +81,7 @@ impl fmt::Debug for Prepared {
 
 /// All checks, in the order in which they help most.
 pub(super) fn prepare(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Result<Prepared> {
-    let bytes: Arc<[u8]> = file::read(path)?.into();
+    let bytes = Arc::new(file::read(path)?);
     let session = load_in_time(runtime, &bytes)?;
     let property = session.metadata().map_err(|error| unreadable(&words::said(&error)))?.custom(PROPERTY);
     let names = names::of_matrix(property.as_deref(), wanted.feature_names)?;
@@ -113,7 +113,7 @@ pub(super) fn prepare(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Re
     })
 }
 
-fn load_in_time(runtime: &Runtime, bytes: &Arc<[u8]>) -> Result<Session> {
+fn load_in_time(runtime: &Runtime, bytes: &Arc<Vec<u8>>) -> Result<Session> {
     let (environment, bytes) = (runtime.environment.clone(), Arc::clone(bytes));
     let loaded = watch::in_time(LOAD_LIMIT, move || load(&environment, &bytes));
     loaded.map_err(|lost| unreadable(&lost))?.map_err(|error| unreadable(&words::said(&error)))

@@ -1,4 +1,4 @@
-//! Tries a model on rows of zeros before it is trusted: declarations say little, and one changed index
+//! Tries a model on a row of zeros before it is trusted: declarations say little, and one changed index
 //! makes a tree spin for ever.
 
 use crate::columns::{Batch, Builder, Column, Kind, Schema};
@@ -18,10 +18,10 @@ const TOLERANCE: f64 = 1e-3;
 
 /// Columns of each asked output.
 pub(super) fn widths(asker: Asker, shape: &Shape, schema: &Schema) -> Result<Vec<usize>> {
-    let batches = ROWS.map(|rows| (vec![0.0; rows * shape.features], zeros(schema, &shape.inputs, rows)));
+    let batches = ROWS.map(|rows| (matrix(rows, shape.features), columns(schema, &shape.inputs, rows)));
     let asked = shape.asked.clone();
     let answer = watch::in_time(LOAD_LIMIT, move || try_all(asker, &asked, &batches));
-    answer.unwrap_or_else(|lost| Err(failed(&format!("tried on rows of zeros, {lost}"))))
+    answer.unwrap_or_else(|lost| Err(failed(&format!("tried on a row of zeros, {lost}"))))
 }
 
 fn try_all(mut asker: Asker, asked: &[Asked], batches: &[(Vec<f32>, Batch); 2]) -> Result<Vec<usize>> {
@@ -31,7 +31,7 @@ fn try_all(mut asker: Asker, asked: &[Asked], batches: &[(Vec<f32>, Batch); 2]) 
         let answers = ask(&mut asker, &question).map_err(|error| match alone {
             None => failed(&format!("it fails on a row of zeros: {error}")),
             Some(_) => failed(&format!(
-                "it fails on {rows} rows of zeros, though not on one: {error}. Is its batch size fixed inside?"
+                "it fails on {rows} rows, though not on one: {error}. Is its batch size fixed inside?"
             )),
         })?;
         let answers: Result<Vec<Answer>> =
@@ -98,21 +98,31 @@ fn failed(message: &str) -> Error {
     Error::new(Code::ModelRun, message)
 }
 
-/// Rows of zeros, falses and empty texts, vectors as long as their input takes them.
-fn zeros(schema: &Schema, inputs: &[Input], rows: usize) -> Batch {
+/// Zeros, then rows of other numbers, so that what mixes rows shows in the first one.
+fn matrix(rows: usize, features: usize) -> Vec<f32> {
+    (0..rows).flat_map(|row| (0..features).map(move |feature| other(row, feature))).collect()
+}
+
+fn other(row: usize, feature: usize) -> f32 {
+    row as f32 * (1.0 + (feature % 7) as f32 / 4.0)
+}
+
+/// The same for columns; ids, truths and texts are zero, false and empty in all rows. Vectors are as long
+/// as their input takes them.
+fn columns(schema: &Schema, inputs: &[Input], rows: usize) -> Batch {
     let mut builder = Builder::new(schema.clone());
     for (index, Column { kind, .. }) in schema.iter().enumerate() {
         let width =
             inputs.iter().find(|input| input.from == From::Column(index)).map_or(0, |input| input.width);
         let column = builder.column(index);
-        for _ in 0..rows {
+        for row in 0..rows {
             match kind {
                 Kind::Boolean => column.push_boolean(false),
                 Kind::Int | Kind::Time => column.push_int(0),
-                Kind::Float => column.push_float(0.0),
-                Kind::Single => column.push_single(0.0),
+                Kind::Float => column.push_float(other(row, index).into()),
+                Kind::Single => column.push_single(other(row, index)),
                 Kind::Text | Kind::Bytes => column.push_bytes(&[]),
-                Kind::Floats => column.push_floats(std::iter::repeat_n(0.0, width)),
+                Kind::Floats => column.push_floats((0..width).map(|at| other(row, at))),
             }
         }
     }

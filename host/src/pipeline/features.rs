@@ -46,6 +46,14 @@ impl FeaturesNode {
         if input.updates_only {
             return Err(Error::new(Code::Mismatch, "features: the first input can't be updates-only"));
         }
+        if !input.source.is_empty() {
+            let message = format!(
+                "features: an input from the source {:?}; more than the rows of the pipeline is not \
+                 supported by this version, and they have no name",
+                input.source
+            );
+            return Err(Error::new(Code::NotYet, message));
+        }
         let columns = input.columns.iter();
         let columns = columns.map(|column| find("the features plugin", column, clean, "the cleaned record"));
         let plan = Plan::new(description).map_err(|error| error.at("features"))?;
@@ -78,12 +86,14 @@ fn key(section: &Features, source: &Source, clean: &[Column]) -> Result<Vec<usiz
     if found.is_empty() {
         return Err(Error::new(Code::ConfigValue, "features.key: names no column"));
     }
-    if source.partitioned_by != names {
+    // A key may be finer than the partitions, but not coarser.
+    let partitioned = &source.partitioned_by;
+    if partitioned.is_empty() || !partitioned.iter().all(|column| names.contains(column)) {
         let message = format!(
-            "features are kept by {names:?}, but source {} is said to be partitioned by {:?}. \
+            "features are kept by {names:?}, but source {} is said to be partitioned by {partitioned:?}. \
              If its producer sends all records of one key to one partition, say so: partitioned_by = {names:?}. \
              If not, windows would be wrong, and repartitioning is not supported by this version",
-            source.topic, source.partitioned_by
+            source.topic
         );
         return Err(Error::new(Code::Mismatch, message));
     }

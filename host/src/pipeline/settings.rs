@@ -10,6 +10,11 @@ use crate::error::{Code, Error, Result};
 pub fn settings(table: &Table) -> Result<Settings> {
     let mut values = Vec::new();
     flatten("", table, &mut values);
+    if let Some((name, _)) = values.iter().enumerate().find_map(|(index, (name, value))| {
+        values[..index].iter().any(|(other, _)| other == name).then_some((name, value))
+    }) {
+        return Err(Error::new(Code::ConfigValue, format!("settings.{name}: is there twice")));
+    }
     let columns = values.iter().map(|(name, value)| Ok(Column::new(name.clone(), kind(name, value)?)));
     let mut builder = Builder::new(columns.collect::<Result<_>>()?);
     for (index, (_, value)) in values.iter().enumerate() {
@@ -46,7 +51,7 @@ fn kind(name: &str, value: &Value) -> Result<Kind> {
         Value::Array(items) if items.iter().all(|item| number(item).is_some()) => Ok(Kind::Floats),
         value => {
             let message = format!(
-                "settings.{name}: {} can't be given to a plugin; a list may hold numbers only",
+                "settings.{name}: {} can't be given to a plugin; a list may hold numbers only, and no integer that f32 has not",
                 value.type_str()
             );
             Err(Error::new(Code::ConfigValue, message))
@@ -54,6 +59,8 @@ fn kind(name: &str, value: &Value) -> Result<Kind> {
     }
 }
 
+/// An integer must be one that an `f32` can hold.
 fn number(value: &Value) -> Option<f32> {
-    value.as_float().or_else(|| value.as_integer().map(|value| value as f64)).map(|value| value as f32)
+    let whole = |value: i64| (value as f32 as i64 == value).then_some(value as f32);
+    value.as_float().map(|value| value as f32).or_else(|| value.as_integer().and_then(whole))
 }

@@ -88,14 +88,16 @@ impl Plugin {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let unreadable = |error| Error::new(Code::PluginUnreadable, format!("can't be read: {error}"));
-    let mut file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    // Asked by name first: opening a pipe would wait for its writer.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Error::new(Code::PluginUnreadable, "is no file"));
     }
+    let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.by_ref().take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_LIMIT {
-        return Err(invalid(format!("is larger than {} MiB", FILE_LIMIT >> 20)));
+        let message = format!("is larger than {} MiB", FILE_LIMIT >> 20);
+        return Err(Error::new(Code::PluginUnreadable, message));
     }
     Ok(bytes)
 }

@@ -84,6 +84,12 @@ impl ExactSum {
         (high, low)
     }
 
+    /// Bytes held beside this struct.
+    pub fn size(&self) -> usize {
+        let parts = if self.parts.spilled() { self.parts.capacity() * size_of::<f64>() } else { 0 };
+        parts + self.infinities.as_deref().map_or(0, size_of_val)
+    }
+
     /// Whether an infinity is in.
     pub fn is_infinite(&self) -> bool {
         self.infinities.as_deref().is_some_and(|counts| *counts != [0, 0])

@@ -29,11 +29,27 @@ impl Extremes {
         }
     }
 
+    /// Of values that are never let go: only the best one counts.
+    pub fn add_forever(&mut self, time: i64, value: i64) {
+        if self.least().is_none_or(|least| value < least) {
+            self.candidates.clear();
+            self.candidates.push_back((time, value));
+        }
+    }
+
     /// Lets go of all up to `time`, that included.
     pub fn expire(&mut self, time: i64) {
         while self.candidates.front().is_some_and(|candidate| candidate.0 <= time) {
             self.candidates.pop_front();
         }
+        if self.candidates.capacity() > 64 && self.candidates.len() < self.candidates.capacity() / 4 {
+            self.candidates.shrink_to(self.candidates.len() * 2);
+        }
+    }
+
+    /// Bytes held beside this struct.
+    pub fn size(&self) -> usize {
+        self.candidates.capacity() * size_of::<(i64, i64)>()
     }
 
     pub fn least(&self) -> Option<i64> {
@@ -70,6 +86,16 @@ mod tests {
                 all.push((time, value));
                 let scan = all.iter().filter(|entry| entry.0 > newest - size).map(|entry| entry.1).min();
                 prop_assert_eq!(extremes.least(), scan);
+            }
+        }
+
+        #[test]
+        fn forever_keeps_one(values in prop::collection::vec(-5i64..5, 1..60)) {
+            let mut extremes = Extremes::default();
+            for (time, value) in values.iter().enumerate() {
+                extremes.add_forever(time as i64, *value);
+                prop_assert_eq!(extremes.least(), values[..=time].iter().copied().min());
+                prop_assert_eq!(extremes.candidates.len(), 1);
             }
         }
 

@@ -1,8 +1,12 @@
 //! One key's entries and running values, and what a new row sees of them.
 //!
 //! Cost of a row in order of time: one step a lane, and one for each entry that leaves a window; the
-//! size of a window does not matter. A straggler (older than the newest row of its key) is scored in
-//! its place by a scan of its windows; it changes only rows after it.
+//! size of a window does not matter, but for custom folds that can't retract: they begin anew from the
+//! window's entries whenever one leaves. A straggler (older than the newest row of its key) is scored
+//! in its place by a scan of its windows; it changes only rows after it.
+//!
+//! Entries are kept as long as the windows of the newest row hold them. So a straggler sees of its own
+//! windows what is still there; `forever` has seen all that came before it.
 
 use super::cells::Cells;
 use super::entries::Entries;
@@ -89,6 +93,7 @@ impl History {
             + self.entries.size()
             + size_of_val(&*self.firsts)
             + size_of_val(&*self.lanes)
+            + self.lanes.iter().map(LaneState::size).sum::<usize>()
             + self.registers.len()
     }
 

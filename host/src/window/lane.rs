@@ -21,6 +21,18 @@ pub struct Latest {
     pub word: u64,
 }
 
+impl LaneState {
+    /// Bytes held beside this struct.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::IntSum(_) => size_of::<i128>(),
+            Self::Float(sum) => sum.size(),
+            Self::Extremes(extremes) => extremes.size(),
+            Self::Count(_) | Self::Latest(_) => 0,
+        }
+    }
+}
+
 impl Lane {
     pub fn fresh(&self) -> LaneState {
         match self.kind {
@@ -43,6 +55,9 @@ impl Lane {
                 sum.add_square(self.float(layout, word))
             }
             LaneState::Float(sum) => sum.add(self.float(layout, word)),
+            LaneState::Extremes(extremes) if self.span.is_none() => {
+                extremes.add_forever(time, self.order(layout, word));
+            }
             LaneState::Extremes(extremes) => extremes.add(time, self.order(layout, word)),
             LaneState::Latest(latest) => {
                 if latest.is_none_or(|latest| latest.time <= time) {

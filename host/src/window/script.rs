@@ -1,5 +1,7 @@
 //! What the custom folds of a batch are to do, row by row: later written out as tapes.
 
+use hashbrown::HashMap;
+
 use super::plan::{Custom, ID, Plan, left_out};
 use crate::columns::{Builder, Column, Kind, Schema};
 
@@ -86,6 +88,8 @@ pub struct Script {
     pub entries: Builder,
     /// For each of them the slot of its key, and its number in that key.
     pub ids: Vec<(u32, u64)>,
+    /// Where each of them is: a window that begins anew names all of its entries again.
+    known: HashMap<(u32, u64), u32>,
     /// For each row what `ids` says of its own entry.
     pub own: Vec<Option<(u32, u64)>>,
     /// The slot of the key at hand.
@@ -103,6 +107,7 @@ impl Script {
             row_ends: Vec::new(),
             entries,
             ids: Vec::new(),
+            known: HashMap::new(),
             own: Vec::new(),
             key: 0,
             expired: None,
@@ -148,6 +153,9 @@ impl Script {
         if id & left_out(self.index) != 0 || filtered {
             return None;
         }
+        if let Some(index) = self.known.get(&(self.key, id & ID)) {
+            return Some(*index);
+        }
         for (index, column) in layout.kept.iter().enumerate() {
             let into = self.entries.column(index);
             let Some(word) = layout.value(entry, index) else {
@@ -164,7 +172,9 @@ impl Script {
         self.entries.column(layout.kept.len()).push_int(entry[0].cast_signed());
         self.entries.finish_row();
         self.ids.push((self.key, id & ID));
-        Some(self.ids.len() as u32 - 1)
+        let index = self.ids.len() as u32 - 1;
+        self.known.insert((self.key, id & ID), index);
+        Some(index)
     }
 }
 

@@ -33,11 +33,11 @@ pub(crate) fn vector(input: &DeriveInput) -> Result<TokenStream> {
             #[allow(unused_variables)]
             fn write(
                 &self,
-                matrix: &mut ::std::vec::Vec<f32>,
-                ids: &mut [::tailwater_sdk::batch::ColumnWriter],
+                __matrix: &mut ::std::vec::Vec<f32>,
+                __ids: &mut [::tailwater_sdk::batch::ColumnWriter],
             ) {
-                matrix.extend_from_slice(&[#(::tailwater_sdk::Number::number(&self.#fields)),*]);
-                #(<#id_types as ::tailwater_sdk::Field>::write(&self.#id_fields, &mut ids[#at]);)*
+                __matrix.extend_from_slice(&[#(::tailwater_sdk::Number::number(&self.#fields)),*]);
+                #(<#id_types as ::tailwater_sdk::Field>::write(&self.#id_fields, &mut __ids[#at]);)*
             }
         }
     })

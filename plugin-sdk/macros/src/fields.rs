@@ -76,29 +76,29 @@ fn fields(item: &Struct<'_>, columns: &[impl ToTokens]) -> TokenStream {
             type Writers = [::tailwater_sdk::batch::ColumnWriter; #count];
 
             fn open<'__b>(
-                batch: &::tailwater_sdk::batch::Batch<'__b>,
-                at: &[usize],
+                __batch: &::tailwater_sdk::batch::Batch<'__b>,
+                __at: &[usize],
             ) -> ::core::result::Result<Self::Readers<'__b>, ::tailwater_sdk::batch::Flaw> {
-                ::core::result::Result::Ok([#(batch.column(at[#at], &Self::COLUMNS[#at])?),*])
+                ::core::result::Result::Ok([#(__batch.column(__at[#at], &<Self as ::tailwater_sdk::Fields>::COLUMNS[#at])?),*])
             }
 
             #[inline(always)]
             #[allow(unused_variables)]
-            unsafe fn read<'__b>(readers: &Self::Readers<'__b>, row: usize) -> Self::Of<'__b> {
+            unsafe fn read<'__b>(__readers: &Self::Readers<'__b>, __row: usize) -> Self::Of<'__b> {
                 // SAFETY: each column was opened as that of its field.
                 unsafe {
-                    #name { #(#names: <#statics as ::tailwater_sdk::Field>::read(&readers[#at], row)),* }
+                    #name { #(#names: <#statics as ::tailwater_sdk::Field>::read(&__readers[#at], __row)),* }
                 }
             }
 
             fn writers() -> Self::Writers {
-                [#(::tailwater_sdk::batch::ColumnWriter::new(&Self::COLUMNS[#at])),*]
+                [#(::tailwater_sdk::batch::ColumnWriter::new(&<Self as ::tailwater_sdk::Fields>::COLUMNS[#at])),*]
             }
 
             #[inline(always)]
             #[allow(unused_variables)]
-            fn write(&self, writers: &mut Self::Writers) {
-                #(<#types as ::tailwater_sdk::Field>::write(&self.#names, &mut writers[#at]);)*
+            fn write(&self, __writers: &mut Self::Writers) {
+                #(<#types as ::tailwater_sdk::Field>::write(&self.#names, &mut __writers[#at]);)*
             }
         }
     }

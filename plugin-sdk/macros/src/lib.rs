@@ -76,7 +76,7 @@ pub fn register(input: TokenStream) -> TokenStream {
 
 /// Makes a preprocessor of a function from a row to rows.
 ///
-/// ```ignore
+/// ```text
 /// #[preprocessor]
 /// fn clean<'a>(raw: &Raw<'a>, limits: &Limits) -> Result<Option<Tx<'a>>, Rejection> { ... }
 /// ```
@@ -91,7 +91,7 @@ pub fn preprocessor(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a features plugin of a function from a row and the values of its windows to a vector.
 ///
-/// ```ignore
+/// ```text
 /// #[features]
 /// fn features(t: &Tx, w: &W, settings: &Limits) -> F { ... }
 /// ```
@@ -107,7 +107,7 @@ pub fn features(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes rules of a function from a view to a decision.
 ///
-/// ```ignore
+/// ```text
 /// #[rules]
 /// fn decide<'a>(seen: &Seen<'a>, settings: &Limits) -> (Route, Out<'a>) { ... }
 /// ```

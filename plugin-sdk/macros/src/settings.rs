@@ -14,10 +14,10 @@ pub(crate) fn settings(input: &DeriveInput) -> Result<TokenStream> {
         impl #generics ::tailwater_sdk::Settings for #name #generics {
             #[allow(unused_variables)]
             fn take(
-                table: &mut ::tailwater_sdk::Table,
+                __table: &mut ::tailwater_sdk::Table,
             ) -> ::core::result::Result<Self, ::std::string::String> {
-                #(let #names = #values;)*
-                ::core::result::Result::Ok(Self { #(#names),* })
+                // No names are bound, so that defaults see what the author sees.
+                ::core::result::Result::Ok(Self { #(#names: #values),* })
             }
         }
     })
@@ -26,7 +26,7 @@ pub(crate) fn settings(input: &DeriveInput) -> Result<TokenStream> {
 fn value(field: &Field) -> Result<TokenStream> {
     let (name, field_type) = (name_of(field, "name")?, &field.ty);
     let Some(default) = find(&field.attrs, "default") else {
-        return Ok(quote!(table.need::<#field_type>(#name)?));
+        return Ok(quote!(__table.need::<#field_type>(#name)?));
     };
     let default: Expr = default.parse_args()?;
     // A text literal is meant for a `String`.
@@ -34,8 +34,8 @@ fn value(field: &Field) -> Result<TokenStream> {
         Expr::Lit(literal) if matches!(literal.lit, Lit::Str(_)) => quote!(#default.into()),
         _ => quote!(#default),
     };
-    Ok(quote!(match table.take::<#field_type>(#name)? {
-        ::core::option::Option::Some(value) => value,
+    Ok(quote!(match __table.take::<#field_type>(#name)? {
+        ::core::option::Option::Some(__value) => __value,
         ::core::option::Option::None => #default,
     }))
 }

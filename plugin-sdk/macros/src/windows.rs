@@ -55,21 +55,21 @@ fn reading_and_writing(item: &Struct<'_>) -> TokenStream {
 
         #[allow(unused_variables)]
         fn open<'__b, __R: ::tailwater_sdk::Fields>(
-            batch: &::tailwater_sdk::batch::Batch<'__b>,
-            first: usize,
+            __batch: &::tailwater_sdk::batch::Batch<'__b>,
+            __first: usize,
         ) -> ::core::result::Result<Self::Readers<'__b>, ::tailwater_sdk::batch::Flaw> {
-            ::core::result::Result::Ok([#(::tailwater_sdk::open_cell(batch, first + #at, #kinds)?),*])
+            ::core::result::Result::Ok([#(::tailwater_sdk::open_cell(__batch, __first + #at, #kinds)?),*])
         }
 
         #[inline(always)]
         #[allow(unused_variables)]
         unsafe fn read<'__b, __R: ::tailwater_sdk::Fields>(
-            readers: &Self::Readers<'__b>,
-            row: usize,
+            __readers: &Self::Readers<'__b>,
+            __row: usize,
         ) -> Self::Of<'__b> {
             // SAFETY: each column was opened as one of this kind.
             unsafe {
-                #name { #(#names: <#statics as ::tailwater_sdk::Cell>::read(&readers[#at], row, #kinds)),* }
+                #name { #(#names: <#statics as ::tailwater_sdk::Cell>::read(&__readers[#at], __row, #kinds)),* }
             }
         }
 
@@ -80,9 +80,9 @@ fn reading_and_writing(item: &Struct<'_>) -> TokenStream {
         #[allow(unused_variables)]
         fn write<__R: ::tailwater_sdk::Fields>(
             &self,
-            writers: &mut [::tailwater_sdk::batch::ColumnWriter],
+            __writers: &mut [::tailwater_sdk::batch::ColumnWriter],
         ) {
-            #(<#types as ::tailwater_sdk::Cell>::write(&self.#names, &mut writers[#at], #kinds);)*
+            #(<#types as ::tailwater_sdk::Cell>::write(&self.#names, &mut __writers[#at], #kinds);)*
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::structs::with_static;
 pub(crate) fn preprocessor(arguments: &TokenStream, function: &ItemFn) -> Result<TokenStream> {
     let signature = Signature::of(arguments, function, 2)?;
     let (raw, settings, outcome) = (&signature.parameters[0], signature.settings(1), &signature.returned);
-    let call = signature.call(&["row"], 1);
+    let call = signature.call(&["__row"], 1);
     Ok(quote! {
         #function
 
@@ -23,11 +23,11 @@ pub(crate) fn preprocessor(arguments: &TokenStream, function: &ItemFn) -> Result
             #[inline(always)]
             #[allow(unused_variables)]
             fn clean<'__b>(
-                row: &<Self::Raw as ::tailwater_sdk::Fields>::Of<'__b>,
-                settings: &Self::Settings,
-                out: &mut ::tailwater_sdk::Cleaned<'_, <Self::Row as ::tailwater_sdk::Fields>::Writers>,
+                __row: &<Self::Raw as ::tailwater_sdk::Fields>::Of<'__b>,
+                __settings: &Self::Settings,
+                __out: &mut ::tailwater_sdk::Cleaned<'_, <Self::Row as ::tailwater_sdk::Fields>::Writers>,
             ) {
-                ::tailwater_sdk::Outcome::put(#call, out)
+                ::tailwater_sdk::Outcome::put(#call, __out)
             }
         }
 
@@ -39,7 +39,7 @@ pub(crate) fn features(arguments: &TokenStream, function: &ItemFn) -> Result<Tok
     let signature = Signature::of(arguments, function, 3)?;
     let (row, settings, vectored) = (&signature.parameters[0], signature.settings(2), &signature.returned);
     let windows = signature.settings(1);
-    let call = signature.call(&["row", "windows"], 2);
+    let call = signature.call(&["__row", "__windows"], 2);
     Ok(quote! {
         #function
 
@@ -54,12 +54,12 @@ pub(crate) fn features(arguments: &TokenStream, function: &ItemFn) -> Result<Tok
             #[inline(always)]
             #[allow(unused_variables)]
             fn compute<'__b>(
-                row: &<Self::Row as ::tailwater_sdk::Fields>::Of<'__b>,
-                windows: &<Self::Windows as ::tailwater_sdk::Windows>::Of<'__b>,
-                settings: &Self::Settings,
-                out: &mut ::tailwater_sdk::Computation<'_>,
+                __row: &<Self::Row as ::tailwater_sdk::Fields>::Of<'__b>,
+                __windows: &<Self::Windows as ::tailwater_sdk::Windows>::Of<'__b>,
+                __settings: &Self::Settings,
+                __out: &mut ::tailwater_sdk::Computation<'_>,
             ) {
-                ::tailwater_sdk::Vectored::put(#call, out)
+                ::tailwater_sdk::Vectored::put(#call, __out)
             }
         }
 
@@ -73,7 +73,7 @@ pub(crate) fn features(arguments: &TokenStream, function: &ItemFn) -> Result<Tok
 pub(crate) fn rules(arguments: &TokenStream, function: &ItemFn) -> Result<TokenStream> {
     let signature = Signature::of(arguments, function, 2)?;
     let (seen, settings, decision) = (&signature.parameters[0], signature.settings(1), &signature.returned);
-    let call = signature.call(&["row"], 1);
+    let call = signature.call(&["__row"], 1);
     Ok(quote! {
         #function
 
@@ -88,11 +88,11 @@ pub(crate) fn rules(arguments: &TokenStream, function: &ItemFn) -> Result<TokenS
             #[inline(always)]
             #[allow(unused_variables)]
             fn decide<'__b>(
-                row: &<Self::Seen as ::tailwater_sdk::Fields>::Of<'__b>,
-                settings: &Self::Settings,
-                out: &mut ::tailwater_sdk::Choice<'_, <Self::Row as ::tailwater_sdk::Fields>::Writers>,
+                __row: &<Self::Seen as ::tailwater_sdk::Fields>::Of<'__b>,
+                __settings: &Self::Settings,
+                __out: &mut ::tailwater_sdk::Choice<'_, <Self::Row as ::tailwater_sdk::Fields>::Writers>,
             ) {
-                ::tailwater_sdk::Decision::put(#call, out)
+                ::tailwater_sdk::Decision::put(#call, __out)
             }
         }
 
@@ -134,7 +134,7 @@ impl<'a> Signature<'a> {
         let name = &self.function.sig.ident;
         let taken = self.parameters.len();
         let arguments = arguments.iter().take(taken).map(|name| quote::format_ident!("{name}"));
-        let settings = (taken > settings).then(|| quote!(settings));
+        let settings = (taken > settings).then(|| quote!(__settings));
         quote!(#name(#(#arguments,)* #settings))
     }
 }

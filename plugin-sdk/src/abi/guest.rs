@@ -5,6 +5,7 @@ use std::panic::PanicHookInfo;
 
 use super::arena::Arena;
 use super::layout::{Area, Lower};
+use super::wire::{self, Answer, List};
 use crate::batch::{Batch, Flaw};
 use crate::column::{Column, Kind};
 use crate::log::{Level, log};
@@ -46,15 +47,13 @@ pub unsafe fn batch<'a>(
 /// A plugin, once it has been described, and where its answers lie.
 pub struct Slot<T> {
     plugin: Option<T>,
-    answer: [u32; 9],
-    rejected: Vec<[u32; 4]>,
+    answer: Answer,
+    rejected: Vec<wire::Rejection>,
 }
 
 impl<T> Slot<T> {
     /// Before `describe`.
-    pub const fn new() -> Self {
-        Self { plugin: None, answer: [0; 9], rejected: Vec::new() }
-    }
+    pub const FRESH: Self = Self { plugin: None, answer: Answer { none: () }, rejected: Vec::new() };
 
     fn at_work(&mut self) -> Work<'_, T> {
         let plugin = self.plugin.as_mut();
@@ -65,49 +64,13 @@ impl<T> Slot<T> {
 
 struct Work<'a, T> {
     plugin: &'a mut T,
-    answer: &'a mut [u32; 9],
-    rejected: &'a mut Vec<[u32; 4]>,
+    answer: &'a mut Answer,
+    rejected: &'a mut Vec<wire::Rejection>,
 }
 
 /// # Safety
 /// `columns` must be a list of columns as the canonical ABI has it.
-pub unsafe fn describe_preprocessor<T: Preprocessor>(
-    slot: &mut Slot<T>,
-    columns: *const u8,
-    length: usize,
-    row: &Batch<'_>,
-) -> *const u8 {
-    // SAFETY: the caller's promise.
-    unsafe { describe(slot, columns, length, row, T::describe) }
-}
-
-/// # Safety
-/// `columns` must be a list of columns as the canonical ABI has it.
-pub unsafe fn describe_features<T: Features>(
-    slot: &mut Slot<T>,
-    columns: *const u8,
-    length: usize,
-    row: &Batch<'_>,
-) -> *const u8 {
-    // SAFETY: the caller's promise.
-    unsafe { describe(slot, columns, length, row, T::describe) }
-}
-
-/// # Safety
-/// `columns` must be a list of columns as the canonical ABI has it.
-pub unsafe fn describe_rules<T: Rules>(
-    slot: &mut Slot<T>,
-    columns: *const u8,
-    length: usize,
-    row: &Batch<'_>,
-) -> *const u8 {
-    // SAFETY: the caller's promise.
-    unsafe { describe(slot, columns, length, row, T::describe) }
-}
-
-/// # Safety
-/// `columns` must be a list of columns as the canonical ABI has it.
-unsafe fn describe<T, D: Lower>(
+pub unsafe fn describe<T, D: Lower>(
     slot: &mut Slot<T>,
     columns: *const u8,
     length: usize,
@@ -130,37 +93,37 @@ unsafe fn describe<T, D: Lower>(
 /// # Safety
 /// It must be a list of columns as the canonical ABI has it.
 unsafe fn lift_columns(columns: *const u8, length: usize) -> Vec<Column> {
-    let lift = |n: usize| {
-        // SAFETY: a column is a text's pointer and length, a kind's number, and a boolean.
-        let (name, kind, nullable) = unsafe {
-            let column = columns.add(n * Column::SIZE);
-            let words = column.cast::<u32>();
-            let name = std::slice::from_raw_parts(words.read() as *const u8, words.add(1).read() as usize);
-            (std::str::from_utf8_unchecked(name), column.add(8).read(), column.add(9).read() != 0)
-        };
-        Column { name: name.to_owned().into(), kind: Kind::ALL[usize::from(kind)], nullable }
+    // SAFETY: the caller's promise.
+    let columns = unsafe { std::slice::from_raw_parts(columns.cast::<wire::Column>(), length) };
+    let lift = |column: &wire::Column| {
+        // SAFETY: the host gives names that are UTF-8.
+        let name = unsafe { std::str::from_utf8_unchecked(column.name.items()) };
+        let kind = Kind::ALL[usize::from(column.kind)];
+        Column { name: name.to_owned().into(), kind, nullable: column.nullable != 0 }
     };
-    (0..length).map(lift).collect()
+    columns.iter().map(lift).collect()
 }
 
 pub fn process<T: Preprocessor>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const u8 {
     let Work { plugin, answer, rejected } = slot.at_work();
     let processed = plugin.process(rows).unwrap_or_else(give_up);
-    answer[..5].copy_from_slice(&lower_batch(&processed.rows));
-    answer[5..7].copy_from_slice(&list(processed.origin));
-    answer[7..].copy_from_slice(&lower_rejected(processed.rejected, rejected));
-    finish();
-    answer.as_ptr().cast()
+    answer.processed = wire::Processed {
+        rows: wire::Batch::of(&processed.rows),
+        origin: List::of(processed.origin),
+        rejected: lower_rejected(processed.rejected, rejected),
+    };
+    give(answer)
 }
 
 pub fn compute<T: Features>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const u8 {
     let Work { plugin, answer, rejected } = slot.at_work();
     let computed = plugin.compute(rows).unwrap_or_else(give_up);
-    answer[..2].copy_from_slice(&list(computed.matrix));
-    answer[2..7].copy_from_slice(&lower_batch(&computed.ids));
-    answer[7..].copy_from_slice(&lower_rejected(computed.rejected, rejected));
-    finish();
-    answer.as_ptr().cast()
+    answer.computed = wire::Computed {
+        matrix: List::of(computed.matrix),
+        ids: wire::Batch::of(&computed.ids),
+        rejected: lower_rejected(computed.rejected, rejected),
+    };
+    give(answer)
 }
 
 /// The registers are changed where the host put them: nobody writes there before the host has read
@@ -174,43 +137,35 @@ pub fn fold<T: Features>(
 ) -> *const u8 {
     let Work { plugin, answer, .. } = slot.at_work();
     let cells = plugin.fold(custom, entries, tape, registers).unwrap_or_else(give_up);
-    answer[..2].copy_from_slice(&list(registers));
-    answer[2..7].copy_from_slice(&lower_batch(&cells));
-    finish();
-    answer.as_ptr().cast()
+    answer.folded = wire::Folded { registers: List::of(registers), cells: wire::Batch::of(&cells) };
+    give(answer)
 }
 
 pub fn decide<T: Rules>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const u8 {
     let Work { plugin, answer, rejected } = slot.at_work();
     let decided = plugin.decide(rows).unwrap_or_else(give_up);
-    answer[..5].copy_from_slice(&lower_batch(&decided.rows));
-    answer[5..7].copy_from_slice(&list(decided.route));
-    answer[7..].copy_from_slice(&lower_rejected(decided.rejected, rejected));
-    finish();
-    answer.as_ptr().cast()
+    answer.decided = wire::Decided {
+        rows: wire::Batch::of(&decided.rows),
+        route: List::of(decided.route),
+        rejected: lower_rejected(decided.rejected, rejected),
+    };
+    give(answer)
 }
 
 fn finish() {
     ARENA.with_borrow_mut(Arena::finish);
 }
 
-fn list<T>(items: &[T]) -> [u32; 2] {
-    [items.as_ptr() as u32, items.len() as u32]
+/// The last thing that an export does.
+fn give(answer: &Answer) -> *const u8 {
+    finish();
+    std::ptr::from_ref(answer).cast()
 }
 
-fn lower_batch(batch: &Batch<'_>) -> [u32; 5] {
-    let ([spans, spans_length], [data, data_length]) = (list(batch.spans()), list(batch.data()));
-    [batch.rows() as u32, spans, spans_length, data, data_length]
-}
-
-/// A row, a code of 16 bits, and a text.
-fn lower_rejected(rejected: &[Rejected], into: &mut Vec<[u32; 4]>) -> [u32; 2] {
+fn lower_rejected(rejected: &[Rejected], into: &mut Vec<wire::Rejection>) -> List {
     into.clear();
-    into.extend(rejected.iter().map(|Rejected { row, why }| {
-        let [message, length] = list(why.message.as_bytes());
-        [*row, u32::from(why.code), message, length]
-    }));
-    list(into)
+    into.extend(rejected.iter().map(wire::Rejection::of));
+    List::of(into)
 }
 
 /// A batch that does not fit is a mistake of the host's: nothing can be done with it.

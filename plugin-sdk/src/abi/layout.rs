@@ -2,7 +2,7 @@
 
 /// Bytes with pointers in them that count from their start until [`Area::relocate`].
 #[derive(Debug, Default)]
-pub(crate) struct Area {
+pub struct Area {
     bytes: Vec<u8>,
     pointers: Vec<usize>,
 }
@@ -17,7 +17,6 @@ impl Area {
     }
 
     /// Puts it somewhere for ever.
-    #[cfg(target_arch = "wasm32")]
     pub(crate) fn leak(self) -> *const u8 {
         let place = vec![0_u64; self.bytes.len().div_ceil(8)].leak();
         let base = place.as_mut_ptr().cast::<u8>();
@@ -54,9 +53,11 @@ impl Area {
 }
 
 /// A type that crosses the border.
-pub(crate) trait Lower {
+pub trait Lower {
     const SIZE: usize;
     const ALIGN: usize;
+    /// Of a record: names and places of its fields.
+    const FIELDS: &'static [(&'static str, usize)] = &[];
 
     /// Writes it at a place that has been allocated.
     fn lower(&self, area: &mut Area, at: usize);
@@ -167,14 +168,21 @@ pub(super) const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
+/// Of a record: where a field of type `T` lies that follows on one that ends at `end`.
+pub(super) const fn place<T: Lower>(end: &mut usize) -> usize {
+    let at = end.next_multiple_of(T::ALIGN);
+    *end = at + T::SIZE;
+    at
+}
+
 /// Implements [`Lower`] for a record, its fields in the order of the WIT.
 macro_rules! record {
     ($record:ty { $($field:ident: $type:ty),+ $(,)? }) => {
         impl Lower for $record {
             const SIZE: usize = {
-                let mut at = 0_usize;
-                $(at = at.next_multiple_of(<$type>::ALIGN) + <$type>::SIZE;)+
-                at.next_multiple_of(Self::ALIGN)
+                let mut end = 0;
+                $(place::<$type>(&mut end);)+
+                end.next_multiple_of(Self::ALIGN)
             };
             const ALIGN: usize = {
                 let mut align = 1;
@@ -182,14 +190,14 @@ macro_rules! record {
                 align
             };
 
+            const FIELDS: &'static [(&'static str, usize)] = &{
+                let mut end = 0;
+                [$((stringify!($field), place::<$type>(&mut end))),+]
+            };
+
             fn lower(&self, area: &mut Area, start: usize) {
-                let mut at = start;
-                $(
-                    at = at.next_multiple_of(<$type>::ALIGN);
-                    self.$field.lower(area, at);
-                    at += <$type>::SIZE;
-                )+
-                let _ = at;
+                let mut places = Self::FIELDS.iter().map(|(_, at)| start + at);
+                $(self.$field.lower(area, places.next().expect("each field has a place"));)+
             }
         }
     };

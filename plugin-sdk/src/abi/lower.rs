@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::layout::{Area, Lower, larger, payload, record, variant_size};
+use super::layout::{Area, Lower, larger, payload, place, record, variant_size};
 use crate::column::{Column, Kind};
 use crate::describe::{
     Aggregate, CustomFold, FeaturesDescription, Fold, Input, Origin, PreprocessorDescription,

@@ -51,3 +51,37 @@ fn dead_letters_arrive_as_they_came() {
     assert_eq!(letters[0].headers["tailwater-stage"], "decode");
     assert!(running.terminate().success());
 }
+
+#[test]
+fn garbage_of_all_sizes_is_set_aside() {
+    let job = Job::with_topics("garbage");
+    let mut running = job.start();
+    // Of one partition, the good one last: when it is through, all are.
+    let noise = |size: usize| (0..size).map(|n| (n * 7_919 >> 3) as u8).collect::<Vec<u8>>();
+    let text = "x".repeat(900_000);
+    let bad = [
+        noise(1),
+        noise(1_000),
+        noise(900_000),
+        format!("{{\"id\":1,\"t\":1,\"amount\":1,\"card\":\"{text}").into_bytes(),
+        "[".repeat(900_000).into_bytes(),
+        b"{\"id\":1e400,\"t\":1,\"amount\":1,\"card\":\"k\"}".to_vec(),
+        b"{\"id\":1,\"t\":-9223372036854775808,\"amount\":1,\"card\":\"k\"}".to_vec(),
+        b"{\"id\":1,\"t\":1,\"amount\":\"1\",\"card\":\"k\"}".to_vec(),
+        b"{\"id\":1,\"t\":null,\"amount\":1,\"card\":\"k\"}".to_vec(),
+        Vec::new(),
+    ];
+    // Within what may be decoded, though not within what fits into a message with it.
+    let large = format!("{{\"id\":7,\"t\":7,\"amount\":1.5,\"card\":\"{text}\"}}");
+    let good = b"{\"id\":8,\"t\":8,\"amount\":1.5,\"card\":\"k\"}".to_vec();
+    let records = bad.iter().cloned().chain([large.into_bytes(), good]);
+    broker::produce(&job.topic("in"), records.map(|value| ("k".to_owned(), value)));
+    job.read(8..9);
+    let letters = broker::read_until(&job.topic("dead"), |got| got.len() >= bad.len());
+    for (letter, value) in letters.iter().zip(&bad) {
+        assert_eq!(letter.value.as_ref(), Some(value), "{:?}", letter.headers);
+        assert_eq!(letter.headers["tailwater-stage"], "decode");
+    }
+    assert_eq!(letters.len(), bad.len());
+    assert!(running.terminate().success());
+}

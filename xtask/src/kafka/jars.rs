@@ -1,10 +1,11 @@
 //! Kafka's jars, from the Maven repository, each checked against `kafka.lock`.
 //!
-//! The lock has what Maven resolves for Kafka at run time, and log4j-slf4j-impl, without which Kafka's log stays empty.
+//! The lock has what Maven resolves for Kafka at run time, kafka-tools for its command that makes topics, and
+//! log4j-slf4j-impl, without which Kafka's log stays empty.
 //! The jars come by `mvn` where it is installed, so that the user's settings count; a machine without has Python at
 //! least, and a Maven client for Python is on the package index.
 
-use crate::home::{Home, check_sha256, in_path, remove, variable};
+use crate::home::{Home, check_sha256, in_path, remove, sha256, variable};
 use crate::process::Job;
 use crate::python;
 use anyhow::{Context, Result};
@@ -28,7 +29,8 @@ struct Jar<'a> {
 
 /// The folder with the jars.
 pub(super) fn libraries(home: &Home) -> Result<PathBuf> {
-    home.tool(&format!("kafka-{VERSION}"), |part| {
+    // A folder of its own for each lock: one that is there would be taken as it is.
+    home.tool(&format!("kafka-{VERSION}-{}", &sha256(LOCK.as_bytes())[..8]), |part| {
         let jars = locked(LOCK)?;
         let mirror = variable("TAILWATER_MAVEN");
         // A mirror is named for us alone; Maven would want it in its settings.
@@ -118,6 +120,7 @@ mod tests {
         let jars = locked(LOCK).unwrap();
         let kafka = jars.iter().find(|jar| jar.artifact == "kafka_2.13").unwrap();
         assert_eq!((kafka.group, kafka.version), ("org.apache.kafka", VERSION));
+        assert!(jars.iter().any(|jar| jar.artifact == "kafka-tools" && jar.version == VERSION));
         // All end in one folder.
         assert_eq!(jars.iter().map(Jar::file).collect::<HashSet<_>>().len(), jars.len());
     }

@@ -1,7 +1,8 @@
 //! One broker process: its settings, its start, its end.
 
-use crate::home::{in_path, remove, variable};
-use crate::process::{Ending, Job, Running, tail};
+use super::java::Java;
+use crate::home::remove;
+use crate::process::{Ending, Running, tail};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::io::Read;
@@ -16,9 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const STARTED: &str = "Kafka Server started";
 /// Tries at ports that somebody else took between our look and Kafka's bind.
 const TRIES: usize = 3;
-const OLDEST_JAVA: u32 = 17;
-const NEED_JAVA: &str = "Install a Java runtime, 17 or newer (Debian, Ubuntu: apt-get install openjdk-17-jre-headless), \
-                         or start a Kafka elsewhere and set TAILWATER_KAFKA=HOST:PORT.";
 /// Tells Java to speak on stdout, which is the log file.
 const LOGGING: &str = r#"Configuration:
   Appenders:
@@ -32,6 +30,8 @@ const LOGGING: &str = r#"Configuration:
 "#;
 
 const LOG: &str = "server.log";
+/// Holds the process's number, from its first moment on.
+pub(super) const PID: &str = "pid";
 
 /// A broker that answers. Dropped, it ends at once and leaves its folder for the curious.
 #[derive(Debug)]
@@ -44,11 +44,11 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts one in `folder`, emptied first. `detachable`: it can be [released](Broker::release).
     pub(super) fn launch(libraries: &Path, folder: &Path, detachable: bool) -> Result<Self> {
-        let java = java()?;
+        let java = Java::find(libraries)?;
         for tried in 1.. {
             remove(folder)?;
             fs::create_dir_all(folder)?;
-            let broker = Self::try_launch(&java, libraries, folder, detachable);
+            let broker = Self::try_launch(&java, folder, detachable);
             let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
             if broker.is_ok() || tried == TRIES || !log.contains("Address already in use") {
                 return broker;
@@ -57,28 +57,25 @@ impl Broker {
         unreachable!("the last try returns")
     }
 
-    fn try_launch(java: &Path, libraries: &Path, folder: &Path, detachable: bool) -> Result<Self> {
+    fn try_launch(java: &Java, folder: &Path, detachable: bool) -> Result<Self> {
         let [port, controller] = free_ports()?;
         let (settings, logging) = (folder.join("server.properties"), folder.join("log4j2.yaml"));
         fs::write(&settings, properties(port, controller, &folder.join("data")))?;
         fs::write(&logging, LOGGING)?;
-        let kafka = |heap: &[&str], class: &str| {
-            let mut job = Job::new(java);
-            job.args(heap).arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
-            job.arg("-cp").arg(format!("{}/*", libraries.display())).arg(class);
-            job.without(&["JAVA_TOOL_OPTIONS", "CLASSPATH"]).within(folder);
-            job
-        };
-        kafka(&["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool")
+        let logging = format!("-Dlog4j2.configurationFile={}", logging.display());
+        java.tool(&[&logging], "kafka.tools.StorageTool")
             .args(["format", "--cluster-id", &cluster_id()?, "--config"])
             .arg(&settings)
             .run()
             .context("Kafka can't format its storage")?;
         let ending = if detachable { Ending::Detachable } else { Ending::Abrupt };
-        let running = kafka(&["-Xms512m", "-Xmx1g", "-XX:+UseG1GC"], "kafka.Kafka")
+        let running = java
+            .job(&["-Xms512m", "-Xmx1g", "-XX:+UseG1GC", &logging], "kafka.Kafka")
             .arg(&settings)
+            .within(folder)
             .log_to(File::create(folder.join(LOG))?)?
             .start(ending)?;
+        fs::write(folder.join(PID), running.id().to_string())?;
         let broker = Self { running, port, folder: folder.to_owned() };
         broker.wait_until_ready()?;
         Ok(broker)
@@ -111,10 +108,6 @@ impl Broker {
         self.folder.join(LOG)
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.running.id()
-    }
-
     /// Waits until it ends by itself.
     pub(super) fn wait(self) -> Result<ExitStatus> {
         self.running.wait()
@@ -130,27 +123,6 @@ impl Broker {
         drop(self.running);
         remove(&self.folder)
     }
-}
-
-fn java() -> Result<PathBuf> {
-    let home =
-        variable("JAVA_HOME").map(|home| Path::new(&home).join("bin/java")).filter(|java| java.is_file());
-    if home.is_none() && !in_path("java") {
-        bail!("Kafka needs Java, and there is none in PATH\n  to do  {NEED_JAVA}");
-    }
-    let java = home.unwrap_or_else(|| "java".into());
-    let said = Job::new(&java).arg("--version").advise(NEED_JAVA).output()?;
-    match major(&said) {
-        Some(major) if major < OLDEST_JAVA => {
-            bail!("Kafka needs Java {OLDEST_JAVA}, and this is {major}\n  to do  {NEED_JAVA}")
-        }
-        _ => Ok(java),
-    }
-}
-
-/// Of `openjdk 17.0.15 2025-04-15`: 17.
-fn major(said: &str) -> Option<u32> {
-    said.split_whitespace().nth(1)?.split(['.', '-']).next()?.parse().ok()
 }
 
 /// Two ports that nobody listens on. All are held until all are found, so they differ.
@@ -229,17 +201,6 @@ mod tests {
         assert_eq!(base64(&[0xff; 16]), "_____________________w");
         assert_eq!(base64(b"any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw");
         assert!(!cluster_id().unwrap().starts_with(['-', '_']));
-    }
-
-    #[test]
-    fn javas_version_is_read_in_all_its_styles() {
-        let said = [
-            "openjdk 17.0.15 2025-04-15\nOpenJDK Runtime",
-            "java 11 2018-09-25",
-            "openjdk 26-ea 2026-03-17",
-            "x",
-        ];
-        assert_eq!(said.map(major), [Some(17), Some(11), Some(26), None]);
     }
 
     #[test]

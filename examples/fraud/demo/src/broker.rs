@@ -1,16 +1,17 @@
 //! The broker that the demo works with: one embedded in this process, or a real one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::types::RDKafkaErrorCode;
 use tailwater::kafka::{Cluster, EmbeddedBroker};
 
-/// Of each topic.
-pub(crate) const PARTITIONS: i32 = 4;
+/// Of each topic that is made.
+const PARTITIONS: i32 = 4;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const WITHIN: Duration = Duration::from_secs(15);
 
 pub(crate) struct Broker {
@@ -76,5 +77,23 @@ fn make_topics(brokers: &str, topics: &[&str], say: impl Fn(&str)) -> Result<()>
             Err((topic, error)) => bail!("topic {topic} can't be made at {brokers}: {error}"),
         }
     }
+    // A broker answers before it knows the topic itself.
+    let since = Instant::now();
+    for topic in topics {
+        while partitions(admin.inner(), topic)?.is_none() {
+            if since.elapsed() > WITHIN {
+                bail!("topic {topic} does not appear at {brokers}");
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
     Ok(())
+}
+
+/// How many partitions a topic has. `None` while the brokers don't know it, or who leads them.
+pub(crate) fn partitions<C: ClientContext>(client: &Client<C>, topic: &str) -> Result<Option<i32>> {
+    let metadata = client.fetch_metadata(Some(topic), WITHIN)?;
+    let found = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
+    let is_led = found.iter().all(|partition| partition.leader() >= 0);
+    Ok((is_led && !found.is_empty()).then_some(found.len() as i32))
 }

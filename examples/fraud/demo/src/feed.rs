@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::broker::{Broker, PARTITIONS};
+use crate::broker::{self, Broker};
 use crate::ledger::Ledger;
 
 /// Header: when the record was due, in microseconds since 1970.
@@ -27,6 +27,8 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Feeder {
     producer: BaseProducer,
     topic: String,
+    /// Of the topic.
+    partitions: i32,
     run: String,
 }
 
@@ -35,15 +37,22 @@ impl Feeder {
         let mut config = broker.producer();
         // A key lands where Java's clients would put it.
         config.set("partitioner", "murmur2_random");
-        let producer = config.create().context("the demo's producer")?;
-        Ok(Self { producer, topic: topic.to_owned(), run: run.to_owned() })
+        let producer: BaseProducer = config.create().context("the demo's producer")?;
+        let partitions = broker::partitions(producer.client(), topic)?;
+        let partitions = partitions.with_context(|| format!("topic {topic} has no partitions"))?;
+        Ok(Self { producer, topic: topic.to_owned(), partitions, run: run.to_owned() })
+    }
+
+    /// Of the topic.
+    pub(crate) fn partitions(&self) -> u64 {
+        self.partitions as u64
     }
 
     /// One record of a test card into each partition: the pipeline drops it, which tells that the
     /// partition is read.
     pub(crate) fn probe(&self) -> Result<()> {
         let test = test_record();
-        for partition in 0..PARTITIONS {
+        for partition in 0..self.partitions {
             let record = BaseRecord::to(&self.topic).partition(partition).key(&test.key).payload(&test.value);
             self.producer.send(record).map_err(|(error, _)| error)?;
         }

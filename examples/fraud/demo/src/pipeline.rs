@@ -24,9 +24,11 @@ pub(crate) fn read(path: &Path) -> Result<Config> {
         let plugin = guests.join(stage?.plugin.file_name()?);
         Some((variable.to_owned(), plugin.to_str()?.to_owned()))
     });
+    // Variables that are no text don't concern a pipeline.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    Config::parse(&text, &config.folder, std::env::vars().chain(moved))
-        .map_err(|error| error.at(path.display()))
+    Config::parse(&text, &config.folder, variables.chain(moved)).map_err(|error| error.at(path.display()))
 }
 
 #[cfg(test)]

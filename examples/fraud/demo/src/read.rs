@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tailwater::error::Code;
+use tailwater::record::RELEASE;
 
 use crate::broker::Broker;
 use crate::feed::{RUN, SENT};
@@ -22,7 +23,8 @@ const NAP: Duration = Duration::from_millis(50);
 pub(crate) struct Reader {
     consumer: BaseConsumer,
     dead_letters: String,
-    run: String,
+    /// Headers of what is looked at: fed by this run, and answered by its pipeline. Others may work on the same topics.
+    ours: [(&'static str, String); 2],
     ledger: Arc<Ledger>,
     tally: Arc<Mutex<Tally>>,
 }
@@ -34,11 +36,12 @@ impl Reader {
         topics: &[&str],
         dead_letters: &str,
         run: &str,
+        release: &str,
         ledger: Arc<Ledger>,
     ) -> Result<Self> {
         let mut config = broker.consumer();
         config
-            .set("group.id", "fraud-demo")
+            .set("group.id", "fraud-demo-reader")
             .set("enable.auto.commit", "false")
             .set("fetch.queue.backoff.ms", "10");
         let consumer: BaseConsumer = config.create().context("the demo's consumer")?;
@@ -51,8 +54,8 @@ impl Reader {
             }
         }
         consumer.assign(&positions)?;
-        let tally = Arc::default();
-        Ok(Self { consumer, dead_letters: dead_letters.to_owned(), run: run.to_owned(), ledger, tally })
+        let ours = [(RUN, run.to_owned()), (RELEASE, release.to_owned())];
+        Ok(Self { consumer, dead_letters: dead_letters.to_owned(), ours, ledger, tally: Arc::default() })
     }
 
     pub(crate) fn tally(&self) -> Arc<Mutex<Tally>> {
@@ -69,7 +72,7 @@ impl Reader {
     }
 
     fn take(&self, message: &BorrowedMessage<'_>) -> Result<()> {
-        if header(message, RUN) != Some(&self.run) {
+        if self.ours.iter().any(|(name, value)| header(message, name) != Some(value)) {
             return Ok(());
         }
         if message.topic() == self.dead_letters {

@@ -13,7 +13,7 @@ use tailwater::release::Runtimes;
 use tailwater_sdk::Time;
 
 use crate::args::Demo;
-use crate::broker::{Broker, PARTITIONS};
+use crate::broker::Broker;
 use crate::feed::Feeder;
 use crate::ledger::Ledger;
 use crate::pipeline;
@@ -34,6 +34,8 @@ pub fn run(demo: &Demo) -> Result<Report> {
     let view = View::new(demo.json);
     let mut config = pipeline::read(&demo.pipeline)
         .map_err(|error| anyhow!("{}\n  The demo is run from the repository's root.", error.report()))?;
+    // A consumer group of its own: the same pipeline may run beside the demo, and neither takes the other's partitions.
+    config.name += "-demo";
     let source = config.source[0].topic.clone();
     let dead_letters = config.dead_letters.topic.clone();
     let routes: Vec<String> = config.routes.values().map(|route| route.topic.clone()).collect();
@@ -49,7 +51,8 @@ pub fn run(demo: &Demo) -> Result<Report> {
 
     let id = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros().to_string();
     let ledger = Arc::new(Ledger::default());
-    let reader = Reader::new(&broker, &outputs, &dead_letters, &id, Arc::clone(&ledger))?;
+    let release = &run.release.pipeline().identity.release;
+    let reader = Reader::new(&broker, &outputs, &dead_letters, &id, release, Arc::clone(&ledger))?;
     let feeder = Feeder::new(&broker, &source, &id)?;
     let alerts = routes.iter().find(|topic| topic.ends_with("alerts")).unwrap_or(&dead_letters).clone();
     let stage = Stage {
@@ -65,6 +68,7 @@ pub fn run(demo: &Demo) -> Result<Report> {
         brokers: broker.cluster().brokers.clone(),
         alerts,
     };
+    view.invite(&stage.brokers, &stage.alerts);
     std::thread::scope(|scope| stage.play(scope, run, view))
 }
 
@@ -136,7 +140,7 @@ impl Stage<'_> {
     fn await_host(&self, host: &Thread<'_>) -> Result<()> {
         self.feeder.probe()?;
         let since = Instant::now();
-        while self.meter.dropped.load(Relaxed) < PARTITIONS as u64 {
+        while self.meter.dropped.load(Relaxed) < self.feeder.partitions() {
             if host.is_finished() {
                 bail!("the host ended before the stream began");
             }

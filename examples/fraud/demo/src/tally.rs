@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Deserialize;
 
 /// Alerts that are remembered.
-const LATEST: usize = 6;
+const LATEST: usize = 4;
 /// Latencies above a minute count as one.
 const LONGEST_US: u64 = 60_000_000;
 
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!((tally.fraud.alerts, tally.fraud.of, tally.honest.alerts), (4, 5, 6));
         assert_eq!(tally.predictions(), 12);
         let kept: Vec<_> = tally.alerts.iter().map(|alert| alert.transaction_id).collect();
-        assert_eq!(kept, [11, 9, 8, 7, 6, 5]);
+        assert_eq!(kept, [11, 9, 8, 7]);
         assert!((59_990.0..60_100.0).contains(&tally.quantile(1.0)), "{}", tally.quantile(1.0));
     }
 }

@@ -9,6 +9,8 @@ use crate::tally::{Decided, Tally};
 
 /// Columns that fit any terminal.
 const WIDTH: usize = 79;
+/// Causes of dead letters that are shown: with them and all alerts, the picture has 22 lines, which fit any terminal.
+const CAUSES: usize = 4;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// What is known at an instant.
@@ -47,6 +49,13 @@ impl View {
         match self {
             Self::Lines { on_stderr: true, .. } => eprintln!("{line}"),
             _ => println!("{line}"),
+        }
+    }
+
+    /// Says how to look at the topics, where the picture does not: once.
+    pub(crate) fn invite(&self, brokers: &str, topic: &str) {
+        if let Self::Lines { .. } = self {
+            eprintln!("See for yourself, meanwhile: {}", look(brokers, topic));
         }
     }
 
@@ -150,7 +159,7 @@ fn lines(picture: &Picture) -> Vec<String> {
     lines.extend(
         causes
             .iter()
-            .take(6)
+            .take(CAUSES)
             .map(|(cause, count)| labelled("", &format!("{:>6}  {cause}", thousands(**count)))),
     );
     lines.push(String::new());
@@ -162,9 +171,14 @@ fn lines(picture: &Picture) -> Vec<String> {
     lines.extend(tally.alerts.iter().map(alert));
     lines.push(String::new());
     lines.push("  See for yourself, meanwhile:".to_owned());
-    lines.push(format!("  kcat -C -b {} -t {}", picture.brokers, picture.alerts_topic));
+    lines.push(format!("  {}", look(&picture.brokers, &picture.alerts_topic)));
     lines.push(String::new());
     lines.into_iter().map(cut).collect()
+}
+
+/// Prints a topic, with a client that is easily had.
+fn look(brokers: &str, topic: &str) -> String {
+    format!("kcat -C -b {brokers} -t {topic}")
 }
 
 fn labelled(label: &str, text: &str) -> String {

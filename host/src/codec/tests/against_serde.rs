@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::columns::View;
+use crate::columns::{TIMES, View};
 use crate::error::Code;
 
 /// A cell as it should be, comparable bit for bit.
@@ -62,7 +62,7 @@ impl Cell {
             Kind::Floats => Self::Floats(value.as_array()?.iter().map(single).collect::<Option<_>>()?),
             Kind::Time => Self::Int(match value {
                 Value::String(text) => time::parse(text.as_bytes())?,
-                _ => value.as_i64()?,
+                _ => value.as_i64().filter(|time| TIMES.contains(time))?,
             }),
             Kind::Bytes => {
                 let mut bytes = Vec::new();

@@ -70,8 +70,16 @@ impl Row {
         let text = prop::option::of("(\\PC|[\\x00-\\x7f]){0,20}");
         let bytes = prop::collection::vec(any::<u8>(), 0..20);
         let floats = prop::collection::vec(single(), 0..5);
-        let values =
-            (any::<bool>(), any::<Option<i64>>(), float, single(), any::<i64>(), text, bytes, floats);
+        let values = (
+            any::<bool>(),
+            any::<Option<i64>>(),
+            float,
+            single(),
+            crate::columns::TIMES,
+            text,
+            bytes,
+            floats,
+        );
         values.prop_map(|(boolean, int, float, single, time, text, bytes, floats)| Self {
             boolean,
             int,

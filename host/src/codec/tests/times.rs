@@ -101,7 +101,11 @@ fn numbers_are_in_the_unit() {
         decode_by(&mut *decoder, format!("{{\"a\":{value}}}")).map(|batch| batch.column(0).int(0))
     };
     assert_eq!(read(TimeUnit::Seconds, "1522540831"), Ok(1_522_540_831_000));
-    assert_eq!(read(TimeUnit::Milliseconds, "-9223372036854775808"), Ok(i64::MIN));
+    assert_eq!(read(TimeUnit::Milliseconds, "-8640000000000000"), Ok(-8_640_000_000_000_000));
+    for far in ["-9223372036854775808", "-8640000000000001", "8640000000000001"] {
+        let refusal = read(TimeUnit::Milliseconds, far).expect_err("too far");
+        assert_eq!(refusal.code, Code::WrongType, "{far}");
+    }
     assert_eq!(read(TimeUnit::Microseconds, "-1"), Ok(-1));
     assert_eq!(read(TimeUnit::Nanoseconds, "1522540831999999999"), Ok(1_522_540_831_999));
     assert_eq!(read(TimeUnit::Seconds, "\"1970-01-01T00:00:01Z\""), Ok(1_000));

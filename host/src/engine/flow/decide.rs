@@ -4,17 +4,23 @@ use crate::columns::{Batch, Builder, Column, Kind, Schema, View};
 use crate::contract::NO_ROUTE;
 use crate::error::{Code, Refusal, Result};
 use crate::pipeline::{DecisionColumn, DecisionNode, Stage};
+use crate::record::Records;
 
 use super::Flow;
 use super::intake::part;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::meter::Meter;
-use crate::engine::outbox::Outbox;
+use crate::engine::outbox::{Outbox, around};
 use crate::engine::work::{Work, refusals};
 
 impl Flow {
-    pub(super) fn decide(&mut self, mut work: Work, outbox: &mut Outbox) -> Result<()> {
+    pub(super) fn decide(
+        &mut self,
+        records: &Records<'_>,
+        mut work: Work,
+        outbox: &mut Outbox,
+    ) -> Result<()> {
         if work.len() == 0 {
             return Ok(());
         }
@@ -23,7 +29,7 @@ impl Flow {
         let seen = seen(node, &work);
         let Some(plugin) = &mut self.parts.rules else {
             let route = vec![0; seen.rows()];
-            self.encode(&seen, &route, &work, outbox);
+            self.encode(records, &seen, &route, &work, outbox);
             return Ok(());
         };
         let routes = pipeline.routes.len();
@@ -57,19 +63,27 @@ impl Flow {
             1 => batches.remove(0),
             _ => Batch::concat(node.output.clone(), &batches),
         };
-        self.encode(&rows, &route, &work, outbox);
+        self.encode(records, &rows, &route, &work, outbox);
         Ok(())
     }
 
-    fn encode(&mut self, rows: &Batch, route: &[u8], work: &Work, outbox: &mut Outbox) {
-        let (mut sent, limit) = (0, self.pipeline.bounds.message_bytes);
+    fn encode(
+        &mut self,
+        records: &Records<'_>,
+        rows: &Batch,
+        route: &[u8],
+        work: &Work,
+        outbox: &mut Outbox,
+    ) {
+        let (mut sent, mut dropped, limit) = (0, 0, self.pipeline.bounds.message_bytes);
         for (row, (place, route)) in work.places.iter().zip(route).enumerate() {
             if *route == NO_ROUTE {
-                Meter::add(&self.meter.dropped, 1);
+                dropped += 1;
                 continue;
             }
             let encoder = &mut self.parts.encoder;
             let size = outbox.decide(*place, usize::from(*route), |into| encoder.encode(rows, row, into));
+            let size = size + around(&self.pipeline, records, *place);
             if size > limit {
                 outbox.retract();
                 let message = format!("the decision has {size} bytes; limits.record is {limit}");
@@ -80,6 +94,7 @@ impl Flow {
             }
         }
         Meter::add(&self.meter.decisions, sent);
+        Meter::add(&self.meter.dropped, dropped);
     }
 }
 

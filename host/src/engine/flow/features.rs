@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::columns::{Batch, Builder, Kind, View};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{FeaturesNode, Stage};
-use crate::record::Records;
+use crate::record::{PartitionId, Records};
 use crate::state::KeyColumns;
 use crate::window::{Cells, Plan, Scripts};
 
@@ -65,11 +65,15 @@ impl Flow {
         let mut scripts = Scripts::new(plan);
         let mut registers = Registers::default();
         let (mut key, mut row_words) = (Vec::new(), Vec::new());
+        let mut last: Option<(PartitionId, usize)> = None;
         for (row, place) in work.places.iter().enumerate() {
             let id = records.rows[place.record as usize].from;
-            let partition = partitions.get_mut(id).ok_or_else(|| {
-                Error::new(Code::Internal, format!("a record of partition {} came unassigned", id.partition))
-            })?;
+            let at = match last {
+                Some((before, at)) if before == id => at,
+                _ => partitions.index(id).ok_or_else(|| unassigned(id))?,
+            };
+            last = Some((id, at));
+            let partition = partitions.at(at);
             KeyColumns::write(&keys, row, &mut key)
                 .map_err(|_| Error::new(Code::Internal, "a row lost its key"))?;
             let history = partition.store.history(plan, &key);
@@ -139,6 +143,10 @@ impl Flow {
         self.refuse(Stage::Features, refused, work, outbox);
         Ok(())
     }
+}
+
+fn unassigned(id: PartitionId) -> Error {
+    Error::new(Code::Internal, format!("a record of partition {} came unassigned", id.partition))
 }
 
 /// One row of ids that nobody looks at.

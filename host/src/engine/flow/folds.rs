@@ -13,11 +13,14 @@ use crate::contract::Tape;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::ports::{Features, PluginFault};
-use crate::error::{Refusal, Result};
+use crate::error::{Code, Refusal, Result};
 use crate::record::PartitionId;
 use crate::window::{Custom, History, Operation, Plan, Script, Scripts};
 
 use super::Partitions;
+
+/// A call with more is cut, where it has more than one row.
+const STEPS_A_CALL: usize = 1 << 17;
 
 /// The registers of the keys that a batch touches, by slot.
 #[derive(Debug, Default)]
@@ -88,6 +91,22 @@ impl Registers {
     }
 }
 
+/// Numbers things anew, in the order in which they are named first.
+#[derive(Default)]
+struct Numbering {
+    all: Vec<u32>,
+    known: HashMap<u32, u32>,
+}
+
+impl Numbering {
+    fn of(&mut self, thing: u32) -> u32 {
+        *self.known.entry(thing).or_insert_with(|| {
+            self.all.push(thing);
+            self.all.len() as u32 - 1
+        })
+    }
+}
+
 /// One script on its way.
 struct Run<'a> {
     custom: &'a Custom,
@@ -114,6 +133,10 @@ impl<'a> Run<'a> {
         cells: &mut Builder,
     ) -> Result<()> {
         let pieces = bisect(rows, |range| {
+            if range.len() > 1 && self.steps_of(&range) > STEPS_A_CALL {
+                // Cut, not failed: windows that begin anew name each of their entries.
+                return Err(PluginFault { code: Code::PluginMemory, message: String::new() });
+            }
             let whole = self.call(plugin, range.clone(), true);
             if whole.is_err() && range.len() == 1 {
                 // All but the row's own entry, so that what leaves the window still leaves.
@@ -139,32 +162,48 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The steps of some rows; on success the registers are moved on.
+    fn steps_of(&self, rows: &Range<usize>) -> usize {
+        self.script.row_ends[rows.end - 1] - self.first_step(rows)
+    }
+
+    fn first_step(&self, rows: &Range<usize>) -> usize {
+        rows.start.checked_sub(1).map_or(0, |before| self.script.row_ends[before])
+    }
+
+    /// The steps of some rows, with the entries and registers that they name; on success the registers
+    /// are moved on.
     fn call(
         &mut self,
         plugin: &mut dyn Features,
         rows: Range<usize>,
         emit: bool,
     ) -> Result<Batch, PluginFault> {
-        let start = rows.start.checked_sub(1).map_or(0, |before| self.script.row_ends[before]);
-        let steps = &self.script.steps[start..self.script.row_ends[rows.end - 1]];
+        let steps = &self.script.steps[self.first_step(&rows)..self.script.row_ends[rows.end - 1]];
         let (mut tape, mut emitted) = (Tape::default(), 0);
+        let (mut slots, mut named) = (Numbering::default(), Numbering::default());
         let counts = |entry: u32| !self.left_out.contains(&self.script.ids[entry as usize]);
         for step in steps {
+            let slot = slots.of(step.slot);
             match step.operation {
-                Operation::Reset => tape.reset(step.slot),
-                Operation::Add(entry) if counts(entry) => tape.add(step.slot, entry),
-                Operation::Retract(entry) if counts(entry) => tape.retract(step.slot, entry),
+                Operation::Reset => tape.reset(slot),
+                Operation::Add(entry) if counts(entry) => tape.add(slot, named.of(entry)),
+                Operation::Retract(entry) if counts(entry) => tape.retract(slot, named.of(entry)),
                 Operation::Emit if emit => {
-                    tape.emit(step.slot);
+                    tape.emit(slot);
                     emitted += 1;
                 }
                 _ => {}
             }
         }
-        let answer = plugin.fold(self.custom.fold, &self.entries, &tape, &self.registers)?;
-        let (registers, cells) = answers::folded(&self.cell, self.registers.len(), emitted, answer)?;
-        self.registers = registers;
+        let size = self.custom.register_bytes;
+        let register = |slot: &u32| &self.registers[*slot as usize * size..][..size];
+        let registers: Vec<u8> = slots.all.iter().flat_map(register).copied().collect();
+        let entries = self.entries.gather(&named.all);
+        let answer = plugin.fold(self.custom.fold, &entries, &tape, &registers)?;
+        let (registers, cells) = answers::folded(&self.cell, registers.len(), emitted, answer)?;
+        for (slot, register) in slots.all.iter().zip(registers.chunks_exact(size.max(1))) {
+            self.registers[*slot as usize * size..][..size].copy_from_slice(register);
+        }
         Ok(cells)
     }
 }

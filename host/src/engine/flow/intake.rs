@@ -14,10 +14,10 @@ use crate::engine::work::{Work, refusals};
 
 impl Flow {
     pub(super) fn decode(&mut self, records: &Records<'_>, outbox: &mut Outbox) -> Work {
-        let mut places = Vec::with_capacity(records.rows.len());
+        let (mut places, mut tombstones) = (Vec::with_capacity(records.rows.len()), 0);
         for (index, record) in records.rows.iter().enumerate() {
             if record.value.is_none() && self.pipeline.skip_tombstones {
-                Meter::add(&self.meter.tombstones, 1);
+                tombstones += 1;
                 continue;
             }
             let place = Place { record: index as u32, index: 0 };
@@ -30,6 +30,7 @@ impl Flow {
                 }
             }
         }
+        Meter::add(&self.meter.tombstones, tombstones);
         Work::new(self.decoded.seal(), places)
     }
 

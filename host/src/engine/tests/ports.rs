@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
-use crate::engine::ports::{Clock, Decoder, Encoder, Limit, Polled, Sent, Sink, Source};
+use crate::engine::ports::{Clock, Decoder, Encoder, Limit, Polled, Sent, Sink, Source, UnderWay};
 use crate::engine::{Flow, Lodge, Meter, Parts, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
@@ -37,6 +37,7 @@ pub(super) struct SourceState {
     batch: Vec<(PartitionId, i64, String)>,
     pub polls: usize,
     pub commits: Vec<(PartitionId, i64)>,
+    pub started: Vec<(PartitionId, Option<i64>)>,
     pub released: Vec<PartitionId>,
     pub signs_of_life: usize,
     pub left: bool,
@@ -51,13 +52,19 @@ pub(super) struct SinkState {
     /// How many waits bring nothing.
     pub stuck_for: usize,
     pub refused: usize,
-    /// What is sent stays under way until somebody waits.
+    /// What is sent stays under way until somebody waits, or [`SinkState::arrive`] is called.
     pub slow: bool,
-    pub under_way: usize,
+    /// After the mark, before it.
+    pub under_way: [usize; 2],
     pub broken: bool,
 }
 
 impl SinkState {
+    /// All from before the mark arrives.
+    pub fn arrive(&mut self) {
+        self.under_way[1] = 0;
+    }
+
     pub fn values(&self) -> Vec<i64> {
         self.sent.iter().map(|value| String::from_utf8_lossy(value).parse().expect("a number")).collect()
     }
@@ -197,10 +204,13 @@ impl Source for Tap {
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
-        Ok(vec![None; partitions.len()])
+        let commits = &self.0.borrow().commits;
+        let last = |id: &PartitionId| commits.iter().rev().find(|(of, _)| of == id).map(|(_, next)| *next);
+        Ok(partitions.iter().map(last).collect())
     }
 
-    fn start(&mut self, _: &[PartitionId]) -> Result<()> {
+    fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
+        self.0.borrow_mut().started.extend(partitions);
         Ok(())
     }
 
@@ -233,25 +243,32 @@ impl Sink for Drain {
             return Ok(Sent::Full);
         }
         state.queued += 1;
-        state.under_way += usize::from(state.slow);
+        state.under_way[0] += usize::from(state.slow);
         state.sent.push(message.value.expect("given").to_vec());
         Ok(Sent::Taken)
     }
 
-    fn work(&mut self, wait: Duration) -> Result<usize> {
+    fn work(&mut self, wait: Duration) -> Result<UnderWay> {
         let mut state = self.0.borrow_mut();
         if state.broken {
             return Err(Error::new(Code::Delivery, "no"));
         }
         self.1.advance(wait);
-        if state.stuck_for > 0 {
+        if state.stuck_for > 0 && !wait.is_zero() {
             state.stuck_for -= 1;
-            return Ok(state.queued);
+            return Ok(UnderWay { all: state.queued, marked: 0 });
         }
         state.queued = 0;
         if !wait.is_zero() {
-            state.under_way = 0;
+            state.under_way = [0; 2];
         }
-        Ok(state.under_way)
+        let [after, before] = state.under_way;
+        Ok(UnderWay { all: after + before, marked: before })
+    }
+
+    fn mark(&mut self) {
+        let [after, before] = &mut self.0.borrow_mut().under_way;
+        assert_eq!(*before, 0, "what was marked before has arrived");
+        std::mem::swap(after, before);
     }
 }

@@ -15,7 +15,13 @@ use crate::record::Header;
 
 /// A queue of librdkafka.
 #[derive(Debug)]
-struct Queue(NonNull<rd::rd_kafka_queue_t>);
+pub(super) struct Queue(NonNull<rd::rd_kafka_queue_t>);
+
+impl Queue {
+    pub(super) fn raw(&self) -> *mut rd::rd_kafka_queue_t {
+        self.0.as_ptr()
+    }
+}
 
 // SAFETY: librdkafka's queues may be used from any thread.
 unsafe impl Send for Queue {}
@@ -27,7 +33,7 @@ impl Drop for Queue {
     }
 }
 
-fn queue(raw: *mut rd::rd_kafka_queue_t) -> Result<Queue> {
+pub(super) fn queue(raw: *mut rd::rd_kafka_queue_t) -> Result<Queue> {
     NonNull::new(raw).map(Queue).ok_or_else(|| Error::new(Code::Internal, "librdkafka gave no queue"))
 }
 
@@ -61,7 +67,7 @@ impl Inbox {
         // given back: the partition keeps its own.
         unsafe {
             let from = rd::rd_kafka_queue_get_partition(consumer.native_ptr(), name.as_ptr(), partition);
-            rd::rd_kafka_queue_forward(queue(from)?.0.as_ptr(), self.records.0.as_ptr());
+            rd::rd_kafka_queue_forward(queue(from)?.raw(), self.records.raw());
         }
         Ok(())
     }
@@ -69,7 +75,7 @@ impl Inbox {
     /// Whether the consumer has something to tell beside records.
     pub(in crate::kafka) fn has_events(&self) -> bool {
         // SAFETY: the queue is alive.
-        unsafe { rd::rd_kafka_queue_length(self.events.0.as_ptr()) > 0 }
+        unsafe { rd::rd_kafka_queue_length(self.events.raw()) > 0 }
     }
 
     /// Appends up to `most` messages, waiting until there are that many or the time is over.
@@ -79,7 +85,7 @@ impl Inbox {
         // pointer; librdkafka says how many it wrote, none of them null, all of them ours.
         unsafe {
             let room = into.as_mut_ptr().add(into.len()).cast();
-            let taken = rd::rd_kafka_consume_batch_queue(self.records.0.as_ptr(), millis(wait), room, most);
+            let taken = rd::rd_kafka_consume_batch_queue(self.records.raw(), millis(wait), room, most);
             into.set_len(into.len() + usize::try_from(taken).unwrap_or(0));
         }
     }

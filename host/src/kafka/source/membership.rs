@@ -78,7 +78,8 @@ impl Membership {
         }
     }
 
-    /// The engine has let go. Whether the group waits for an answer.
+    /// The engine has let go. Whether the group waits for an answer; if not, an assignment came over the
+    /// one that was held, and what librdkafka fetches is not in order any more.
     pub(super) fn release(&mut self) -> bool {
         match std::mem::take(&mut self.state) {
             State::Yielding { answer, .. } => answer,

@@ -2,6 +2,7 @@
 
 use rdkafka::ClientConfig;
 
+use crate::config::Start;
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 
@@ -15,14 +16,6 @@ const FETCH_AT_MOST: usize = 4 << 20;
 /// librdkafka takes up to twice as much.
 const QUEUED_AT_MOST: usize = 1 << 30;
 
-/// Where to begin a partition of which the group has committed nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Start {
-    #[default]
-    Earliest,
-    Latest,
-}
-
 /// What a source needs to know.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
@@ -31,6 +24,7 @@ pub struct SourceOptions {
     pub client_id: String,
     /// The index is the source's id. No topic twice.
     pub topics: Vec<String>,
+    /// Where to begin a partition of which the group has committed nothing.
     pub start: Start,
     /// Records that were fetched ahead, as they came over the wire; 2 MiB at least.
     pub fetch_bytes: usize,

@@ -7,6 +7,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use crate::engine::ports::Limit;
 use crate::error::{Code, Error, Result};
+use crate::kafka::events::denied;
 use crate::kafka::native::{Fetched, Inbox};
 use crate::record::{PartitionId, Record, Records, SourceId};
 
@@ -103,21 +104,24 @@ fn source_of(message: &Fetched, topics: &[String]) -> Result<SourceId> {
     Ok(source as SourceId)
 }
 
-/// An error in a record's place. Those that librdkafka tries again are told and passed over; no
-/// record is.
+/// An error in a record's place. What a broker answers for a time, librdkafka asks again; no record is
+/// passed over. What librdkafka can't read would be.
 fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String) -> Result<()> {
     use RDKafkaErrorCode as E;
     let place = format!("{}/{}", message.topic(), message.partition());
     let code = match code {
         E::PartitionEOF => return Ok(()),
-        E::Unknown | E::KafkaStorageError | E::BrokerTransportFailure | E::OperationTimedOut => {
-            tracing::warn!(target: "kafka", "{place}: {text}");
-            return Ok(());
-        }
         E::AutoOffsetReset | E::OffsetOutOfRange => {
             return Err(Error::new(Code::OffsetLost, lost(&place, &text)));
         }
         E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownTopicId => Code::TopicMissing,
+        code if denied(code) => Code::Denied,
+        E::MessageSizeTooLarge | E::UnsupportedCompressionType => Code::Consuming,
+        // Codes of the protocol are above zero, librdkafka's own below.
+        code if code as i32 > 0 || matches!(code, E::BrokerTransportFailure | E::OperationTimedOut) => {
+            tracing::warn!(target: "kafka", "{place}: {text}; it is asked again");
+            return Ok(());
+        }
         _ => Code::Consuming,
     };
     Err(Error::new(code, format!("{place}: {text}")))

@@ -66,7 +66,7 @@ fn a_batch_size_that_is_fixed_inside_is_found() {
     let features = names(&["a", "b"]);
     let (code, message) = refusal("inner", &Wanted { features: &features, ..Wanted::default() });
     assert_eq!(code, Code::ModelRun);
-    assert!(message.starts_with("it fails on 3 rows of zeros, though not on one: "), "{message}");
+    assert!(message.starts_with("it fails on 3 rows, though not on one: "), "{message}");
     assert!(message.ends_with("Is its batch size fixed inside?"), "{message}");
 }
 

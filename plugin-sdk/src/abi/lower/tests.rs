@@ -1,45 +1,4 @@
-use wit_parser::{Resolve, SizeAlign, Type};
-
 use super::*;
-
-#[test]
-fn sizes_are_those_of_the_wit() {
-    let mut resolve = Resolve::default();
-    resolve.push_str("tailwater.wit", include_str!("../../../wit/tailwater.wit")).unwrap();
-    let mut sizes = SizeAlign::default();
-    sizes.fill(&resolve);
-    let check = |name: &str, nth: usize, size: usize, align: usize| {
-        let (id, _) =
-            resolve.types.iter().filter(|(_, ty)| ty.name.as_deref() == Some(name)).nth(nth).unwrap();
-        let (wit_size, wit_align) =
-            (sizes.size(&Type::Id(id)).size_wasm32(), sizes.align(&Type::Id(id)).align_wasm32());
-        assert_eq!((size, align), (wit_size, wit_align), "{name}");
-    };
-    macro_rules! check {
-        ($($name:literal: $type:ty),* $(,)?) => {
-            $(check($name, 0, <$type>::SIZE, <$type>::ALIGN);)*
-        };
-    }
-    check! {
-        "column": Column,
-        "kind": Kind,
-        "input": Input,
-        "fold": Fold,
-        "window": Window,
-        "aggregate": Aggregate,
-        "custom-fold": CustomFold,
-        "wanted": Wanted,
-    }
-    let descriptions: Vec<_> = resolve
-        .types
-        .iter()
-        .filter(|(_, ty)| ty.name.as_deref() == Some("description"))
-        .map(|(id, _)| sizes.size(&Type::Id(id)).size_wasm32())
-        .collect();
-    for size in [PreprocessorDescription::SIZE, FeaturesDescription::SIZE, RulesDescription::SIZE] {
-        assert!(descriptions.contains(&size), "{size} is none of {descriptions:?}");
-    }
-}
 
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())

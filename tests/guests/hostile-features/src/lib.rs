@@ -1,63 +1,60 @@
-//! Misbehaves, in a way that its settings name, whenever a row with the number 13 is in the batch.
-//! Otherwise the one feature is the number itself.
+//! A hostile features plugin. Otherwise the one feature is the number itself, and so are the ids.
 
+use hostile::{Answer, GUILTY};
 use tailwater_sdk::batch::{Batch, Flaw};
 use tailwater_sdk::describe::{FeaturesDescription, Input, Trigger};
 use tailwater_sdk::world::{Computed, Features};
-use tailwater_sdk::{Column, Kind, Rejected, Rejection, Table};
+use tailwater_sdk::{Rejected, Rejection, Table};
 
 pub struct Hostile {
     mode: String,
-    number: Column,
     matrix: Vec<f32>,
+    ids: Answer,
     rejected: Vec<Rejected>,
 }
 
 impl Features for Hostile {
     fn describe(settings: &Table) -> Result<(Self, FeaturesDescription), String> {
-        let mut settings = settings.clone();
-        let mode: String = settings.need("mode")?;
-        settings.finish()?;
-        let number = Column { name: "n".into(), kind: Kind::Int, nullable: false };
-        let input =
-            Input { source: "".into(), updates_only: false, columns: vec![number.clone()], kept: vec![] };
+        let mode = hostile::mode(settings)?;
+        let columns = vec![hostile::number()];
         let description = FeaturesDescription {
-            inputs: vec![input],
+            inputs: vec![Input { source: "".into(), updates_only: false, columns, kept: vec![] }],
             aggregates: Vec::new(),
             custom_folds: Vec::new(),
             trigger: Trigger::Row,
             features: vec!["number".into()],
-            ids: Vec::new(),
+            ids: hostile::numbers(),
         };
-        Ok((Self { mode, number, matrix: Vec::new(), rejected: Vec::new() }, description))
+        let (matrix, ids, rejected) = Default::default();
+        Ok((Self { mode, matrix, ids, rejected }, description))
     }
 
     fn compute(&mut self, rows: &Batch<'_>) -> Result<Computed<'_>, Flaw> {
-        let numbers = rows.column(0, &self.number)?;
-        self.matrix = (0..rows.rows())
-            // SAFETY: the column was opened as int, and has these rows.
-            .map(|row| unsafe { numbers.int(row) } as f32)
-            .collect();
+        let numbers = hostile::read(rows, 0)?;
+        self.matrix = numbers.iter().map(|n| *n as f32).collect();
+        self.ids = Answer::of(&hostile::numbers(), &numbers);
         self.rejected.clear();
-        let (mut count, guilty) = (rows.rows() as u32, self.matrix.iter().position(|n| *n == 13.0));
-        match (guilty, self.mode.as_str()) {
-            (Some(_), "trap") => panic!("thirteen is too much"),
-            (Some(_), "matrix") => self.matrix.push(1.0),
-            (Some(_), "rows") => count += 1,
-            (Some(row), "nan") => self.matrix[row] = f32::NAN,
-            (Some(_), "reject") => {
-                let unlucky = self.matrix.iter().enumerate().filter(|(_, n)| **n == 13.0);
-                let refuse = |row: usize| Rejected { row: row as u32, why: Rejection::new(7, "unlucky") };
-                self.rejected.extend(unlucky.map(|(row, _)| refuse(row)));
-            }
-            _ => {}
-        }
-        let ids = Batch::new(count, &[], &[]);
-        Ok(Computed { matrix: &self.matrix, ids, rejected: &self.rejected })
+        let guilty = (0..rows.rows()).filter(|row| numbers[*row] == GUILTY);
+        guilty.for_each(|row| self.misbehave(row));
+        Ok(Computed { matrix: &self.matrix, ids: self.ids.batch(), rejected: &self.rejected })
     }
 
     fn fold(&mut self, _: u32, _: &Batch<'_>, _: &[u32], _: &mut [u8]) -> Result<Batch<'_>, Flaw> {
         unreachable!("there are no custom folds")
+    }
+}
+
+impl Hostile {
+    fn misbehave(&mut self, row: usize) {
+        let refuse = |row: usize| Rejected { row: row as u32, why: Rejection::new(7, "unlucky") };
+        match self.mode.as_str() {
+            "matrix" => self.matrix.push(1.0),
+            "rows" => self.ids.rows += 1,
+            "nan" => self.matrix[row] = f32::NAN,
+            "reject" => self.rejected.push(refuse(row)),
+            "reject-none" => self.rejected.push(refuse(4_000_000)),
+            mode => self.ids.misbehave(mode),
+        }
     }
 }
 

@@ -1,93 +1,76 @@
-//! Misbehaves, in a way that its settings name, whenever a row with the number 13 is in the batch.
-//! Otherwise it passes rows through.
+//! A hostile preprocessor. Otherwise it passes rows through.
 
+use std::iter::repeat_n;
+
+use hostile::{Answer, GUILTY};
 use tailwater_sdk::batch::{Batch, Flaw};
 use tailwater_sdk::describe::PreprocessorDescription;
 use tailwater_sdk::world::{Preprocessor, Processed};
-use tailwater_sdk::{Column, Kind, Rejected, Rejection, Table};
+use tailwater_sdk::{Rejected, Rejection, Table};
+
+/// More than may be made of one row.
+const COPIES: usize = 300;
 
 pub struct Hostile {
     mode: String,
-    number: Column,
-    spans: Vec<u32>,
-    data: Vec<u8>,
+    answer: Answer,
     origin: Vec<u32>,
     rejected: Vec<Rejected>,
 }
 
 impl Preprocessor for Hostile {
     fn describe(settings: &Table) -> Result<(Self, PreprocessorDescription), String> {
-        let mut settings = settings.clone();
-        let mode: String = settings.need("mode")?;
-        settings.finish()?;
+        let mode = hostile::mode(settings)?;
         if mode == "describe-trap" {
             panic!("describe has no answer");
         }
-        let number = Column { name: "n".into(), kind: Kind::Int, nullable: false };
         let description =
-            PreprocessorDescription { input: vec![number.clone()], output: vec![number.clone()] };
-        let (spans, data, origin, rejected) = Default::default();
-        Ok((Self { mode, number, spans, data, origin, rejected }, description))
+            PreprocessorDescription { input: vec![hostile::number()], output: hostile::numbers() };
+        let (answer, origin, rejected) = Default::default();
+        Ok((Self { mode, answer, origin, rejected }, description))
     }
 
     fn process(&mut self, rows: &Batch<'_>) -> Result<Processed<'_>, Flaw> {
-        let numbers = rows.column(0, &self.number)?;
-        // SAFETY: the column was opened as int, and has these rows.
-        let guilty = (0..rows.rows()).any(|row| unsafe { numbers.int(row) } == 13);
-        self.spans = rows.spans().to_vec();
-        self.data = rows.data().to_vec();
+        let numbers = hostile::read(rows, 0)?;
+        self.answer = Answer::of(&hostile::numbers(), &numbers);
         self.origin = (0..rows.rows() as u32).collect();
         self.rejected.clear();
-        let mut count = rows.rows() as u32;
-        if guilty {
-            self.misbehave(&mut count);
+        if let Some(row) = numbers.iter().position(|n| *n == GUILTY) {
+            self.misbehave(row as u32, numbers);
         }
-        let rows = Batch::new(count, &self.spans, &self.data);
-        Ok(Processed { rows, origin: &self.origin, rejected: &self.rejected })
+        Ok(Processed { rows: self.answer.batch(), origin: &self.origin, rejected: &self.rejected })
     }
 }
 
 impl Hostile {
-    fn misbehave(&mut self, count: &mut u32) {
+    /// `guilty`: the first row that is.
+    fn misbehave(&mut self, guilty: u32, mut numbers: Vec<i64>) {
         let rejected = |row| Rejected { row, why: Rejection::new(1, "so") };
         match self.mode.as_str() {
-            "trap" => panic!("thirteen is too much"),
-            "recurse" => self.data.push(deeper(&self.data, 0)),
-            "spin" => loop {
-                std::hint::black_box(&self.data);
-            },
-            "allocate" => loop {
-                self.data.extend_from_within(..);
-                std::hint::black_box(&self.data);
-            },
-            "spans" => self.spans[4] = 0xffff_fff8,
-            "few-spans" => drop(self.spans.pop()),
-            "count" => *count = u32::MAX,
             "origin" => *self.origin.last_mut().expect("a row") = 4_000_000,
+            "origin-short" => drop(self.origin.pop()),
             "origin-falls" => {
-                self.origin.insert(0, 0);
-                self.origin[0] = 5;
+                // One row more, so that there are two also where the batch has one.
+                numbers.push(0);
+                self.answer = Answer::of(&hostile::numbers(), &numbers);
+                self.origin.push(0);
+                self.origin[0] = 1;
+            }
+            "split" => {
+                let at = guilty as usize;
+                numbers.splice(at..at, repeat_n(GUILTY, COPIES));
+                self.origin.splice(at..at, repeat_n(guilty, COPIES));
+                self.answer = Answer::of(&hostile::numbers(), &numbers);
             }
             "twice" => {
                 self.rejected = vec![rejected(0), rejected(0)];
-                (*count, self.origin, self.data) = Default::default();
-                self.spans.fill(0);
+                self.origin.clear();
+                self.answer = Answer::of(&hostile::numbers(), &[]);
             }
             "both" => self.rejected = vec![rejected(0)],
-            _ => {}
+            mode => self.answer.misbehave(mode),
         }
     }
-}
-
-/// Ends with the stack.
-#[inline(never)]
-fn deeper(data: &[u8], depth: usize) -> u8 {
-    let room = [depth as u8; 256];
-    std::hint::black_box(&room);
-    if data.len() == usize::MAX {
-        return 0;
-    }
-    deeper(data, depth + 1).wrapping_add(room[depth % 256])
 }
 
 tailwater_sdk::export!(preprocessor, Hostile);

@@ -1,51 +1,53 @@
-//! Misbehaves, in a way that its settings name, whenever a row with the number 13 is in the batch.
-//! Otherwise it passes rows through.
+//! Hostile rules. Otherwise they pass rows through.
 
+use hostile::{Answer, GUILTY};
 use tailwater_sdk::batch::{Batch, Flaw};
 use tailwater_sdk::describe::{Origin, RulesDescription, Wanted};
-use tailwater_sdk::world::{Decided, Rules};
-use tailwater_sdk::{Column, Kind, Table};
+use tailwater_sdk::world::{Decided, NO_ROUTE, Rules};
+use tailwater_sdk::{Rejected, Rejection, Table};
 
 pub struct Hostile {
     mode: String,
-    number: Column,
-    spans: Vec<u32>,
-    data: Vec<u8>,
+    answer: Answer,
     route: Vec<u8>,
+    rejected: Vec<Rejected>,
 }
 
 impl Rules for Hostile {
     fn describe(settings: &Table) -> Result<(Self, RulesDescription), String> {
-        let mut settings = settings.clone();
-        let mode: String = settings.need("mode")?;
-        settings.finish()?;
-        let number = Column { name: "n".into(), kind: Kind::Int, nullable: false };
+        let mode = hostile::mode(settings)?;
         let description = RulesDescription {
-            input: vec![Wanted { column: number.clone(), from: Origin::Record }],
-            output: vec![number.clone()],
+            input: vec![Wanted { column: hostile::number(), from: Origin::Record }],
+            output: hostile::numbers(),
             routes: vec!["output".into()],
         };
-        Ok((Self { mode, number, spans: Vec::new(), data: Vec::new(), route: Vec::new() }, description))
+        let (answer, route, rejected) = Default::default();
+        Ok((Self { mode, answer, route, rejected }, description))
     }
 
     fn decide(&mut self, rows: &Batch<'_>) -> Result<Decided<'_>, Flaw> {
-        let numbers = rows.column(0, &self.number)?;
-        self.spans = rows.spans().to_vec();
-        self.data = rows.data().to_vec();
+        let numbers = hostile::read(rows, 0)?;
+        self.answer = Answer::of(&hostile::numbers(), &numbers);
         self.route = vec![0; rows.rows()];
-        let mut count = rows.rows() as u32;
-        // SAFETY: the column was opened as int, and has these rows.
-        for row in (0..rows.rows()).filter(|row| unsafe { numbers.int(*row) } == 13) {
-            match self.mode.as_str() {
-                "trap" => panic!("thirteen is too much"),
-                "route" => self.route[row] = 200,
-                "routes" => drop(self.route.pop()),
-                "rows" => count -= 1,
-                "nowhere" => self.route[row] = 255,
-                _ => {}
-            }
+        self.rejected.clear();
+        let guilty = (0..rows.rows()).filter(|row| numbers[*row] == GUILTY);
+        guilty.for_each(|row| self.misbehave(row));
+        Ok(Decided { rows: self.answer.batch(), route: &self.route, rejected: &self.rejected })
+    }
+}
+
+impl Hostile {
+    fn misbehave(&mut self, row: usize) {
+        let refuse = |row: usize| Rejected { row: row as u32, why: Rejection::new(7, "unlucky") };
+        match self.mode.as_str() {
+            "route" => self.route[row] = 200,
+            "routes" => drop(self.route.pop()),
+            "rows" => self.answer.rows -= 1,
+            "nowhere" => self.route[row] = NO_ROUTE,
+            "reject" => self.rejected.push(refuse(row)),
+            "reject-none" => self.rejected.push(refuse(4_000_000)),
+            mode => self.answer.misbehave(mode),
         }
-        Ok(Decided { rows: Batch::new(count, &self.spans, &self.data), route: &self.route, rejected: &[] })
     }
 }
 

@@ -12,7 +12,8 @@ fn visible(line: &str) -> String {
 fn picture(huge: bool) -> Picture {
     let mut tally = Tally::default();
     let big = if huge { 1e12 } else { 12.5 };
-    for (id, decision) in ["allow", "block", "review"].into_iter().enumerate() {
+    let decisions = ["allow", "block", "review"].repeat(if huge { 9 } else { 1 });
+    for (id, decision) in decisions.into_iter().enumerate() {
         let decided = Decided {
             transaction_id: id as i64,
             card_id: if huge { i64::MAX } else { 4711 },
@@ -25,7 +26,9 @@ fn picture(huge: bool) -> Picture {
         };
         tally.decision(decided, Some(id == 1), 1_234);
     }
-    tally.dead_letter(&"a value is of another type ".repeat(if huge { 9 } else { 1 }));
+    for n in 0..if huge { 9 } else { 1 } {
+        tally.dead_letter(&"a value is of another type ".repeat(n + 1));
+    }
     Picture {
         elapsed: Duration::from_secs(75),
         length: Some(Duration::from_secs(600)),
@@ -36,6 +39,12 @@ fn picture(huge: bool) -> Picture {
         brokers: "127.0.0.1:40123".into(),
         alerts_topic: "fraud.alerts".into(),
     }
+}
+
+#[test]
+fn nothing_is_higher_than_a_terminal() {
+    assert_eq!(lines(&picture(true)).len(), 22);
+    assert!(lines(&picture(false)).len() < 22);
 }
 
 #[test]

@@ -34,11 +34,12 @@ impl Drop for Topic {
 }
 
 impl Topics {
-    /// Copies the message into the producer's queue.
+    /// Copies the message into the producer's queue; its report will bear the tag.
     pub(in crate::kafka) fn produce<C: ClientContext>(
         &mut self,
         producer: &Client<C>,
         message: &Message<'_>,
+        tag: usize,
     ) -> Result<Result<(), Refused>> {
         let topic = self.find(producer, message.topic)?;
         let headers = headers(message.headers);
@@ -64,6 +65,8 @@ impl Topics {
                 message.timestamp.unwrap_or(0),
                 Part::RD_KAFKA_VTYPE_HEADERS,
                 headers,
+                Part::RD_KAFKA_VTYPE_OPAQUE,
+                tag as *mut c_void,
                 Part::RD_KAFKA_VTYPE_END,
             );
             if outcome != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && !headers.is_null() {
