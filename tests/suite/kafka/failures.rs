@@ -57,7 +57,7 @@ fn garbage_of_all_sizes_is_set_aside() {
     let job = Job::with_topics("garbage");
     let mut running = job.start();
     // Of one partition, the good one last: when it is through, all are.
-    let noise = |size: usize| (0..size).map(|n| (n * 7_919 >> 3) as u8).collect::<Vec<u8>>();
+    let noise = |size: usize| (0..size).map(|n| ((n * 7_919) >> 3) as u8).collect::<Vec<u8>>();
     let text = "x".repeat(900_000);
     let bad = [
         noise(1),
