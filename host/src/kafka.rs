@@ -11,9 +11,10 @@
 //!   the broker has no longer stops the run: nothing is skipped silently.
 //! - The order of one partition is kept on the way in and, also when a request is tried again, on
 //!   the way out.
-//! - Memory: the source holds at most `fetch_bytes` as they came over the wire, compressed, plus a
-//!   fetch for each broker and one batch; the sink at most `queue_bytes` of keys and values, and about
-//!   as much again for what is around them.
+//! - Memory: the source holds at most `fetch_bytes` of values plus a fetch for each broker and one
+//!   batch. Keys and headers come on top, as librdkafka does not count them; where they are large, it
+//!   is the 10,000 records of a partition that bound it. The sink holds at most `queue_bytes`, all
+//!   that is kept of a message included.
 //! - No topic is ever created.
 
 mod cluster;

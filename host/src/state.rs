@@ -22,20 +22,11 @@ impl Store {
         self.keys.entry_ref(key).or_insert_with(|| History::new(plan))
     }
 
-    /// Number of keys.
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Keys, kept entries, and bytes held, tables included. Walks all keys.
     pub fn usage(&self, plan: &Plan) -> Usage {
         let table = self.keys.allocation_size();
         self.keys.iter().fold(
-            Usage { keys: self.len(), entries: 0, bytes: table },
+            Usage { keys: self.keys.len(), entries: 0, bytes: table },
             |usage, (key, history)| Usage {
                 entries: usage.entries + history.entries(&plan.layout),
                 bytes: usage.bytes + key.len() + history.size() - size_of::<History>(),

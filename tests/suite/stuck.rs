@@ -35,7 +35,7 @@ fn a_stuck_sink_stops_reading_and_memory_stays() {
         [kafka]
         brokers = "{brokers}"
         # This broker wakes no fetch that waits.
-        properties = {{ "fetch.wait.max.ms" = "5", "session.timeout.ms" = "2000", "heartbeat.interval.ms" = "100" }}
+        properties = {{ "fetch.wait.max.ms" = "5" }}
         [[source]]
         topic = "in"
         columns = {{ n = "int", text = "text" }}

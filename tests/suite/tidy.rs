@@ -68,6 +68,20 @@ fn imported(line: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Whether a line names something of a foreign crate.
+fn names(code: &str, foreign: &str) -> bool {
+    let stands_alone = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let path = code.match_indices(&format!("{foreign}::")).any(|(at, _)| stands_alone(at));
+    path || code.contains(&format!("use {foreign};"))
+}
+
+#[test]
+fn foreign_crates_are_known_by_their_names() {
+    assert!(names("let x = ort::init();", "ort") && names("use ort;", "ort"));
+    assert!(!names("report::now();", "ort"));
+    assert_eq!(imported("use crate::engine::{Flow, Parts}; crate::kafka::x()"), ["engine", "kafka"]);
+}
+
 #[test]
 fn every_room_keeps_to_its_floor() {
     let mut faults = Vec::new();
@@ -85,9 +99,15 @@ fn every_room_keeps_to_its_floor() {
                     faults.push(format!("{}:{}: {own} imports {other}", file.display(), number + 1));
                 }
             }
+            if code.contains("crate::{") {
+                faults.push(format!(
+                    "{}:{}: name each room on a line of its own",
+                    file.display(),
+                    number + 1
+                ));
+            }
             for (foreign, door) in DOORS {
-                let named =
-                    code.contains(&format!("{foreign}::")) || code.contains(&format!("use {foreign};"));
+                let named = names(code, foreign);
                 if named && own != *door && !(own == "main" && *foreign == "clap") {
                     faults.push(format!(
                         "{}:{}: {foreign} has its door in {door}",

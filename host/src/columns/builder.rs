@@ -45,11 +45,6 @@ impl Builder {
         self.columns.iter_mut().for_each(|column| column.truncate(rows));
     }
 
-    /// Bytes collected so far.
-    pub fn size(&self) -> usize {
-        self.columns.iter().map(|column| column.values.len() + 4 * column.offsets.len()).sum()
-    }
-
     pub fn seal(&mut self) -> Batch {
         let parts = self.columns.iter().map(ColumnBuilder::parts);
         let batch = assemble(Arc::clone(&self.schema), self.rows, parts);

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 
 const MINIMAL: &str = r#"
@@ -120,4 +122,45 @@ fn a_wrong_override_names_its_variable() {
     );
     let error = with_environment(MINIMAL, &[("TAILWATER__SOURCE__7__TOPIC", "x")]).expect_err("an error");
     assert!(error.message.contains("no place \"7\""), "{error}");
+}
+
+/// The keys that a section takes, as the parser names them when it meets another one.
+fn keys_of(section: &str) -> BTreeSet<String> {
+    let bogus = |place: &str| format!("{MINIMAL}\n{place}\nno_such_key = 1\n");
+    let text = match section {
+        "" => format!("no_such_key = 1\n{MINIMAL}"),
+        "[kafka]" => MINIMAL.replace("[kafka]", "[kafka]\nno_such_key = 1"),
+        "[[source]]" => MINIMAL.replace("[[source]]", "[[source]]\nno_such_key = 1"),
+        "[preprocess]" => MINIMAL.replace("[preprocess]", "[preprocess]\nno_such_key = 1"),
+        "[model.scores.NAME]" => bogus("[model]\nfile = \"m\"\n[model.scores.a]"),
+        "[routes.NAME]" => bogus("[routes.a]"),
+        "[dead_letters]" => MINIMAL.replace("dead_letters.topic", "dead_letters.no_such_key"),
+        other => bogus(other),
+    };
+    let message = parse(&text).expect_err("the key is unknown").message;
+    let (_, expected) = message.split_once("unknown field `no_such_key`, expected ").expect(&message);
+    expected.lines().next().expect("a line").split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reference_lists_every_key() {
+    let text = include_str!("../../pipeline.md");
+    let mut documented: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut sections = Vec::new();
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            sections = heading.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            if heading == "Top level" {
+                sections.push(String::new());
+            }
+        } else if let Some(key) = line.strip_prefix("| `").and_then(|rest| rest.split('`').next()) {
+            for section in &sections {
+                assert!(documented.entry(section.clone()).or_default().insert(key.to_owned()), "{key} twice");
+            }
+        }
+    }
+    assert_eq!(documented.len(), 11);
+    for (section, keys) in documented {
+        assert_eq!(keys, keys_of(&section), "{section}");
+    }
 }

@@ -68,6 +68,10 @@ pub struct Flow {
     parts: Parts,
     meter: Arc<Meter>,
     decoded: Builder,
+    /// What windows give.
+    cells: Builder,
+    /// Features and scores for the rules.
+    numbers: Builder,
     scratch: Scratch,
 }
 
@@ -80,7 +84,10 @@ impl std::fmt::Debug for Flow {
 impl Flow {
     pub fn new(pipeline: Arc<Pipeline>, parts: Parts, meter: Arc<Meter>) -> Self {
         let decoded = Builder::new(Arc::clone(&pipeline.decoded));
-        Self { pipeline, parts, meter, decoded, scratch: Scratch::default() }
+        let cells =
+            Builder::new(pipeline.features.as_ref().map_or([].into(), |node| Arc::clone(&node.cells)));
+        let numbers = Builder::new(Arc::clone(&pipeline.decision.numbers));
+        Self { pipeline, parts, meter, decoded, cells, numbers, scratch: Scratch::default() }
     }
 
     pub fn pipeline(&self) -> &Arc<Pipeline> {
@@ -103,9 +110,13 @@ impl Flow {
         Meter::add(&self.meter.batches, 1);
         Meter::add(&self.meter.records, records.rows.len());
         let decoded = self.decode(records, outbox);
-        let mut work = self.preprocess(decoded, outbox)?;
-        self.features(records, partitions, &mut work, outbox)?;
-        self.score(&mut work, outbox)?;
-        self.decide(records, work, outbox)
+        let clean = self.preprocess(decoded, outbox)?;
+        // A preprocessor may make many rows of one.
+        for mut work in clean.cut(self.pipeline.bounds.batch_rows) {
+            self.features(records, partitions, &mut work, outbox)?;
+            self.score(&mut work, outbox)?;
+            self.decide(records, work, outbox)?;
+        }
+        Ok(())
     }
 }

@@ -36,15 +36,6 @@ impl Outbox {
         self.messages.clear();
     }
 
-    /// Decisions and dead letters in it.
-    pub fn len(&self) -> usize {
-        self.messages.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
     pub(super) fn refuse(&mut self, place: Place, stage: Stage, refusal: Refusal) {
         self.messages.push((place, What::DeadLetter { stage, refusal }));
     }

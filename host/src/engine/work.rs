@@ -26,6 +26,16 @@ impl Work {
         Self { rows, places, matrix: Vec::new(), features: 0, ids: None, scores: Vec::new(), score_names: 0 }
     }
 
+    /// Clean rows, in parts of so many at most.
+    pub fn cut(self, most: usize) -> Vec<Self> {
+        if self.len() <= most {
+            return vec![self];
+        }
+        let rows: Vec<u32> = (0..self.len() as u32).collect();
+        let parts = rows.chunks(most).zip(self.places.chunks(most));
+        parts.map(|(rows, places)| Self::new(self.rows.gather(rows), places.to_vec())).collect()
+    }
+
     pub fn len(&self) -> usize {
         self.places.len()
     }
@@ -64,4 +74,24 @@ pub(super) fn refusals(first: usize, rejected: Vec<Rejection>) -> impl Iterator<
         let refusal = Refusal { code: Code::Rejected, plugin_code: Some(code), message };
         (first as u32 + row, refusal)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::{Builder, Column, Kind};
+
+    #[test]
+    fn rows_are_cut_in_order_with_their_places() {
+        let mut builder = Builder::new([Column::new("n", Kind::Int)].into());
+        for n in 0..10 {
+            builder.column(0).push_int(n);
+            builder.finish_row();
+        }
+        let places = (0..10).map(|n| Place { record: n / 3, index: n % 3 }).collect();
+        let parts = Work::new(builder.seal(), places).cut(4);
+        assert_eq!(parts.iter().map(Work::len).collect::<Vec<_>>(), [4, 4, 2]);
+        assert_eq!(parts[1].rows.column(0).int(0), 4);
+        assert_eq!(parts[2].places, [Place { record: 2, index: 2 }, Place { record: 3, index: 0 }]);
+    }
 }

@@ -136,7 +136,7 @@ impl KafkaSource {
                 Committed::Failed(error) => commits.failed(error.to_string(), Instant::now()),
             }
         }
-        if !commits.again(Instant::now())? || self.is_superseded(consumer) {
+        if !commits.again(Instant::now)? || self.is_superseded(consumer) {
             return Ok(());
         }
         let list = self.list(commits.waiting().map(|(id, offset)| (id, Offset::Offset(offset))))?;

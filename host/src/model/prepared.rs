@@ -43,11 +43,6 @@ impl Prepared {
         &self.matrix
     }
 
-    /// Whether the matrix is the feature vector as it comes from the plugin.
-    pub fn takes_vector_as_is(&self, features: usize) -> bool {
-        self.matrix.iter().copied().eq((0..features).map(MatrixColumn::Feature))
-    }
-
     /// Which of [`Wanted::columns`] the batch of a question must have, in order.
     pub fn columns(&self) -> &[usize] {
         &self.columns

@@ -23,6 +23,8 @@ pub struct DecisionNode {
     pub input: Vec<DecisionColumn>,
     /// Of `input`.
     pub seen: Schema,
+    /// Of those of `input` that are no columns yet: features and scores.
+    pub numbers: Schema,
     /// Of what is sent.
     pub output: Schema,
 }
@@ -35,11 +37,8 @@ impl DecisionNode {
         scores: &[String],
     ) -> Result<Self> {
         let input = rules.input.iter().map(|wanted| bind(wanted, clean, features, scores));
-        Ok(Self {
-            input: input.collect::<Result<_>>()?,
-            seen: rules.input.iter().map(|wanted| wanted.column.clone()).collect(),
-            output: rules.output.as_slice().into(),
-        })
+        let seen = rules.input.iter().map(|wanted| wanted.column.clone()).collect();
+        Ok(Self::new(input.collect::<Result<_>>()?, seen, rules.output.as_slice().into()))
     }
 
     pub(super) fn of_everything(clean: &[Column], features: &[String], scores: &[String]) -> Result<Self> {
@@ -56,7 +55,13 @@ impl DecisionNode {
             }
         }
         let input = sources.chain((0..scores.len()).map(DecisionColumn::Score)).collect();
-        Ok(Self { input, output: seen.clone(), seen })
+        Ok(Self::new(input, seen.clone(), seen))
+    }
+
+    fn new(input: Vec<DecisionColumn>, seen: Schema, output: Schema) -> Self {
+        let made = input.iter().zip(&*seen).filter(|(from, _)| !matches!(from, DecisionColumn::Record(_)));
+        let numbers = made.map(|(_, column)| Column::new(column.name.clone(), column.kind)).collect();
+        Self { input, seen, numbers, output }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct FeaturesNode {
     /// Where each column of the plugin's input comes from.
     pub input: Vec<usize>,
     pub plan: Plan,
+    /// Of the plan's cells.
+    pub cells: Schema,
     /// What the plugin sees: its input, then a cell an aggregate.
     pub seen: Schema,
     /// Of the vector's numbers, in order.
@@ -62,6 +64,7 @@ impl FeaturesNode {
             event_time: required_event_time(source, clean)?,
             input: columns.collect::<Result<_>>()?,
             seen: input.columns.iter().chain(&plan.columns).cloned().collect(),
+            cells: plan.columns.as_slice().into(),
             plan,
             names: description.features.clone(),
             ids: description.ids.as_slice().into(),

@@ -6,19 +6,15 @@ use super::lane::{LaneState, Latest};
 use super::plan::{Cell, LaneKind, Plan};
 use crate::columns::{Builder, ColumnBuilder, Kind};
 
-/// Where the cells of a row go: columns of a builder, from `first` on. Those of custom folds are
-/// left out; they come from the fold.
+/// Where the cells of a row go. Those of custom folds are left out; they come from the fold.
 #[derive(Debug)]
-pub struct Cells<'a> {
-    pub builder: &'a mut Builder,
-    pub first: usize,
-}
+pub struct Cells<'a>(pub &'a mut Builder);
 
 impl Cells<'_> {
     /// `before`: for each lane of kind latest its newest entry before the row at `time`.
     pub fn write(&mut self, plan: &Plan, lanes: &[LaneState], before: &[Option<Latest>], time: i64) {
         for (index, cell) in plan.cells.iter().enumerate() {
-            let column = self.builder.column(self.first + index);
+            let column = self.0.column(index);
             match *cell {
                 Cell::Count(lane) => column.push_int(count(&lanes[lane]).cast_signed()),
                 Cell::IntSum(lane) => column.push_int(clamp(int_sum(&lanes[lane]))),

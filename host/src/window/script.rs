@@ -31,11 +31,10 @@ pub struct Scripts {
 
 impl Scripts {
     pub fn new(plan: &Plan) -> Self {
-        let schema = entry_schema(plan);
-        Self {
-            scripts: (0..plan.customs.len()).map(|index| Script::new(index, schema.clone())).collect(),
-            slots: 0,
-        }
+        let schema = (!plan.customs.is_empty()).then(|| entry_schema(plan));
+        let scripts = schema
+            .map(|schema| (0..plan.customs.len()).map(|index| Script::new(index, schema.clone())).collect());
+        Self { scripts: scripts.unwrap_or_default(), slots: 0 }
     }
 
     /// Begins a row of the key whose registers are in `slot`.

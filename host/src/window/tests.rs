@@ -138,7 +138,7 @@ fn admit_all(plan: &Plan, events: &[Event]) -> Batch {
     let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
     let mut builder = Builder::new(plan.columns.as_slice().into());
     for event in events {
-        let mut cells = Cells { builder: &mut builder, first: 0 };
+        let mut cells = Cells(&mut builder);
         history.admit(plan, &mut scratch, &mut event.words(), 0, &mut cells, &mut scripts);
         builder.finish_row();
     }
@@ -238,7 +238,7 @@ fn memory_follows_the_window() {
     let mut builder = Builder::new(plan.columns.as_slice().into());
     let mut admit = |history: &mut History, time: i64| {
         let event = Event { time, amount: 1.0, items: None, declined: true };
-        let mut cells = Cells { builder: &mut builder, first: 0 };
+        let mut cells = Cells(&mut builder);
         history.admit(&plan, &mut scratch, &mut event.words(), 0, &mut cells, &mut scripts);
         builder.finish_row();
     };

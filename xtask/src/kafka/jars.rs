@@ -65,6 +65,12 @@ fn by_python(home: &Home, python: &Path, client: &Path, part: &Path, mirror: Opt
     let xtask = home.root.join("xtask");
     let mut job = Job::new(python);
     job.arg(xtask.join("fetch_jars.py")).arg(xtask.join("kafka.lock")).arg(part).args(mirror);
+    // The client brings roots of its own; those that this machine trusts go before them.
+    let own =
+        variable("REQUESTS_CA_BUNDLE").or_else(|| variable("SSL_CERT_FILE")).or_else(|| variable("PIP_CERT"));
+    if let Some(roots) = own {
+        job.env("REQUESTS_CA_BUNDLE", roots);
+    }
     job.env("PYTHONPATH", client).env("PYTHONDONTWRITEBYTECODE", "1").advise(ADVICE).run()
 }
 

@@ -1,6 +1,6 @@
 //! The last stage: rules, and what they decide as bytes.
 
-use crate::columns::{Batch, Builder, Column, Kind, Schema, View};
+use crate::columns::{Batch, Builder, Kind, View};
 use crate::contract::NO_ROUTE;
 use crate::error::{Code, Refusal, Result};
 use crate::pipeline::{DecisionColumn, DecisionNode, Stage};
@@ -26,7 +26,7 @@ impl Flow {
         }
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         let node = &pipeline.decision;
-        let seen = seen(node, &work);
+        let seen = seen(node, &work, &mut self.numbers);
         let Some(plugin) = &mut self.parts.rules else {
             let route = vec![0; seen.rows()];
             self.encode(records, &seen, &route, &work, outbox);
@@ -99,21 +99,13 @@ impl Flow {
 }
 
 /// The batch that the rules see.
-fn seen(node: &DecisionNode, work: &Work) -> Batch {
-    let made = |column: &DecisionColumn| !matches!(column, DecisionColumn::Record(_));
-    let schema: Schema = node
-        .input
-        .iter()
-        .zip(&*node.seen)
-        .filter(|(from, _)| made(from))
-        .map(|(_, column)| Column::new(column.name.clone(), column.kind))
-        .collect();
-    let mut builder = Builder::new(schema);
-    for (index, from) in node.input.iter().filter(|from| made(from)).enumerate() {
-        write(*from, work, &mut builder, index);
+fn seen(node: &DecisionNode, work: &Work, numbers: &mut Builder) -> Batch {
+    let made = node.input.iter().filter(|from| !matches!(from, DecisionColumn::Record(_)));
+    for (index, from) in made.enumerate() {
+        write(*from, work, numbers, index);
     }
-    builder.finish_rows(work.len());
-    let numbers = builder.seal();
+    numbers.finish_rows(work.len());
+    let numbers = numbers.seal();
     let mut next = 0;
     let views: Vec<View<'_>> = node
         .input

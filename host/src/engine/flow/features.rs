@@ -58,10 +58,10 @@ impl Flow {
         partitions: &mut Partitions,
         work: &Work,
     ) -> Result<(Batch, BTreeMap<u32, Refusal>)> {
+        let Self { parts, scratch, cells: builder, .. } = self;
         let plan = &node.plan;
         let keys = node.key.views(&work.rows);
         let reader = RowReader::new(node, &work.rows);
-        let mut builder = Builder::new(plan.columns.as_slice().into());
         let mut scripts = Scripts::new(plan);
         let mut registers = Registers::default();
         let (mut key, mut row_words) = (Vec::new(), Vec::new());
@@ -80,13 +80,13 @@ impl Flow {
             let slot =
                 if plan.customs.is_empty() { 0 } else { registers.slot(id, &key, history, &mut scripts) };
             reader.read(row, &mut row_words);
-            let mut cells = Cells { builder: &mut builder, first: 0 };
-            history.admit(plan, &mut self.scratch, &mut row_words, slot, &mut cells, &mut scripts);
+            let mut cells = Cells(builder);
+            history.admit(plan, scratch, &mut row_words, slot, &mut cells, &mut scripts);
             scripts.end_row(plan.layout.id.map(|id| row_words[id]));
         }
-        let refused = match &mut self.parts.features {
+        let refused = match &mut parts.features {
             Some(plugin) if !plan.customs.is_empty() => {
-                registers.run(plan, plugin.as_mut(), scripts, work.len(), partitions, &mut builder)?
+                registers.run(plan, plugin.as_mut(), scripts, work.len(), partitions, builder)?
             }
             _ => BTreeMap::new(),
         };

@@ -25,7 +25,7 @@ const STEPS_A_CALL: usize = 1 << 17;
 /// The registers of the keys that a batch touches, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Registers {
-    slots: HashMap<(PartitionId, Box<[u8]>), u32>,
+    slots: HashMap<PartitionId, HashMap<Box<[u8]>, u32>>,
     /// By slot; empty for temporary ones.
     values: Vec<Box<[u8]>>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Registers {
 impl Registers {
     /// The slot of a key, its registers loaded.
     pub fn slot(&mut self, id: PartitionId, key: &[u8], history: &History, scripts: &mut Scripts) -> u32 {
-        let slot = *self.slots.entry((id, key.into())).or_insert_with(|| {
+        let slot = *self.slots.entry(id).or_default().entry_ref(key).or_insert_with(|| {
             let slot = scripts.slot();
             self.values.resize(slot as usize + 1, Box::default());
             self.values[slot as usize] = history.registers.clone();
@@ -64,12 +64,14 @@ impl Registers {
             left_out.extend(run.left_out.into_iter().map(|(slot, id)| (index, slot, id)));
             start += size;
         }
-        for ((id, key), slot) in &self.slots {
+        for (id, keys) in &self.slots {
             let Some(partition) = partitions.get_mut(*id) else { continue };
-            let history = partition.store.history(plan, key);
-            history.registers.clone_from(&self.values[*slot as usize]);
-            for (custom, _, id) in left_out.iter().filter(|(_, of, _)| of == slot) {
-                history.leave_out(plan, *custom, *id);
+            for (key, slot) in keys {
+                let history = partition.store.history(plan, key);
+                history.registers.clone_from(&self.values[*slot as usize]);
+                for (custom, _, id) in left_out.iter().filter(|(_, of, _)| of == slot) {
+                    history.leave_out(plan, *custom, *id);
+                }
             }
         }
         Ok(refused)

@@ -57,10 +57,11 @@ impl Commits {
     }
 
     /// Whether those that failed should be tried again now.
-    pub(super) fn again(&mut self, now: Instant) -> Result<bool> {
+    pub(super) fn again(&mut self, now: impl FnOnce() -> Instant) -> Result<bool> {
         let Some(failing) = self.failing.as_mut().filter(|_| !self.waiting.is_empty()) else {
             return Ok(false);
         };
+        let now = now();
         if now.saturating_duration_since(failing.since) >= GIVE_UP_AFTER {
             let text = format!("no offset was committed for {GIVE_UP_AFTER:?}: {}", failing.why);
             return Err(Error::new(Code::Commit, text));
@@ -100,13 +101,13 @@ mod tests {
     fn a_failure_is_tried_again_and_given_up_in_the_end() {
         let (mut commits, start) = (Commits::default(), Instant::now());
         commits.add(&[(id(0), 5)]);
-        assert!(!commits.again(start).unwrap(), "the answer is not here yet");
+        assert!(!commits.again(|| start).unwrap(), "the answer is not here yet");
         commits.failed("no".to_owned(), start);
-        assert!(!commits.again(start).unwrap());
-        assert!(commits.again(start + TRY_AGAIN_AFTER).unwrap());
-        assert!(!commits.again(start + TRY_AGAIN_AFTER).unwrap(), "once at a time");
+        assert!(!commits.again(|| start).unwrap());
+        assert!(commits.again(|| start + TRY_AGAIN_AFTER).unwrap());
+        assert!(!commits.again(|| start + TRY_AGAIN_AFTER).unwrap(), "once at a time");
         commits.failed("never".to_owned(), start + GIVE_UP_AFTER / 2);
-        let error = commits.again(start + GIVE_UP_AFTER).unwrap_err();
+        let error = commits.again(|| start + GIVE_UP_AFTER).unwrap_err();
         assert_eq!(error.code, Code::Commit);
         assert!(error.message.ends_with("never"), "{}", error.message);
     }
@@ -118,6 +119,6 @@ mod tests {
         commits.failed("no".to_owned(), start);
         commits.confirm([(id(0), 4)]);
         commits.failed("no".to_owned(), start + GIVE_UP_AFTER);
-        assert!(!commits.again(start + GIVE_UP_AFTER).unwrap());
+        assert!(!commits.again(|| start + GIVE_UP_AFTER).unwrap());
     }
 }

@@ -26,7 +26,7 @@ pub struct SourceOptions {
     pub topics: Vec<String>,
     /// Where to begin a partition of which the group has committed nothing.
     pub start: Start,
-    /// Records that were fetched ahead, as they came over the wire; 2 MiB at least.
+    /// Values of records that were fetched ahead; 2 MiB at least.
     pub fetch_bytes: usize,
 }
 
