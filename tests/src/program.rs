@@ -59,7 +59,8 @@ impl Program {
         Self { child, log }
     }
 
-    /// Bytes in memory, when they have not risen for a while.
+    /// Bytes in memory, when they have not risen for a while. It is the system's clock and another process's
+    /// memory: they can only be looked at again and again.
     pub fn settled_memory(&self) -> u64 {
         let (mut most, mut last) = (0, Instant::now());
         let began = Instant::now();

@@ -127,6 +127,11 @@ fn features_that_misbehave() {
         ("reject-none", Code::PluginOutput, "4000000"),
     ];
     misbehaving("[[features]]", "hostile-features", &own);
+    // A feature that is no number is for the model to judge; without one it is a null in the decision.
+    let mut driver = pipeline("[[features]]", "hostile-features", "nan", "").expect("it loads");
+    let (out, dead) = feed(&mut driver);
+    let null = |message: &&Sent| message.json()["number"].is_null();
+    assert_eq!((out.len(), out.iter().filter(null).count(), dead.len()), (100, 3, 0));
 }
 
 #[test]
