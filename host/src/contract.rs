@@ -15,6 +15,7 @@ pub struct PreprocessorDescription {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeaturesDescription {
     pub inputs: Vec<Input>,
+    pub lookups: Vec<Lookup>,
     pub aggregates: Vec<Aggregate>,
     pub custom_folds: Vec<CustomFold>,
     pub trigger: Trigger,
@@ -29,6 +30,14 @@ pub struct Input {
     pub columns: Vec<Column>,
     /// Indices into `columns`.
     pub kept: Vec<u32>,
+}
+
+/// A table of reference data that the host looks rows up in before the call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    pub table: String,
+    pub key: String,
+    pub columns: Vec<Column>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -115,10 +124,11 @@ pub struct CustomFold {
     pub cell: Column,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     Row,
-    Close,
+    /// Columns of the closed window that the plugin takes: of its key, `@start`, `@end`, `@revision`.
+    Close(Vec<Column>),
 }
 
 /// Of a `rules` plugin.
