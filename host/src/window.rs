@@ -5,15 +5,21 @@
 //! What a row sees depends on the rows of its key that were admitted before it, never on batches.
 
 mod cells;
+mod decayed;
+mod distinct;
 mod entries;
 mod exact;
 mod extremes;
+mod frequencies;
+mod hash;
 mod history;
 mod lane;
 mod plan;
+mod quantile;
 mod script;
 
 pub use cells::Cells;
+pub use hash::hash;
 pub use history::{History, Scratch};
 pub use plan::{Custom, Layout, Plan, is_float};
 pub use script::{Operation, Script, Scripts, Step, entry_schema};
