@@ -29,7 +29,7 @@ impl Cells<'_> {
                     Some(latest) => column.push_int(time.saturating_sub(latest.time)),
                     None => column.push_null(),
                 },
-                Cell::Custom(_) => {}
+                _ => {}
             }
         }
     }

@@ -41,6 +41,7 @@ impl Lane {
             LaneKind::FloatSum | LaneKind::Squares => LaneState::Float(ExactSum::default()),
             LaneKind::Least | LaneKind::Greatest => LaneState::Extremes(Extremes::default()),
             LaneKind::Latest => LaneState::Latest(None),
+            _ => LaneState::Count(0),
         }
     }
 
@@ -55,7 +56,7 @@ impl Lane {
                 sum.add_square(self.float(layout, word))
             }
             LaneState::Float(sum) => sum.add(self.float(layout, word)),
-            LaneState::Extremes(extremes) if self.span.is_none() => {
+            LaneState::Extremes(extremes) if self.forever => {
                 extremes.add_forever(time, self.order(layout, word));
             }
             LaneState::Extremes(extremes) => extremes.add(time, self.order(layout, word)),
@@ -82,7 +83,13 @@ impl Lane {
         }
     }
 
-    fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
+    /// Whether retract of any entry, not only of the oldest, is exact.
+    pub fn invertible(&self) -> bool {
+        !matches!(self.kind, LaneKind::Least | LaneKind::Greatest | LaneKind::Latest)
+    }
+
+    /// The word that the lane sees of an entry, if it counts here.
+    pub(super) fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
         if self.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1)) {
             return None;
         }
