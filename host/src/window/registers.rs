@@ -86,26 +86,26 @@ pub struct At<'a> {
     pub script: &'a mut Script,
 }
 
-impl At<'_> {
-    pub fn layout(&self) -> &Layout {
-        &self.plan.inputs[self.plan.spans[self.custom.span].input].layout
-    }
-
+impl<'a> At<'a> {
     /// Whether one register follows the window.
     fn follows(&self) -> bool {
         let kind = self.plan.spans[self.custom.span].kind;
         self.custom.invertible || matches!(kind, SpanKind::Forever | SpanKind::Session(_))
     }
 
+    fn layout(&self) -> &'a Layout {
+        &self.plan.inputs[self.plan.spans[self.custom.span].input].layout
+    }
+
     fn add(&mut self, slot: u32, part: Range<usize>) {
-        let layout = &self.plan.inputs[self.plan.spans[self.custom.span].input].layout;
+        let layout = self.layout();
         for entry in self.entries.range(layout, part) {
             self.script.add(self.plan, self.custom, slot, entry);
         }
     }
 
     fn apply(&mut self, slot: u32, change: Change) {
-        let layout = &self.plan.inputs[self.plan.spans[self.custom.span].input].layout;
+        let layout = self.layout();
         for entry in change.left.into_iter().flat_map(|left| self.entries.range(layout, left)) {
             self.script.retract(self.plan, self.custom, slot, entry);
         }
