@@ -1,12 +1,14 @@
 //! How the aggregates of a features plugin are kept: which words an entry has, which lanes run over
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
+mod kind;
 mod layout;
 
 use crate::columns::{Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
+pub use kind::SpanKind;
 pub use layout::{CUSTOM_LIMIT, ID, Layout, is_float, left_out};
 
 /// Columns that an input may keep.
@@ -26,20 +28,6 @@ pub struct Span {
     /// Index into [`Plan::inputs`].
     pub input: usize,
     pub kind: SpanKind,
-}
-
-/// Times are in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpanKind {
-    Sliding(u64),
-    /// Tumbling, where the slide is the size.
-    Hopping {
-        size: u64,
-        slide: u64,
-    },
-    Session(u64),
-    Last(u32),
-    Forever,
 }
 
 /// A running value over the entries of one span.
@@ -270,19 +258,6 @@ impl InputPlan {
             return Err(not_yet(format!("keeping {} columns; {KEPT_LIMIT} is the limit", kept.len())));
         }
         Ok(Self { layout: Layout::new(kept, custom), kept_from })
-    }
-}
-
-impl SpanKind {
-    fn of(window: Window) -> Self {
-        match window {
-            Window::Sliding(size) => Self::Sliding(size),
-            Window::Tumbling(size) => Self::Hopping { size, slide: size },
-            Window::Hopping { size, slide } => Self::Hopping { size, slide },
-            Window::Session(gap) => Self::Session(gap),
-            Window::Last(rows) => Self::Last(rows),
-            Window::Forever => Self::Forever,
-        }
     }
 }
 
