@@ -15,6 +15,7 @@ pub struct PreprocessorDescription {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeaturesDescription {
     pub inputs: Vec<Input>,
+    pub lookups: Vec<Lookup>,
     pub aggregates: Vec<Aggregate>,
     pub custom_folds: Vec<CustomFold>,
     pub trigger: Trigger,
@@ -29,6 +30,16 @@ pub struct Input {
     pub columns: Vec<Column>,
     /// Indices into `columns`.
     pub kept: Vec<u32>,
+}
+
+/// A table of reference data that the host looks rows up in before the call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    pub table: String,
+    /// A column of the first input, or of those of [`Trigger::Close`].
+    pub key: String,
+    /// All nullable.
+    pub columns: Vec<Column>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -115,10 +126,12 @@ pub struct CustomFold {
     pub cell: Column,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     Row,
-    Close,
+    /// Columns of the closed window that the plugin takes: of its key, [`WINDOW_START`], [`WINDOW_END`],
+    /// [`WINDOW_REVISION`].
+    Close(Vec<Column>),
 }
 
 /// Of a `rules` plugin.
@@ -142,6 +155,12 @@ pub enum From {
     Score,
 }
 
+/// Of a closed window, of kind time.
+pub const WINDOW_START: &str = "@start";
+/// Of a closed window, of kind time.
+pub const WINDOW_END: &str = "@end";
+/// How often a closed window came out before, of kind int.
+pub const WINDOW_REVISION: &str = "@revision";
 /// The feature of this name is the whole vector.
 pub const WHOLE_VECTOR: &str = "*";
 /// The route of a decision that goes nowhere.
