@@ -36,7 +36,9 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
     pub table: String,
+    /// A column of the first input, or of those of [`Trigger::Close`].
     pub key: String,
+    /// All nullable.
     pub columns: Vec<Column>,
 }
 
@@ -127,7 +129,8 @@ pub struct CustomFold {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     Row,
-    /// Columns of the closed window that the plugin takes: of its key, `@start`, `@end`, `@revision`.
+    /// Columns of the closed window that the plugin takes: of its key, [`WINDOW_START`], [`WINDOW_END`],
+    /// [`WINDOW_REVISION`].
     Close(Vec<Column>),
 }
 
@@ -152,6 +155,12 @@ pub enum From {
     Score,
 }
 
+/// Of a closed window, of kind time.
+pub const WINDOW_START: &str = "@start";
+/// Of a closed window, of kind time.
+pub const WINDOW_END: &str = "@end";
+/// How often a closed window came out before, of kind int.
+pub const WINDOW_REVISION: &str = "@revision";
 /// The feature of this name is the whole vector.
 pub const WHOLE_VECTOR: &str = "*";
 /// The route of a decision that goes nowhere.

@@ -8,7 +8,7 @@ use crate::describe::{FeaturesDescription, Trigger};
 use crate::rejection::{Rejected, Rejection};
 use crate::row::{Fields, Row};
 use crate::settings::{Settings, Table};
-use crate::windows::{Plan, Windows};
+use crate::windows::{Plan, Windows, check_closing, check_lookups};
 use crate::world::{Computed, Features};
 
 /// A feature vector. Derive it:
@@ -71,15 +71,94 @@ impl<T: Number> Number for Option<T> {
 }
 
 /// What [`features`](macro@crate::features) makes of a function.
+///
+/// # Closed windows
+///
+/// With `on_close = Tx` there is a vector for each window that closes, and none for a row. The attributes of
+/// [`Windows`] name columns of `Tx`; the function takes a row of the closed window's own columns:
+///
+/// ```
+/// use tailwater_sdk::prelude::*;
+/// use tailwater_sdk::testing;
+///
+/// #[derive(Row)]
+/// struct Tx<'a> { amount: f64, merchant: &'a str }
+///
+/// #[derive(Row)]
+/// struct Hour {
+///     card_id: i64,               // of the stage's key, as in the cleaned record
+///     #[column("@start")]
+///     start: Time,
+///     #[column("@end")]
+///     end: Time,
+///     #[column("@revision")]
+///     revision: i64,
+/// }
+///
+/// #[derive(Windows)]
+/// struct Card {
+///     #[sum("amount", tumbling("1h"))]
+///     amount: f64,
+///     #[distinct("merchant", tumbling("1h"))]
+///     merchants: i64,
+/// }
+///
+/// #[derive(Features)]
+/// struct Vector { amount: f32, merchants: i64, night: bool }
+///
+/// #[features(on_close = Tx<'_>)]
+/// fn features(hour: &Hour, card: &Card) -> Vector {
+///     let night = hour.start.hour_of_day() < 6;
+///     Vector { amount: card.amount as f32, merchants: card.merchants, night }
+/// }
+///
+/// # fn main() -> Result<(), String> {
+/// let mut running = testing::start(plugin(), &[])?;
+/// let hour = Hour { card_id: 7, start: Time(0), end: Time(3_600_000), revision: 0 };
+/// let vectors = running.compute_closed::<Tx<'_>, _, _>(&[hour], &[Card { amount: 9.5, merchants: 2 }]);
+/// assert_eq!(vectors.vector(0), [9.5, 2.0, 1.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// All fields have one and the same window: `tumbling`, `hopping` or `session`; and none is `latest`,
+/// `since_latest` or a `fold` of the plugin's own. A window closes when no more rows of it are expected. That
+/// of a key in which nothing happened never comes out. `@start` and `@end` of a session are the times of its
+/// first and last entry. A row that is late, but not too late, makes a window that came out already come out
+/// again, with `@revision` 1 and so on. A lookup's key is a column of the closed window.
+///
+/// ```compile_fail
+/// # use tailwater_sdk::prelude::*;
+/// # #[derive(Row)]
+/// # struct Tx { amount: f64 }
+/// # #[derive(Row)]
+/// # struct Hour { #[column("@start")] start: Time }
+/// #[derive(Windows)]
+/// struct Card {
+///     // error: Card::amount: closed windows are all one tumbling, hopping or session window
+///     #[sum("amount", "1h")]
+///     amount: f64,
+/// }
+/// # #[derive(Features)]
+/// # struct Vector { amount: f32 }
+///
+/// #[features(on_close = Tx)]
+/// fn features(_: &Hour, card: &Card) -> Vector { Vector { amount: card.amount as f32 } }
+/// # let _ = plugin();
+/// ```
 pub trait Compute: 'static {
     /// Of the pipeline's file.
     type Settings: Settings + 'static;
-    /// A row in.
+    /// What the windows' entries are made of.
+    type Record: Row;
+    /// What the function is given: a record, or a closed window.
     type Row: Row;
     /// Values of windows, as of the row.
     type Windows: Windows;
     /// What comes out.
     type Vector: Vector;
+    /// Whether the rows are closed windows.
+    const ON_CLOSE: bool;
 
     /// Works on one row.
     fn compute<'b>(
@@ -146,13 +225,20 @@ pub struct RowFeatures<T: Compute> {
 
 impl<T: Compute> Features for RowFeatures<T> {
     fn describe(settings: &Table) -> Result<(Self, FeaturesDescription), String> {
+        const {
+            check_lookups::<T::Windows, T::Row>();
+            if T::ON_CLOSE {
+                check_closing::<T::Windows, T::Row>();
+            }
+        }
         let settings = T::Settings::from_table(settings)?;
-        let plan = Plan::new::<T::Row, T::Windows>()?;
+        let plan = Plan::new::<T::Record, T::Windows>()?;
         let description = FeaturesDescription {
             inputs: plan.inputs.clone(),
+            lookups: plan.lookups.clone(),
             aggregates: plan.aggregates.clone(),
             custom_folds: plan.custom_folds.clone(),
-            trigger: Trigger::Row,
+            trigger: if T::ON_CLOSE { Trigger::Close(T::Row::COLUMNS.to_vec()) } else { Trigger::Row },
             features: T::Vector::NAMES.iter().copied().map(Cow::Borrowed).collect(),
             ids: T::Vector::IDS.to_vec(),
         };
@@ -163,15 +249,15 @@ impl<T: Compute> Features for RowFeatures<T> {
 
     fn compute(&mut self, rows: &Batch<'_>) -> Result<Computed<'_>, Flaw> {
         let readers = T::Row::open_first(rows)?;
-        let cells = T::Windows::open::<T::Row>(rows, T::Row::COLUMNS.len())?;
+        let cells = T::Windows::open::<T::Record>(rows, T::Row::COLUMNS.len())?;
         self.matrix.clear();
         self.matrix.reserve(rows.rows() * T::Vector::NAMES.len());
         self.ids.iter_mut().for_each(ColumnWriter::clear);
         self.rejected.clear();
         for row in 0..rows.rows() {
-            // SAFETY: the readers were opened from this batch, the windows' for this row type.
+            // SAFETY: the readers were opened from this batch, the windows' for this type of records.
             let (values, windows) =
-                unsafe { (T::Row::read(&readers, row), T::Windows::read::<T::Row>(&cells, row)) };
+                unsafe { (T::Row::read(&readers, row), T::Windows::read::<T::Record>(&cells, row)) };
             let out = &mut Computation {
                 matrix: &mut self.matrix,
                 ids: &mut self.ids,

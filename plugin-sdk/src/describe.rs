@@ -29,7 +29,9 @@ pub struct PreprocessorDescription {
 pub struct FeaturesDescription {
     /// The first is the one whose rows get feature vectors.
     pub inputs: Vec<Input>,
-    /// Each becomes a column behind those of the first input.
+    /// Tables of reference data: each gives columns behind those of the aggregates.
+    pub lookups: Vec<Lookup>,
+    /// Each becomes a column behind those of the first input, or of the closed window.
     pub aggregates: Vec<Aggregate>,
     /// The plugin's own.
     pub custom_folds: Vec<CustomFold>,
@@ -44,14 +46,25 @@ pub struct FeaturesDescription {
 /// A stream of rows that feeds windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Name of the source or stage; empty for the rows of the pipeline itself, the only ones served yet.
+    /// Name of the pipeline's source; empty for the first, the rows of the pipeline itself.
     pub source: Cow<'static, str>,
-    /// Its rows change windows and get no vectors.
+    /// Its rows change windows and get no vectors: all but the first.
     pub updates_only: bool,
     /// What a row has.
     pub columns: Vec<Column>,
     /// Indices into `columns`: what a window's entry keeps.
     pub kept: Vec<u32>,
+}
+
+/// A table of reference data in which the host looks a record up for each row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    /// As the pipeline calls it.
+    pub table: Cow<'static, str>,
+    /// The row's column that has the record's key.
+    pub key: Cow<'static, str>,
+    /// Of the table's records, all nullable.
+    pub columns: Vec<Column>,
 }
 
 /// A value of a window.
@@ -90,13 +103,13 @@ pub enum Fold {
     Latest,
     /// Milliseconds from the newest entry before the row.
     SinceLatest,
-    /// Number of different values, estimated. Not served yet.
+    /// Number of different values, estimated.
     Distinct,
-    /// In [0, 1], estimated. Not served yet.
+    /// In [0, 1], estimated.
     Quantile(f64),
-    /// A mean with weights that halve in that many milliseconds. Not served yet.
+    /// A mean with weights that halve in that many milliseconds.
     DecayedMean(u64),
-    /// The most frequent values. Not served yet.
+    /// The most frequent values.
     TopK(u32),
     /// One of the plugin's own.
     Custom(u32),
@@ -107,20 +120,20 @@ pub enum Fold {
 pub enum Window {
     /// The last that many milliseconds before each row, exact.
     Sliding(u64),
-    /// One after another, that long. Not served yet.
+    /// One after another, that long.
     Tumbling(u64),
-    /// Overlapping ones. Not served yet.
+    /// Overlapping ones.
     Hopping {
         /// How long one is.
         size: u64,
         /// From the start of one to that of the next.
         slide: u64,
     },
-    /// Rows no further apart than that. Not served yet.
+    /// Rows no further apart than that.
     Session(u64),
-    /// That many rows of the key. Not served yet.
+    /// That many rows of the key.
     Last(u32),
-    /// All.
+    /// All that came before.
     Forever,
 }
 
@@ -140,12 +153,13 @@ pub struct CustomFold {
 }
 
 /// When there is a vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// For each row.
+    /// For each row of the first input.
     Row,
-    /// For each window that closes. Not served yet.
-    Close,
+    /// For each window that closes. These of its columns are taken: any of the key's, `@start`, `@end`,
+    /// `@revision`.
+    Close(Vec<Column>),
 }
 
 /// Of a rules plugin.

@@ -9,8 +9,12 @@ use crate::time::Time;
 /// Makes a value of the entries in a window, where the ready-made folds won't do.
 ///
 /// The host stores registers and says what to do with them: it adds entries, takes out those that
-/// leave the window, and asks for the value. Nothing else is kept, so a register must hold all that
-/// there is to know. Use it in [`Windows`](crate::Windows) as `#[fold(Range, "1d")]`.
+/// leave the window or, where that can't be, merges registers of parts of the window, and asks for the
+/// value. Nothing else is kept, so a register must hold all that there is to know. Use it in
+/// [`Windows`](crate::Windows) as `#[fold(Range, "1d")]`.
+///
+/// The value must depend on which entries were taken in, and not on their order or on what was merged
+/// with what. An entry keeps numbers, booleans and times; texts, bytes and lists of floats do not compile.
 ///
 /// ```
 /// # use tailwater_sdk::prelude::*;
@@ -61,7 +65,8 @@ pub trait Fold: 'static {
     const NAME: &'static str;
     /// Raise it when the meaning of a register's bytes changes.
     const VERSION: u32 = 1;
-    /// Whether an entry can be taken out again. Where not, the host starts anew from what is left.
+    /// Whether each entry can be taken out again, not the oldest alone. Where not, the host starts anew from
+    /// what is left.
     const INVERTIBLE: bool = false;
 
     /// Takes an entry in. `at`: when it happened.
@@ -73,7 +78,7 @@ pub trait Fold: 'static {
         panic!("fold {} can't take an entry out", Self::NAME);
     }
 
-    /// Takes in all that the other register took in. Hosts of today have no use for it yet.
+    /// Takes in all that the other register took in.
     fn merge(register: &mut Self::Register, other: &Self::Register);
 
     /// The value of the entries taken in.

@@ -69,16 +69,19 @@
 //! | plugin | attribute | takes | gives |
 //! | --- | --- | --- | --- |
 //! | preprocessor | [`preprocessor`](macro@preprocessor) | a [`Row`] | rows: [`Outcome`] |
-//! | features | [`features`](macro@features) | a [`Row`] and [`Windows`] | a [`Vector`]: [`Vectored`] |
+//! | features | [`features`](macro@features) | a [`Row`], or a closed window, and [`Windows`] | a [`Vector`]: [`Vectored`] |
 //! | rules | [`rules`](macro@rules) | a [`View`] | a row and its [`Routes`]: [`Decision`] |
 //!
 //! Each also takes [`Settings`], if it has any. Rows that make no sense are refused with a
 //! [`Rejection`]. [`Fold`] is for windows' values that are not ready-made. [`mod@log`] talks to the
 //! host's log and counters. [`testing`] and [`native`] run plugins without a host.
 //!
-//! The contract has more than today's host does. Of [`Windows`] it does not serve yet: the folds
-//! `distinct`, `quantile`, `decayed_mean` and `top_k`; the windows `tumbling`, `hopping`, `session` and
-//! `last`; inputs beside the rows themselves (`#[input]`). It refuses by name a plugin that asks for them.
+//! [`Windows`] says what the host keeps for a features plugin: values of windows over rows of the row's key,
+//! or of another source such as labels; and what it looks up in tables of reference data. A vector is made
+//! for each row, or for each window when it [closes](Compute#closed-windows). A pipeline may have
+//! several features stages, each with a key of its own: a feature of one is a column, of type `f32`, for
+//! those behind it. Which column is the key, which the event time, and how late rows may be says the
+//! pipeline's file.
 //!
 //! # Laws
 //!
@@ -129,7 +132,10 @@ pub use rejection::{Rejected, Rejection};
 pub use row::{Fields, Row};
 pub use settings::{Setting, Settings, Table, Value};
 pub use time::Time;
-pub use windows::{Aggregate, Cell, CustomFold, Side, Windows, cell_writer, kind_of, open_cell};
+pub use windows::{
+    Aggregate, Cell, CustomFold, Lookup, Mistakes, Side, Windows, cell_writer, check_closing, check_lookups,
+    kind_of, looked_up, open_cell,
+};
 
 pub use tailwater_sdk_macros::{
     Features, Register, Routes, Row, Settings, View, Windows, features, preprocessor, rules,

@@ -48,7 +48,7 @@ use crate::rejection::Rejected;
 use crate::row::{Fields, Row};
 use crate::settings::Value;
 use crate::time::Time;
-use crate::windows::Windows;
+use crate::windows::{Windows, entry_columns};
 use crate::world::NO_ROUTE;
 
 /// Starts a plugin with these settings. The error is that of `describe`.
@@ -95,12 +95,21 @@ impl Running {
 
     /// Gives rows and the values of their windows to a features plugin.
     pub fn compute<R: Row, W: Windows>(&mut self, rows: &[R], windows: &[W]) -> Vectors {
+        self.compute_batch(&batch::rows_and_windows::<R, R, W>(rows, windows))
+    }
+
+    /// Gives closed windows and their values to a features plugin. `E` is the row that `on_close` names:
+    /// `running.compute_closed::<Tx, _, _>(&hours, &values)`.
+    pub fn compute_closed<E: Row, R: Row, W: Windows>(&mut self, closed: &[R], values: &[W]) -> Vectors {
+        self.compute_batch(&batch::rows_and_windows::<E, R, W>(closed, values))
+    }
+
+    fn compute_batch(&mut self, rows: &Owned) -> Vectors {
         let Description::Features(description) = self.instance.description() else {
             panic!("only a features plugin can compute")
         };
         let width = description.features.len();
-        let batch = batch::rows_and_windows(rows, windows);
-        let out = self.instance.compute(&batch.as_batch()).unwrap_or_else(give_up);
+        let out = self.instance.compute(&rows.as_batch()).unwrap_or_else(give_up);
         let (ids, rejected) = (Owned::copy(&out.ids), out.rejected.to_vec());
         Vectors { width, matrix: out.matrix.to_vec(), ids, rejected }
     }
@@ -120,8 +129,8 @@ impl Running {
         let names: Vec<_> = E::COLUMNS.iter().map(|column| &column.name).collect();
         let same = |columns: &[Column]| columns.iter().map(|column| &column.name).eq(names.iter().copied());
         let input = description.inputs.iter().find(|input| same(&input.columns));
-        let kept = input.expect("entries are rows of an input").kept.clone();
-        let batch = batch::entries(entries, &kept);
+        let at = entry_columns(input.expect("entries are rows of an input"));
+        let batch = batch::entries(entries, &at);
         let cells = self.instance.fold(custom, &batch.as_batch(), tape.words(), registers);
         batch::values::<C>(Owned::copy(&cells.unwrap_or_else(give_up)))
     }

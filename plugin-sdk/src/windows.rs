@@ -1,24 +1,25 @@
 //! Values of windows as a struct.
 
 mod cell;
+mod check;
+mod declared;
 mod plan;
 
 pub use cell::Cell;
-pub(crate) use plan::Plan;
+pub use check::{check_closing, check_lookups};
+pub use declared::{Aggregate, CustomFold, Lookup, Mistakes, Side, looked_up};
+pub(crate) use plan::{Plan, entry_columns};
 
 use crate::batch::{Batch, ColumnReader, ColumnWriter, Flaw};
 use crate::column::{Column, Kind};
-use crate::describe;
-use crate::field::Field as _;
-use crate::fold::{Fold, Register as _};
 use crate::row::Fields;
 
-/// Values of windows that the host keeps. Derive it:
+/// Values that the host keeps of windows, or looks up. Derive it:
 ///
 /// ```
 /// # use tailwater_sdk::prelude::*;
 /// #[derive(Windows)]
-/// struct W {
+/// struct W<'a> {
 ///     #[count("7d")]
 ///     n: i64,
 ///     #[mean("amount", "7d")]
@@ -27,43 +28,12 @@ use crate::row::Fields;
 ///     s: f64,
 ///     #[latest("country_code")]
 ///     before: Option<i64>,
+///     #[lookup("merchants", "merchant_id", "trade")]
+///     trade: Option<&'a str>,
 /// }
 /// ```
 ///
-/// | attribute | value |
-/// | --- | --- |
-/// | `#[count(window)]`, `#[count("column", window)]` | int: entries, or those with a value |
-/// | `#[sum("column", window)]` | 0 if there are none |
-/// | `#[mean("column", window)]` | float, or null |
-/// | `#[variance("column", window)]` | float, or null; of the population |
-/// | `#[min("column", window)]`, `#[max(...)]` | or null |
-/// | `#[latest("column")]`, `#[latest("column", window)]` | of the newest entry before this row, or null |
-/// | `#[since_latest]`, `#[since_latest(window)]` | int: milliseconds since the newest entry before this row, or null |
-/// | `#[fold(Type, window)]` | what a [`Fold`] of your own emits |
-/// | `#[distinct("column", window)]` | int: estimated number of different values. *Not served yet* |
-/// | `#[quantile("column", 0.9, window)]` | float, estimated, or null. *Not served yet* |
-/// | `#[decayed_mean("column", "1h", window)]` | float: weights halve in that time, or null. *Not served yet* |
-/// | `#[top_k("column", 3, window)]` | text: the most frequent values. *Not served yet* |
-///
-/// Sums, minima, maxima and latest of floats and singles are floats; minima, maxima and latest of
-/// times are times; all others are ints, `true` being 1. NaN in a column is no value. Texts, bytes and
-/// lists of floats can't be kept in windows yet.
-///
-/// A window is a duration (`"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"7d"`: the time before each row,
-/// exact, the row itself included) or `"forever"`. *Not served yet*: `tumbling("1h")`,
-/// `hopping("1d", "1h")`, `session("30m")`, `last(10)`. `filter = "column"` takes only entries where that
-/// boolean column is true.
-///
-/// A straggler, a row older than the newest one of its key, sees of its window what is still kept: entries
-/// live only as long as the newest row's windows need them. `"forever"` is all that came before the row, in
-/// order of arrival; but of `latest` and `since_latest` a row older than the newest entry gets none.
-///
-/// A plugin that asks for what is not served yet compiles and can be tested natively; the host refuses it
-/// when it loads it (TW104).
-///
-/// A field that is no `Option` reads 0 (or empty) where there is no value. `f64` and `f32` read any
-/// number; else the type is that of the value. Columns are those of the row given to the function;
-/// a wrong name or type does not compile:
+/// A wrong name or type does not compile:
 ///
 /// ```compile_fail
 /// # use tailwater_sdk::prelude::*;
@@ -84,22 +54,164 @@ use crate::row::Fields;
 /// # let _ = plugin();
 /// ```
 ///
-/// *Not served yet*: entries may also come from another source or stage of the pipeline, whose rows get
-/// no vectors: `#[input("labels", Label)]` at the struct names it and its row, and `from = "labels"` in
-/// an attribute takes entries from it.
+/// # Values of windows
+///
+/// | attribute | value |
+/// | --- | --- |
+/// | `#[count(window)]`, `#[count("column", window)]` | int: entries, or those with a value |
+/// | `#[sum("column", window)]` | 0 if there are none |
+/// | `#[mean("column", window)]` | float, or null |
+/// | `#[variance("column", window)]` | float, or null; of the population |
+/// | `#[min("column", window)]`, `#[max(...)]` | or null |
+/// | `#[latest("column")]`, `#[latest("column", window)]` | of the newest entry before this row, or null |
+/// | `#[since_latest]`, `#[since_latest(window)]` | int: milliseconds since the newest entry before this row, or null |
+/// | `#[distinct("column", window)]` | int: number of different values, with a standard error of 1.6 % |
+/// | `#[quantile("column", 0.9, window)]` | float within 1 % of the quantile, or null |
+/// | `#[decayed_mean("column", "1h", window)]` | float: weights halve in that time; or null |
+/// | `#[top_k("column", 3, window)]` | text: the most frequent values, or null; exact up to 65,536 different ones |
+/// | `#[fold(Type, window)]` | what a [`Fold`](crate::Fold) of your own emits |
+///
+/// Sums, minima, maxima and latest of floats and singles are floats; minima, maxima and latest of
+/// times are times; all others are ints, `true` being 1. NaN in a column is no value. Of texts and bytes
+/// there are `count` and `distinct` only, of lists of floats nothing. `filter = "column"` takes only entries
+/// where that boolean column is true.
+///
+/// A field that is no `Option` reads 0 (or empty) where there is no value. `f64` and `f32` read any
+/// number; else the type is that of the value. Columns are those of the row given to the function.
+///
+/// # Windows
+///
+/// | window | a row at t sees |
+/// | --- | --- |
+/// | `"7d"`, or another duration: `"500ms"`, `"30s"`, `"15m"`, `"1h"` | the time before it, exact: (t - 7d, t] |
+/// | `hopping("1d", "1h")` | days that begin with each hour since the epoch: the oldest that holds it, up to t |
+/// | `tumbling("1h")` | the same, one after another: since the hour began |
+/// | `session("30m")` | back from it, until there is a gap of more than that |
+/// | `last(10)` | the newest 10 entries, itself included |
+/// | `"forever"` | all that came before it, in order of arrival |
+///
+/// A row sees entries of its key that came before it, and itself. A straggler, a row older than the newest
+/// of its key, sees its window as of its own time, whole, and changes only what rows after it see. How late
+/// it may be at most says the pipeline file (the allowed lateness); what is later goes to a topic of its own.
+/// Of `"forever"` alone the order is that of arrival; there `latest` and `since_latest` give a row none that
+/// is older than the newest entry. Vectors of windows as they close: see
+/// [`Compute`](crate::Compute#closed-windows).
+///
+/// # Other inputs
+///
+/// Entries may also come from another source of the pipeline, whose rows change windows and get no vectors:
+/// `#[input("labels", Label)]` at the struct names it and its row, and `from = "labels"` in an attribute
+/// takes entries from it. Their key and event time the pipeline file names.
+///
+/// ```
+/// use tailwater_sdk::prelude::*;
+///
+/// #[derive(Row)]
+/// struct Payment { amount: f64 }
+///
+/// #[derive(Row)]
+/// struct Label { fraud: bool }
+///
+/// #[derive(Windows)]
+/// #[input("labels", Label)]
+/// struct Card {
+///     #[count("30d")]
+///     payments: i64,
+///     #[sum("fraud", "30d", from = "labels")]
+///     frauds: i64,
+///     #[since_latest(from = "labels", filter = "fraud")]
+///     since_fraud: Option<i64>,
+/// }
+///
+/// #[derive(Features)]
+/// struct Vector { share: f32, hours: Option<f64> }
+///
+/// #[features]
+/// fn features(_: &Payment, card: &Card) -> Vector {
+///     let hours = card.since_fraud.map(|millis| millis as f64 / 3_600_000.0);
+///     Vector { share: card.frauds as f32 / card.payments as f32, hours }
+/// }
+/// # let _ = plugin();
+/// ```
+///
+/// # Reference data
+///
+/// `#[lookup("terminals", "terminal_id", "risk")]` reads the column `risk` of the table `terminals`, which is
+/// a compacted topic that the pipeline names, where the row's column `terminal_id` (`i64`, text or bytes) is
+/// the key of the table's record. The field is an `Option` of any [`Field`](crate::Field): it is `None` where
+/// the table has no such record.
+///
+/// ```
+/// use tailwater_sdk::prelude::*;
+/// use tailwater_sdk::testing;
+///
+/// #[derive(Row)]
+/// struct Payment { terminal_id: i64, amount: f64 }
+///
+/// #[derive(Windows)]
+/// struct Terminal<'a> {
+///     #[count("1d")]
+///     payments: i64,
+///     #[lookup("terminals", "terminal_id", "risk")]
+///     risk: Option<f64>,
+///     #[lookup("terminals", "terminal_id", "country")]
+///     country: Option<&'a str>,
+/// }
+///
+/// #[derive(Features)]
+/// struct Vector { risk: Option<f64>, abroad: bool }
+///
+/// #[features]
+/// fn features(_: &Payment, terminal: &Terminal<'_>) -> Vector {
+///     Vector { risk: terminal.risk, abroad: terminal.country.is_some_and(|country| country != "fr") }
+/// }
+///
+/// # fn main() -> Result<(), String> {
+/// let mut running = testing::start(plugin(), &[])?;
+/// let known = Terminal { payments: 1, risk: Some(0.5), country: Some("de") };
+/// let vectors = running.compute(&[Payment { terminal_id: 7, amount: 40.0 }], &[known]);
+/// assert_eq!(vectors.vector(0), [0.5, 1.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A table's key must be a column of the row:
+///
+/// ```compile_fail
+/// # use tailwater_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Payment { amount: f64 }
+///
+/// #[derive(Windows)]
+/// struct W {
+///     // error: W::risk: the row has no column `terminal_id` of kind int, text or bytes
+///     #[lookup("terminals", "terminal_id", "risk")]
+///     risk: Option<f64>,
+/// }
+///
+/// #[derive(Features)]
+/// struct F { risk: Option<f64> }
+///
+/// #[features]
+/// fn features(_: &Payment, w: &W) -> F { F { risk: w.risk } }
+/// # let _ = plugin();
+/// ```
 pub trait Windows: Sized {
     /// Inputs beside the rows themselves.
     const SIDES: &'static [Side];
-    /// One a field, in their order.
+    /// One a field, in their order: those that are made of entries.
     const AGGREGATES: &'static [Aggregate];
     /// Folds of the plugin's own.
     const FOLDS: &'static [CustomFold];
+    /// The other fields, those of one table and key together.
+    const LOOKUPS: &'static [Lookup];
     /// The struct with another lifetime.
     type Of<'b>;
     /// A reader for each field.
     type Readers<'b>: Copy;
 
-    /// Opens the columns, of which the first is column `first` of the batch. `R` is the row.
+    /// Opens the columns, of which the first is column `first` of the batch: those of aggregates, then those of
+    /// lookups. `R`, here and below, is the row of which entries are made.
     fn open<'b, R: Fields>(batch: &Batch<'b>, first: usize) -> Result<Self::Readers<'b>, Flaw>;
 
     /// Reads a row.
@@ -108,10 +220,10 @@ pub trait Windows: Sized {
     /// The row must be one of the batch that the readers were opened from, for the same `R`.
     unsafe fn read<'b, R: Fields>(readers: &Self::Readers<'b>, row: usize) -> Self::Of<'b>;
 
-    /// New writers, one a field.
+    /// New writers, one a column.
     fn writers<R: Fields>() -> Vec<ColumnWriter>;
 
-    /// Appends the values: one writer a field.
+    /// Appends the values: one writer a column.
     fn write<R: Fields>(&self, writers: &mut [ColumnWriter]);
 }
 
@@ -120,6 +232,7 @@ impl Windows for () {
     const SIDES: &'static [Side] = &[];
     const AGGREGATES: &'static [Aggregate] = &[];
     const FOLDS: &'static [CustomFold] = &[];
+    const LOOKUPS: &'static [Lookup] = &[];
     type Of<'b> = ();
     type Readers<'b> = ();
 
@@ -136,73 +249,14 @@ impl Windows for () {
     fn write<R: Fields>(&self, _: &mut [ColumnWriter]) {}
 }
 
-/// An input beside the rows themselves.
-#[derive(Clone, Copy, Debug)]
-pub struct Side {
-    /// Name of the source or stage.
-    pub source: &'static str,
-    /// Of its rows.
-    pub columns: &'static [Column],
-}
-
-/// What a field of [`Windows`] asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Aggregate {
-    /// The field's.
-    pub name: &'static str,
-    /// 0: the rows themselves; else 1 + index into `SIDES`.
-    pub input: usize,
-    /// `Custom`: index into `FOLDS`.
-    pub fold: describe::Fold,
-    /// Of the input.
-    pub column: Option<&'static str>,
-    /// Of the input, a boolean.
-    pub filter: Option<&'static str>,
-    /// Which entries.
-    pub window: describe::Window,
-    /// What to tell the author if the column, the filter, or the field's type won't do.
-    pub mistakes: [&'static str; 3],
-}
-
-/// A [`Fold`] on one input.
-#[derive(Clone, Copy, Debug)]
-pub struct CustomFold {
-    pub(crate) input: usize,
-    pub(crate) name: &'static str,
-    pub(crate) version: u32,
-    pub(crate) register_bytes: usize,
-    pub(crate) invertible: bool,
-    pub(crate) entry: &'static [Column],
-    pub(crate) kind: Kind,
-    pub(crate) nullable: bool,
-    pub(crate) run: Run,
-}
-
 type Run = fn(&Batch<'_>, &[usize], usize, &[u32], &mut [u8], &mut ColumnWriter) -> Result<usize, Flaw>;
 
-impl CustomFold {
-    /// Fold `F` over the entries of an input.
-    pub const fn new<F: Fold>(input: usize) -> Self {
-        Self {
-            input,
-            name: F::NAME,
-            version: F::VERSION,
-            register_bytes: F::Register::BYTES,
-            invertible: F::INVERTIBLE,
-            entry: F::Entry::COLUMNS,
-            kind: F::Cell::KIND,
-            nullable: F::Cell::NULLABLE,
-            run: crate::fold::run::<F>,
-        }
-    }
-}
-
-/// Kind of the value of field `index`, which has type `T`, for rows `R`. Evaluated at compile time:
-/// a panic is a compile error.
+/// Kind of aggregate `index`, whose field has type `T`, for rows `R`. Evaluated at compile time: a panic is a
+/// compile error.
 #[doc(hidden)]
 pub const fn kind_of<W: Windows, R: Fields, T: Cell>(index: usize) -> Kind {
     let aggregate = &W::AGGREGATES[index];
-    let kind = plan::cell_kind(aggregate, R::COLUMNS, W::SIDES, W::FOLDS);
+    let kind = check::cell_kind(aggregate, R::COLUMNS, W::SIDES, W::FOLDS);
     let mut n = 0;
     while n < T::ACCEPTS.len() {
         if T::ACCEPTS[n].is(kind) {
@@ -210,7 +264,7 @@ pub const fn kind_of<W: Windows, R: Fields, T: Cell>(index: usize) -> Kind {
         }
         n += 1;
     }
-    panic!("{}", aggregate.mistakes[2])
+    panic!("{}", aggregate.mistakes.field)
 }
 
 /// For the derive.

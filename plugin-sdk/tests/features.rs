@@ -1,9 +1,9 @@
 //! Windows, vectors and folds.
 
-use tailwater_sdk::describe::{Description, FeaturesDescription, Fold as Declared, Window};
+use tailwater_sdk::describe::{Description, FeaturesDescription, Fold as Declared, Lookup, Trigger, Window};
 use tailwater_sdk::prelude::*;
 use tailwater_sdk::testing::{self, Running, Tape};
-use tailwater_sdk::{Kind, Rejection};
+use tailwater_sdk::{Column, Kind, Rejection};
 
 #[derive(Row, Clone)]
 struct Tx<'a> {
@@ -84,14 +84,22 @@ struct W<'a> {
     before: Option<Time>,
     #[quantile("amount", 0.9, tumbling("1h"))]
     q: f64,
-    #[top_k("merchant", 3, session("30m"))]
+    #[lookup("merchants", "merchant", "trade")]
+    trade: Option<&'a str>,
+    #[top_k("items", 3, session("30m"))]
     top: &'a str,
+    #[distinct("merchant", "1d")]
+    merchants: i64,
     #[fold(Range, "1d")]
     range: f64,
     #[fold(Range, "500ms", filter = "declined")]
     range_too: Option<f64>,
+    #[lookup("days", "transaction_id", "weight")]
+    weight: Option<f64>,
     #[sum("fraud", "30s", from = "labels")]
     frauds: f64,
+    #[lookup("merchants", "merchant", "risk")]
+    risk: Option<f32>,
     #[decayed_mean("amount", "1h", "1d")]
     decayed: f64,
     #[since_latest]
@@ -110,6 +118,8 @@ struct F<'a> {
     late: bool,
     #[id]
     since: Option<i64>,
+    looked_up: f64,
+    traded: bool,
 }
 
 #[derive(Settings)]
@@ -131,6 +141,8 @@ fn features<'a>(t: &Tx<'a>, w: &W<'_>, late: &Late) -> Result<F<'a>, Rejection> 
         sum: w.items_too + w.range as f32 + w.frauds as f32,
         late: w.before.is_some_and(|before| t.event_time.since(before) > late.after),
         since: w.since,
+        looked_up: w.weight.unwrap_or(0.25) + f64::from(w.risk.unwrap_or(0.5)),
+        traded: w.trade == Some("books"),
     })
 }
 
@@ -163,7 +175,7 @@ fn only_what_aggregates_name_is_kept() {
     let labels = &description.inputs[1];
     assert_eq!((labels.source.as_ref(), labels.updates_only), ("labels", true));
     assert_eq!(description.inputs[0].source, "");
-    assert_eq!(description.features, ["n", "the-mean", "items", "sum", "late"]);
+    assert_eq!(description.features, ["n", "the-mean", "items", "sum", "late", "looked_up", "traded"]);
     assert_eq!(description.ids.iter().map(|id| id.nullable).collect::<Vec<_>>(), [false, true]);
 }
 
@@ -183,13 +195,30 @@ fn aggregates_are_declared_as_written() {
     assert_eq!(aggregate("items_too"), (0, Declared::Sum, Some(3), None, hopping));
     assert_eq!(aggregate("before"), (0, Declared::Latest, Some(0), None, Window::Forever));
     assert_eq!(aggregate("q").1, Declared::Quantile(0.9));
-    assert_eq!(aggregate("top"), (0, Declared::TopK(3), Some(1), None, Window::Session(1_800_000)));
+    assert_eq!(aggregate("top"), (0, Declared::TopK(3), Some(3), None, Window::Session(1_800_000)));
     assert_eq!(aggregate("range_too"), (0, Declared::Custom(0), None, Some(4), Window::Sliding(500)));
     assert_eq!(aggregate("frauds"), (1, Declared::Sum, Some(0), None, Window::Sliding(30_000)));
     assert_eq!(aggregate("decayed").1, Declared::DecayedMean(3_600_000));
+    assert_eq!(aggregate("merchants"), (0, Declared::Distinct, Some(1), None, Window::Sliding(day)));
+    assert_eq!(description.trigger, Trigger::Row);
     let [fold] = &description.custom_folds[..] else { panic!("one fold on one input is one fold") };
     assert_eq!((fold.version, fold.register_bytes, fold.invertible), (3, 28, true));
     assert_eq!((fold.cell.kind, fold.cell.nullable), (Kind::Float, true));
+}
+
+#[test]
+fn lookups_of_one_key_are_one() {
+    let running = start();
+    let lookup = |table: &'static str, key: &'static str, columns: Vec<Column>| Lookup {
+        table: table.into(),
+        key: key.into(),
+        columns,
+    };
+    let of_merchants = vec![Column::nullable("trade", Kind::Text), Column::nullable("risk", Kind::Single)];
+    let of_days = vec![Column::nullable("weight", Kind::Float)];
+    let expected = [lookup("merchants", "merchant", of_merchants), lookup("days", "transaction_id", of_days)];
+    assert_eq!(described(&running).lookups, expected);
+    assert!(described(&running).aggregates.iter().all(|aggregate| aggregate.name != "trade"));
 }
 
 #[test]
@@ -199,16 +228,17 @@ fn vectors_come_of_rows_and_windows() {
         merchant: &'a str,
         since: Option<i64>,
     }
+    let looked_up = W { trade: Some("books"), weight: Some(2.0), risk: Some(0.25), ..W::default() };
     let windows = [
-        W { n: 3.0, mean: Some(1.5), items: -4, items_too: 2.0, range: 0.5, frauds: 8.0, ..W::default() },
+        W { n: 3.0, mean: Some(1.5), items: -4, items_too: 2.0, range: 0.5, frauds: 8.0, ..looked_up },
         W::default(),
         W { before: Some(Time(899)), since: Some(-3), ..W::default() },
     ];
     let vectors = start().compute(&[tx(1.0), tx(-1.0), tx(2.0)], &windows);
-    assert_eq!(vectors.vector(0), [3.0, 1.5, -4.0, 10.5, 0.0]);
+    assert_eq!(vectors.vector(0), [3.0, 1.5, -4.0, 10.5, 0.0, 2.25, 1.0]);
     assert_eq!(vectors.rejected[0].row, 1);
     assert!(vectors.vector(2)[1].is_nan());
-    assert_eq!(vectors.vector(2)[4], 1.0);
+    assert_eq!(vectors.vector(2)[4..], [1.0, 0.75, 0.0]);
     let ids = vectors.ids::<Ids>();
     assert_eq!(ids[0], Ids { merchant: "shop", since: None });
     assert_eq!(ids[2], Ids { merchant: "shop", since: Some(-3) });

@@ -73,7 +73,7 @@ pub struct Flow {
 }
 
 /// Where messages go.
-pub(super) type Send<'a> = dyn FnMut(Message<'_>) -> Result<()> + 'a;
+pub(super) type Post<'a> = dyn FnMut(Message<'_>) -> Result<()> + 'a;
 
 impl std::fmt::Debug for Flow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -161,7 +161,7 @@ impl Flow {
         &mut self,
         released: Vec<Vec<Released<'_>>>,
         tasks: &mut Tasks,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         for (group, released) in released.into_iter().enumerate() {
             self.run_parcels(group, &released, tasks, send)?;

@@ -32,7 +32,7 @@ pub fn settings(input: TokenStream) -> TokenStream {
     finish(settings::settings(&parse_macro_input!(input as DeriveInput)))
 }
 
-/// Values of windows: see the trait of this name.
+/// Values of windows and tables: see the trait of this name.
 #[proc_macro_derive(
     Windows,
     attributes(
@@ -49,7 +49,8 @@ pub fn settings(input: TokenStream) -> TokenStream {
         quantile,
         decayed_mean,
         top_k,
-        fold
+        fold,
+        lookup
     )
 )]
 pub fn windows(input: TokenStream) -> TokenStream {
@@ -94,12 +95,17 @@ pub fn preprocessor(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```text
 /// #[features]
 /// fn features(t: &Tx, w: &W, settings: &Limits) -> F { ... }
+///
+/// #[features(on_close = Tx)]
+/// fn features(hour: &Hour, w: &W, settings: &Limits) -> F { ... }
 /// ```
 ///
 /// It takes references to a row, to windows (left out, or `&()`: there are none) and, if it has
 /// any, to its settings. It returns what the trait `Vectored` says. Types with a lifetime must show
 /// it: `&Tx<'_>`. One plugin a crate; natively, one a module: `pub fn plugin()` is generated beside
 /// it.
+///
+/// With `on_close = Tx` there is a vector for each window that closes: see the trait `Compute`.
 #[proc_macro_attribute]
 pub fn features(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(worlds::features(&arguments.into(), &parse_macro_input!(item as ItemFn)))

@@ -1,5 +1,7 @@
 //! `Windows`.
 
+mod access;
+mod lookup;
 mod spec;
 
 use proc_macro2::TokenStream;
@@ -8,92 +10,61 @@ use syn::punctuated::Punctuated;
 use syn::{DeriveInput, Error, LitStr, Result, Token, Type};
 
 use crate::structs::{Struct, plain_name, with_static};
-use spec::{Fold, Spec};
+use lookup::Lookups;
+use spec::{Asked, Fold, Spec};
 
 pub(crate) fn windows(input: &DeriveInput) -> Result<TokenStream> {
     let item = Struct::of(input)?;
-    let sides = input
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("input"))
-        .map(|attribute| attribute.parse_args::<Side>())
-        .collect::<Result<Vec<_>>>()?;
-    let mut folds = Folds::default();
-    let mut aggregates = Vec::new();
+    let sides = sides(input)?;
+    let (mut folds, mut lookups) = (Folds::default(), Lookups::default());
+    let (mut aggregates, mut values) = (Vec::new(), Vec::new());
     for field in &item.fields {
-        let spec = Spec::of(field)?;
         let name = plain_name(field.ident.as_ref().expect("fields have names"));
-        aggregates.push(aggregate(&item, &name, &spec, &sides, &mut folds)?);
+        let place = format!("{}::{name}", item.name);
+        values.push(match Asked::of(field)? {
+            Asked::Aggregate(spec) => {
+                aggregates.push(aggregate(&place, &name, &spec, &sides, &mut folds)?);
+                Value::Aggregate(aggregates.len() - 1)
+            }
+            Asked::LookedUp(lookup) => lookups.take(lookup, &place, &field.ty)?,
+        });
     }
+    let body = access::reading_and_writing(&item, &values, &lookups.starts(aggregates.len()));
     let sides = sides.iter().map(Side::tokens);
-    let folds = folds.tokens();
-    let body = reading_and_writing(&item);
+    let (folds, lookups) = (folds.tokens(), lookups.tokens());
     let (name, generics) = (item.name, item.generics());
     Ok(quote! {
         impl #generics ::tailwater_sdk::Windows for #name #generics {
             const SIDES: &'static [::tailwater_sdk::Side] = &[#(#sides),*];
             const AGGREGATES: &'static [::tailwater_sdk::Aggregate] = &[#(#aggregates),*];
             const FOLDS: &'static [::tailwater_sdk::CustomFold] = &[#(#folds),*];
+            const LOOKUPS: &'static [::tailwater_sdk::Lookup] = &[#(#lookups),*];
             #body
         }
     })
 }
 
-fn reading_and_writing(item: &Struct<'_>) -> TokenStream {
-    let (name, of) = (item.name, item.with(&quote!('__b)));
-    let (names, statics, types) = (item.names(), item.static_types(), item.types());
-    let count = names.len();
-    let at: Vec<_> = (0..count).collect();
-    let kinds: Vec<_> = at
-        .iter()
-        .zip(&statics)
-        .map(|(at, ty)| quote!(const { ::tailwater_sdk::kind_of::<Self, __R, #ty>(#at) }))
-        .collect();
-    quote! {
-        type Of<'__b> = #of;
-        type Readers<'__b> = [::tailwater_sdk::batch::ColumnReader<'__b>; #count];
-
-        #[allow(unused_variables)]
-        fn open<'__b, __R: ::tailwater_sdk::Fields>(
-            __batch: &::tailwater_sdk::batch::Batch<'__b>,
-            __first: usize,
-        ) -> ::core::result::Result<Self::Readers<'__b>, ::tailwater_sdk::batch::Flaw> {
-            ::core::result::Result::Ok([#(::tailwater_sdk::open_cell(__batch, __first + #at, #kinds)?),*])
+fn sides(input: &DeriveInput) -> Result<Vec<Side>> {
+    let mut sides: Vec<Side> = Vec::new();
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("input")) {
+        let side = attribute.parse_args::<Side>()?;
+        if sides.iter().any(|known| known.source.value() == side.source.value()) {
+            return Err(Error::new_spanned(side.source, "the struct has this input already"));
         }
-
-        #[inline(always)]
-        #[allow(unused_variables)]
-        unsafe fn read<'__b, __R: ::tailwater_sdk::Fields>(
-            __readers: &Self::Readers<'__b>,
-            __row: usize,
-        ) -> Self::Of<'__b> {
-            // SAFETY: each column was opened as one of this kind.
-            unsafe {
-                #name { #(#names: <#statics as ::tailwater_sdk::Cell>::read(&__readers[#at], __row, #kinds)),* }
-            }
-        }
-
-        fn writers<__R: ::tailwater_sdk::Fields>() -> ::std::vec::Vec<::tailwater_sdk::batch::ColumnWriter> {
-            ::std::vec![#(::tailwater_sdk::cell_writer(#kinds)),*]
-        }
-
-        #[allow(unused_variables)]
-        fn write<__R: ::tailwater_sdk::Fields>(
-            &self,
-            __writers: &mut [::tailwater_sdk::batch::ColumnWriter],
-        ) {
-            #(<#types as ::tailwater_sdk::Cell>::write(&self.#names, &mut __writers[#at], #kinds);)*
-        }
+        sides.push(side);
     }
+    Ok(sides)
 }
 
-fn aggregate(
-    item: &Struct<'_>,
-    name: &str,
-    spec: &Spec,
-    sides: &[Side],
-    folds: &mut Folds,
-) -> Result<TokenStream> {
+/// What a field is, and where its column stands.
+enum Value {
+    /// Index among the aggregates.
+    Aggregate(usize),
+    /// Indices of the lookup and of its column.
+    LookedUp(usize, usize),
+}
+
+fn aggregate(place: &str, name: &str, spec: &Spec, sides: &[Side], folds: &mut Folds) -> Result<TokenStream> {
     let input = match &spec.from {
         None => 0,
         Some(from) => 1 + position(sides, from)?,
@@ -106,7 +77,7 @@ fn aggregate(
         }
     };
     let (column, filter, window) = (option(&spec.column), option(&spec.filter), &spec.window);
-    let mistakes = mistakes(item, name, spec);
+    let mistakes = mistakes(place, spec);
     Ok(quote! {
         ::tailwater_sdk::Aggregate {
             name: #name,
@@ -115,26 +86,45 @@ fn aggregate(
             column: #column,
             filter: #filter,
             window: ::tailwater_sdk::describe::Window::#window,
-            mistakes: [#(#mistakes),*],
+            mistakes: #mistakes,
         }
     })
 }
 
-/// What the compiler shows if a name or a type turns out wrong for the row that is used.
-fn mistakes(item: &Struct<'_>, name: &str, spec: &Spec) -> [String; 3] {
-    let place = format!("{}::{name}", item.name);
-    let column = match (&spec.fold, &spec.column) {
-        (Fold::Custom(fold), _) => {
+/// What the compiler shows if something turns out wrong for the row that is used.
+fn mistakes(place: &str, spec: &Spec) -> TokenStream {
+    let row = match &spec.from {
+        None => "the row".to_owned(),
+        Some(from) => format!("the row of the input `{}`", from.value()),
+    };
+    let named = spec.column.as_deref().unwrap_or_default();
+    let column = match &spec.fold {
+        Fold::Custom(fold) => {
             let fold = quote!(#fold);
-            format!("{place}: the row lacks a column of the entry of {fold}, or has it with another type")
+            format!("{place}: {row} lacks a column of the entry of {fold}, or has it with another type")
         }
-        (_, column) => {
-            format!("{place}: the row has no column `{}`", column.as_deref().unwrap_or_default())
-        }
+        Fold::Ready(_) => format!("{place}: {row} has no column `{named}`"),
     };
     let filter = spec.filter.as_deref().unwrap_or_default();
-    let filter = format!("{place}: the row has no boolean column `{filter}`");
-    [column, filter, format!("{place}: the value is of another type than the field")]
+    let filter = format!("{place}: {row} has no boolean column `{filter}`");
+    let kind = format!(
+        "{place}: this can't be had of the type of `{named}`; of texts and bytes there are count and distinct, \
+         of lists of floats nothing"
+    );
+    let field = format!("{place}: the value is of another type than the field");
+    let closing = format!(
+        "{place}: closed windows are all one tumbling, hopping or session window, and know no latest, \
+         since_latest or fold of their own"
+    );
+    quote! {
+        ::tailwater_sdk::Mistakes {
+            column: #column,
+            kind: #kind,
+            filter: #filter,
+            field: #field,
+            closing: #closing,
+        }
+    }
 }
 
 fn position(sides: &[Side], from: &LitStr) -> Result<usize> {

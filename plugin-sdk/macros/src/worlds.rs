@@ -1,8 +1,9 @@
 //! `preprocessor`, `features` and `rules`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{Error, FnArg, ItemFn, Result, ReturnType, Type};
+use syn::parse::{ParseStream, Parser};
+use syn::{Error, FnArg, ItemFn, Result, ReturnType, Token, Type};
 
 use crate::structs::with_static;
 
@@ -36,10 +37,12 @@ pub(crate) fn preprocessor(arguments: &TokenStream, function: &ItemFn) -> Result
 }
 
 pub(crate) fn features(arguments: &TokenStream, function: &ItemFn) -> Result<TokenStream> {
-    let signature = Signature::of(arguments, function, 3)?;
+    let on_close = on_close(arguments)?;
+    let signature = Signature::of(&TokenStream::new(), function, 3)?;
     let (row, settings, vectored) = (&signature.parameters[0], signature.settings(2), &signature.returned);
     let windows = signature.settings(1);
     let call = signature.call(&["__row", "__windows"], 2);
+    let (closes, record) = (on_close.is_some(), on_close.as_ref().unwrap_or(row));
     Ok(quote! {
         #function
 
@@ -47,9 +50,11 @@ pub(crate) fn features(arguments: &TokenStream, function: &ItemFn) -> Result<Tok
 
         impl ::tailwater_sdk::Compute for __Plugin {
             type Settings = #settings;
+            type Record = #record;
             type Row = #row;
             type Windows = #windows;
             type Vector = <#vectored as ::tailwater_sdk::Vectored>::Vector;
+            const ON_CLOSE: bool = #closes;
 
             #[inline(always)]
             #[allow(unused_variables)]
@@ -68,6 +73,22 @@ pub(crate) fn features(arguments: &TokenStream, function: &ItemFn) -> Result<Tok
             !<#windows as ::tailwater_sdk::Windows>::FOLDS.is_empty()
         );
     })
+}
+
+/// `Tx` of `on_close = Tx`.
+fn on_close(arguments: &TokenStream) -> Result<Option<TokenStream>> {
+    if arguments.is_empty() {
+        return Ok(None);
+    }
+    let parse = |input: ParseStream<'_>| {
+        let name: Ident = input.parse()?;
+        if name != "on_close" {
+            return Err(Error::new_spanned(name, "the only argument is `on_close = Tx`, Tx being a row"));
+        }
+        input.parse::<Token![=]>()?;
+        input.parse::<Type>()
+    };
+    parse.parse2(arguments.clone()).map(|row| Some(with_static(&row)))
 }
 
 pub(crate) fn rules(arguments: &TokenStream, function: &ItemFn) -> Result<TokenStream> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::layout::{Area, Lower, larger, payload, place, record, variant_size};
 use crate::column::{Column, Kind};
 use crate::describe::{
-    Aggregate, CustomFold, FeaturesDescription, Fold, Input, Origin, PreprocessorDescription,
+    Aggregate, CustomFold, FeaturesDescription, Fold, Input, Lookup, Origin, PreprocessorDescription,
     RulesDescription, Trigger, Wanted, Window,
 };
 
@@ -14,6 +14,7 @@ type Text = Cow<'static, str>;
 record!(Column { name: Text, kind: Kind, nullable: bool });
 record!(PreprocessorDescription { input: Vec<Column>, output: Vec<Column> });
 record!(Input { source: Text, updates_only: bool, columns: Vec<Column>, kept: Vec<u32> });
+record!(Lookup { table: Text, key: Text, columns: Vec<Column> });
 record!(Aggregate {
     name: Text,
     input: u32,
@@ -25,6 +26,7 @@ record!(Aggregate {
 record!(CustomFold { name: Text, version: u32, register_bytes: u32, invertible: bool, cell: Column });
 record!(FeaturesDescription {
     inputs: Vec<Input>,
+    lookups: Vec<Lookup>,
     aggregates: Vec<Aggregate>,
     custom_folds: Vec<CustomFold>,
     trigger: Trigger,
@@ -48,7 +50,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(Kind, Trigger, Origin);
+plain!(Kind, Origin);
 
 impl Lower for Fold {
     const SIZE: usize = variant_size(larger(f64::SIZE, u64::SIZE), Self::ALIGN);
@@ -104,6 +106,21 @@ impl Lower for Window {
             }
             Self::Last(rows) => rows.lower(area, argument),
             Self::Forever => {}
+        }
+    }
+}
+
+impl Lower for Trigger {
+    const SIZE: usize = variant_size(Vec::<Column>::SIZE, Self::ALIGN);
+    const ALIGN: usize = Vec::<Column>::ALIGN;
+
+    fn lower(&self, area: &mut Area, at: usize) {
+        match self {
+            Self::Row => 0_u8.lower(area, at),
+            Self::Close(columns) => {
+                1_u8.lower(area, at);
+                columns.lower(area, at + payload(Self::ALIGN));
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::layout::{Area, Lower};
 use super::wire;
 use crate::column::{Column, Kind};
 use crate::describe::{
-    Aggregate, CustomFold, FeaturesDescription, Fold, Input, Origin, PreprocessorDescription,
+    Aggregate, CustomFold, FeaturesDescription, Fold, Input, Lookup, Origin, PreprocessorDescription,
     RulesDescription, Trigger, Wanted, Window,
 };
 use crate::log::Level;
@@ -137,6 +137,7 @@ fn descriptions_lie_as_the_wit_has_them() {
         "columns", "column": Column;
         "preprocessor", "description": PreprocessorDescription;
         "features-types", "input": Input;
+        "features-types", "lookup": Lookup;
         "features-types", "aggregate": Aggregate;
         "features-types", "custom-fold": CustomFold;
         "features-types", "description": FeaturesDescription;
@@ -149,7 +150,6 @@ fn descriptions_lie_as_the_wit_has_them() {
 fn cases_are_numbered_as_the_wit_has_them() {
     let wit = Wit::read();
     wit.check_enum("columns", "kind", &Kind::ALL);
-    wit.check_enum("features-types", "trigger", &[Trigger::Row, Trigger::Close]);
     wit.check_enum("rules", "origin", &[Origin::Record, Origin::Feature, Origin::Score]);
     let TypeDefKind::Enum(levels) = &wit.find("host", "level").1.kind else { panic!("level is no enum") };
     let levels: Vec<_> = (0..).zip(levels.cases.iter().map(|case| case.name.clone())).collect();
@@ -194,6 +194,10 @@ fn folds_and_windows_lie_as_the_wit_has_them() {
             (Window::Forever, &[]),
         ],
     );
+    // Behind the variant lies the one column, of 12 bytes: where, and how many.
+    let columns = [[12, 0, 0, 0], [1, 0, 0, 0]].concat();
+    let close = Trigger::Close(vec![Column::new("@start", Kind::Time)]);
+    wit.check_variant("features-types", "trigger", &[(Trigger::Row, &[]), (close, &columns)]);
     wit.check_record("features-types", "hopping", (16, 8), &[("size", 0), ("slide", 8)]);
 }
 

@@ -63,17 +63,18 @@ pub(super) fn settings<'a>(columns: &[Column], values: impl Iterator<Item = &'a 
     Owned::copy(&writer.seal(1))
 }
 
-pub(super) fn rows_and_windows<R: Row, W: Windows>(rows: &[R], windows: &[W]) -> Owned {
+/// `E`: what the windows' entries are made of.
+pub(super) fn rows_and_windows<E: Row, R: Row, W: Windows>(rows: &[R], windows: &[W]) -> Owned {
     assert_eq!(rows.len(), windows.len(), "each row has values of windows");
-    let (mut columns, mut cells) = (R::writers(), W::writers::<R>());
+    let (mut columns, mut cells) = (R::writers(), W::writers::<E>());
     rows.iter().for_each(|row| row.write(&mut columns));
-    windows.iter().for_each(|values| values.write::<R>(&mut cells));
+    windows.iter().for_each(|values| values.write::<E>(&mut cells));
     let mut all: Vec<_> = columns.as_mut().iter_mut().map(take).collect();
     all.append(&mut cells);
     Owned::copy(&Blob::default().seal(rows.len(), &mut all))
 }
 
-pub(super) fn entries<E: Row>(entries: &[(E, Time)], kept: &[u32]) -> Owned {
+pub(super) fn entries<E: Row>(entries: &[(E, Time)], at: &[usize]) -> Owned {
     let mut columns = E::writers();
     let mut times = time_writer();
     for (entry, time) in entries {
@@ -81,7 +82,7 @@ pub(super) fn entries<E: Row>(entries: &[(E, Time)], kept: &[u32]) -> Owned {
         time.write(&mut times);
     }
     let columns = columns.as_mut();
-    let mut all: Vec<_> = kept.iter().map(|index| take(&mut columns[*index as usize])).collect();
+    let mut all: Vec<_> = at.iter().map(|index| take(&mut columns[*index])).collect();
     all.push(times);
     Owned::copy(&Blob::default().seal(entries.len(), &mut all))
 }

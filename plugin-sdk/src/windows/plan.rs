@@ -3,16 +3,17 @@
 
 use std::borrow::Cow;
 
-use super::{Aggregate, CustomFold, Side, Windows};
+use super::{Aggregate, CustomFold, Lookup, Side, Windows};
 use crate::batch::{Batch, ColumnWriter, Flaw};
-use crate::column::{Column, Kind, position};
-use crate::describe::{self, Fold, Input};
+use crate::column::{Column, position};
+use crate::describe::{self, Input};
 use crate::row::Fields;
 
 /// What is declared, and where each custom fold finds its columns.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
+    pub(crate) lookups: Vec<describe::Lookup>,
     pub(crate) aggregates: Vec<describe::Aggregate>,
     pub(crate) custom_folds: Vec<describe::CustomFold>,
     tapes: Vec<Taped>,
@@ -21,15 +22,16 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 struct Taped {
     fold: &'static CustomFold,
-    /// Place of each of the entry's columns among those kept.
+    /// Place of each of the entry's columns in the batch of entries.
     at: Vec<usize>,
-    /// How many are kept; the time stands behind them.
-    kept: usize,
+    /// Place of the time there, behind them all.
+    time: usize,
     /// What the fold emits.
     cells: ColumnWriter,
 }
 
 impl Plan {
+    /// `R`: the rows that become entries.
     pub(crate) fn new<R: Fields, W: Windows>() -> Result<Self, String> {
         let mut inputs = vec![input("", R::COLUMNS)];
         inputs.extend(W::SIDES.iter().map(|side| input(side.source, side.columns)));
@@ -40,7 +42,8 @@ impl Plan {
             W::AGGREGATES.iter().map(|wanted| aggregate(wanted, &inputs)).collect::<Result<_, _>>()?;
         let tapes = W::FOLDS.iter().map(|fold| taped(fold, &inputs)).collect::<Result<_, _>>()?;
         let custom_folds = W::FOLDS.iter().map(|fold| custom_fold(fold, W::SIDES)).collect();
-        Ok(Self { inputs, aggregates, custom_folds, tapes })
+        let lookups = W::LOOKUPS.iter().map(lookup).collect();
+        Ok(Self { inputs, lookups, aggregates, custom_folds, tapes })
     }
 
     /// Executes a tape of a custom fold; gives the values and how many there are.
@@ -52,9 +55,9 @@ impl Plan {
         registers: &mut [u8],
     ) -> Result<(usize, &mut ColumnWriter), Flaw> {
         let taped = self.tapes.get_mut(custom as usize);
-        let Taped { fold, at, kept, cells } = taped.ok_or_else(|| Flaw::of_batch("there is no such fold"))?;
+        let Taped { fold, at, time, cells } = taped.ok_or_else(|| Flaw::of_batch("there is no such fold"))?;
         cells.clear();
-        let emitted = (fold.run)(entries, at, *kept, tape, registers, cells)?;
+        let emitted = (fold.run)(entries, at, *time, tape, registers, cells)?;
         Ok((emitted, cells))
     }
 }
@@ -81,6 +84,11 @@ fn place(input: &Input, name: &str) -> Result<u32, String> {
     Ok(place.expect("every column that is asked for is kept") as u32)
 }
 
+fn lookup(wanted: &Lookup) -> describe::Lookup {
+    let (table, key) = (Cow::Borrowed(wanted.table), Cow::Borrowed(wanted.key));
+    describe::Lookup { table, key, columns: wanted.columns.to_vec() }
+}
+
 fn aggregate(wanted: &Aggregate, inputs: &[Input]) -> Result<describe::Aggregate, String> {
     let input = &inputs[wanted.input];
     Ok(describe::Aggregate {
@@ -95,10 +103,21 @@ fn aggregate(wanted: &Aggregate, inputs: &[Input]) -> Result<describe::Aggregate
 
 fn taped(fold: &'static CustomFold, inputs: &[Input]) -> Result<Taped, String> {
     let input = &inputs[fold.input];
-    let place = |column: &Column| Ok(place(input, &column.name)? as usize);
-    let at = fold.entry.iter().map(place).collect::<Result<_, String>>()?;
+    let entries = entry_columns(input);
+    let place = |column: &Column| {
+        let found = entries.iter().position(|index| input.columns[*index].name == column.name);
+        found.ok_or_else(|| format!("there is no column `{}` that an entry keeps", column.name))
+    };
+    let at = fold.entry.iter().map(place).collect::<Result<_, _>>()?;
     let cells = ColumnWriter::new(&cell(fold));
-    Ok(Taped { fold, at, kept: input.kept.len(), cells })
+    Ok(Taped { fold, at, time: entries.len(), cells })
+}
+
+/// Indices of the columns that a batch of entries has, but for the time: of what is kept, that which is no
+/// text and no bytes.
+pub(crate) fn entry_columns(input: &Input) -> Vec<usize> {
+    let kept = input.kept.iter().map(|index| *index as usize);
+    kept.filter(|index| !input.columns[*index].kind.is_list()).collect()
 }
 
 fn custom_fold(fold: &CustomFold, sides: &[Side]) -> describe::CustomFold {
@@ -117,82 +136,4 @@ fn custom_fold(fold: &CustomFold, sides: &[Side]) -> describe::CustomFold {
 
 fn cell(fold: &CustomFold) -> Column {
     Column::constant(fold.name, fold.kind, fold.nullable)
-}
-
-/// Kind of an aggregate's value. A panic is a compile error.
-pub(super) const fn cell_kind(
-    wanted: &Aggregate,
-    rows: &[Column],
-    sides: &[Side],
-    folds: &[CustomFold],
-) -> Kind {
-    let columns = if wanted.input == 0 { rows } else { sides[wanted.input - 1].columns };
-    if let Some(filter) = wanted.filter {
-        match kind_of(columns, filter) {
-            Some(Kind::Boolean) => {}
-            _ => panic!("{}", wanted.mistakes[1]),
-        }
-    }
-    let column = match wanted.column {
-        None => None,
-        Some(name) => match kind_of(columns, name) {
-            None => panic!("{}", wanted.mistakes[0]),
-            kind => kind,
-        },
-    };
-    match wanted.fold {
-        Fold::Count | Fold::SinceLatest | Fold::Distinct => Kind::Int,
-        Fold::Sum | Fold::Min | Fold::Max | Fold::Latest => match column {
-            Some(Kind::Float | Kind::Single) | None => Kind::Float,
-            Some(Kind::Time) if !matches!(wanted.fold, Fold::Sum) => Kind::Time,
-            Some(_) => Kind::Int,
-        },
-        Fold::Mean | Fold::Variance | Fold::Quantile(_) | Fold::DecayedMean(_) => Kind::Float,
-        Fold::TopK(_) => Kind::Text,
-        Fold::Custom(index) => {
-            let fold = &folds[index as usize];
-            check_entry(fold.entry, columns, wanted.mistakes[0]);
-            fold.kind
-        }
-    }
-}
-
-/// An entry's columns must be columns of the rows, of the same kind, and nullable if those are.
-const fn check_entry(entry: &[Column], columns: &[Column], mistake: &str) {
-    let mut n = 0;
-    while n < entry.len() {
-        match find(columns, entry[n].constant_name()) {
-            Some(at) if columns[at].kind.is(entry[n].kind) => {
-                assert!(entry[n].nullable || !columns[at].nullable, "{}", mistake);
-            }
-            _ => panic!("{}", mistake),
-        }
-        n += 1;
-    }
-}
-
-const fn kind_of(columns: &[Column], name: &str) -> Option<Kind> {
-    match find(columns, name) {
-        Some(at) => Some(columns[at].kind),
-        None => None,
-    }
-}
-
-const fn find(columns: &[Column], name: &str) -> Option<usize> {
-    let mut n = 0;
-    while n < columns.len() {
-        if same(columns[n].constant_name().as_bytes(), name.as_bytes()) {
-            return Some(n);
-        }
-        n += 1;
-    }
-    None
-}
-
-const fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut n = 0;
-    while n < a.len() && n < b.len() && a[n] == b[n] {
-        n += 1;
-    }
-    n == a.len() && n == b.len()
 }

@@ -9,7 +9,7 @@ use crate::record::{PartitionId, Record, Records, SourceId};
 
 use super::intake::Taken;
 use super::run::{Event, Flight, Step};
-use super::{Flow, Send};
+use super::{Flow, Post};
 use crate::engine::held::{Parcel, Released};
 use crate::engine::outbox::Place;
 use crate::engine::parcel::{self, Cells, Head, Read};
@@ -50,7 +50,7 @@ impl Flow {
         taken: Taken,
         tasks: &mut Tasks,
         released: &mut [Vec<Released<'r>>],
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<Vec<Flight>> {
         let items = items(&taken);
         let Taken { work, sides, .. } = taken;

@@ -11,7 +11,7 @@ use crate::window::{Closed, Plan};
 
 use super::features::{keyless, no_key, readers};
 use super::run::{Event, Flight};
-use super::{Flow, Send};
+use super::{Flow, Post};
 use crate::engine::outbox::Place;
 use crate::engine::task::{TaskId, Tasks};
 use crate::engine::work::Work;
@@ -39,7 +39,7 @@ impl Flow {
         records: &Records<'_>,
         mut flight: Flight,
         tasks: &mut Tasks,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         let pipeline = Arc::clone(&self.pipeline);
         let node = &pipeline.features[stage];

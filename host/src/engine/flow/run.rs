@@ -6,7 +6,7 @@ use crate::pipeline::{Group, Stage};
 use crate::record::Records;
 
 use super::intake::SideRows;
-use super::{Flow, Send};
+use super::{Flow, Post};
 use crate::engine::held::Released;
 use crate::engine::outbox::Place;
 use crate::engine::parcel::{self, Read};
@@ -84,7 +84,7 @@ impl Flow {
         records: &Records<'_>,
         mut flight: Flight,
         tasks: &mut Tasks,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         let stages = self.pipeline.groups[group].stages.clone();
         for stage in stages.clone() {
@@ -108,7 +108,7 @@ impl Flow {
         group: usize,
         released: &[Released<'_>],
         tasks: &mut Tasks,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         for part in released.chunks(self.pipeline.bounds.batch_rows) {
             let mut records = Records::default();
@@ -170,14 +170,14 @@ impl Flow {
     }
 
     /// Sends what waits in the outbox.
-    pub(super) fn flush(&mut self, records: &Records<'_>, send: &mut Send<'_>) -> Result<()> {
+    pub(super) fn flush(&mut self, records: &Records<'_>, send: &mut Post<'_>) -> Result<()> {
         self.outbox.each(&self.pipeline, records, send)?;
         self.outbox.clear();
         Ok(())
     }
 
     /// Lets windows close and forgets keys whose time is over, in tasks of a group whose watermark rose.
-    pub(super) fn settle(&mut self, group: usize, tasks: &mut Tasks, send: &mut Send<'_>) -> Result<()> {
+    pub(super) fn settle(&mut self, group: usize, tasks: &mut Tasks, send: &mut Post<'_>) -> Result<()> {
         let own = self.pipeline.groups[group].clone();
         let mut steps = Vec::new();
         for task in 0..tasks.len() {

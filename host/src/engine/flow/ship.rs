@@ -8,7 +8,7 @@ use crate::state::KeyColumns;
 use crate::watermark::Progress;
 
 use super::run::Flight;
-use super::{Flow, Send};
+use super::{Flow, Post};
 use crate::engine::outbox::Place;
 use crate::engine::parcel::{self, Cells, Head};
 use crate::engine::task::Tasks;
@@ -20,7 +20,7 @@ impl Flow {
         group: usize,
         records: &Records<'_>,
         flight: &mut Flight,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         let own = &pipeline.groups[group];
@@ -76,7 +76,7 @@ impl Flow {
         rows: &Batch,
         row: usize,
         time: i64,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         if source == 0 {
             return Ok(());
@@ -151,7 +151,7 @@ impl Flow {
         to: SourceId,
         of: PartitionId,
         progress: Progress,
-        send: &mut Send<'_>,
+        send: &mut Post<'_>,
     ) -> Result<()> {
         self.bytes.clear();
         parcel::pack_watermark(of, progress, &mut self.bytes);

@@ -1,8 +1,8 @@
 //! Descriptions that cross the border whole, and those that can't be.
 
-use super::guest::{ECHO, pass, rich_features, rich_rules};
+use super::guest::{ECHO, closing_features, pass, rich_features, rich_rules};
 use super::*;
-use crate::contract::{FeaturesDescription, Fold, RulesDescription, Window};
+use crate::contract::{FeaturesDescription, Fold, RulesDescription, Trigger, Window};
 use crate::plugin::instance::{Sandbox, Template};
 use crate::plugin::v0_1::{CONTRACT, Processing};
 
@@ -11,8 +11,10 @@ fn descriptions_cross_the_border_whole() {
     let bench = Bench::new();
     let plugin = bench.load(&Guest::echo());
     assert_eq!(plugin.preprocessor(&stage()).unwrap().0, pass());
-    let plugin = bench.load(&Guest::features("custom-features", &rich_features()));
-    assert_eq!(plugin.features(&stage()).unwrap().0, rich_features());
+    for description in [rich_features(), closing_features()] {
+        let plugin = bench.load(&Guest::features("custom-features", &description));
+        assert_eq!(plugin.features(&stage()).unwrap().0, description);
+    }
     let plugin = bench.load(&Guest::rules(&rich_rules()));
     assert_eq!(plugin.rules(&stage()).unwrap().0, rich_rules());
 }
@@ -77,17 +79,20 @@ fn custom_folds_need_a_function_that_folds() {
     assert_error(plugin.features(&stage()), Code::PluginWorld, &parts);
 }
 
-#[test]
-fn unsound_features_are_refused_by_name() {
+/// Expects that a change spoils the description, and what is said of it.
+fn refusing(sound: FeaturesDescription) -> impl Fn(&dyn Fn(&mut FeaturesDescription), &[&str]) {
     let bench = Bench::new();
-    let refused = |spoil: &dyn Fn(&mut FeaturesDescription), parts: &[&str]| {
-        let mut description = rich_features();
+    move |spoil, parts| {
+        let mut description = sound.clone();
         spoil(&mut description);
         let plugin = bench.load(&Guest::features("custom-features", &description));
         assert_error(plugin.features(&stage()), Code::PluginDescribe, parts);
-    };
-    refused(&|d| d.inputs.clear(), &["no input"]);
-    refused(&|d| d.inputs[0].updates_only = true, &["first input"]);
+    }
+}
+
+#[test]
+fn unsound_features_are_refused_by_name() {
+    let refused = refusing(rich_features());
     refused(
         &|d| d.inputs[1].columns[2].name.clear(),
         &["input `labels`: column 2 (counted from 0) without a name"],
@@ -117,6 +122,74 @@ fn unsound_features_are_refused_by_name() {
     refused(&|d| d.ids[1].name = "x".repeat(257), &["id column 1", "more than 256 bytes"]);
     let aggregate = rich_features().aggregates.remove(0);
     refused(&|d| d.aggregates = vec![aggregate.clone(); 4_097], &["4097 aggregates, where at most 4096"]);
+}
+
+#[test]
+fn unsound_inputs_are_refused_by_name() {
+    let refused = refusing(rich_features());
+    refused(&|d| d.inputs.clear(), &["no input"]);
+    refused(&|d| d.inputs[0].updates_only = true, &["first input as updates only"]);
+    refused(&|d| d.inputs[0].source = "tx".into(), &["first input with the source `tx`"]);
+    refused(&|d| d.inputs[1].updates_only = false, &["input `labels` not as updates only"]);
+    refused(&|d| d.inputs[1].source.clear(), &["further input 0", "without a name"]);
+    refused(&|d| d.inputs[1].source = "x".repeat(257), &["further input 0", "more than 256 bytes"]);
+    refused(&|d| d.inputs.push(d.inputs[1].clone()), &["further input `labels` twice"]);
+    refused(&|d| d.inputs = vec![d.inputs[0].clone(); 65], &["65 inputs, where at most 64"]);
+    refused(&|d| d.inputs[0].columns[2].kind = Kind::Floats, &["kept column `country` of kind floats"]);
+    refused(&|d| d.inputs[0].kept = vec![0; 65], &["65 kept columns, where at most 64"]);
+    refused(&|d| d.inputs[0].columns[0].kind = Kind::Bytes, &["`a1` as sum of `amount` of kind bytes"]);
+    refused(&|d| d.aggregates[11].column = Some(2), &["`a11` as top-k of `country` of kind text"]);
+}
+
+#[test]
+fn unsound_lookups_are_refused_by_name() {
+    let refused = refusing(rich_features());
+    let countries = "lookup of the table `countries`";
+    refused(&|d| d.lookups[2].table.clear(), &["lookup of the table 2", "without a name"]);
+    refused(&|d| d.lookups[1].key = "country".into(), &[countries, "twice"]);
+    refused(&|d| d.lookups[0].key = "city".into(), &[countries, "by `city`, which is not among"]);
+    refused(&|d| d.lookups[0].key = "fraud".into(), &[countries, "by `fraud` of kind boolean"]);
+    refused(&|d| d.lookups[0].columns.clear(), &[countries, "without columns"]);
+    refused(&|d| d.lookups[0].columns[1].name = "name".into(), &[countries, "column `name` twice"]);
+    refused(&|d| d.lookups[0].columns[0].nullable = false, &["column `name`, which must be nullable"]);
+    refused(&|d| d.lookups = vec![d.lookups[0].clone(); 65], &["65 lookups, where at most 64"]);
+    // Numbers, texts and bytes can be keys.
+    for kind in [Kind::Int, Kind::Text, Kind::Bytes] {
+        let mut description = rich_features();
+        description.inputs[0].columns[3].kind = kind;
+        let plugin = Bench::new().load(&Guest::features("custom-features", &description));
+        assert_eq!(plugin.features(&stage()).unwrap().0, description);
+    }
+}
+
+#[test]
+fn unsound_closing_is_refused_by_name() {
+    let refused = refusing(closing_features());
+    let taken = |change: fn(&mut Vec<Column>)| {
+        move |d: &mut FeaturesDescription| {
+            let Trigger::Close(columns) = &mut d.trigger else { panic!("it works on closed windows") };
+            change(columns);
+        }
+    };
+    refused(&taken(|c| c[0].name.clear()), &["column of a closed window 0", "without a name"]);
+    refused(&taken(|c| c[2].name = "@start".into()), &["column of a closed window `@start` twice"]);
+    refused(&taken(|c| c[0].nullable = true), &["column `country` of a closed window as nullable"]);
+    refused(&taken(|c| c[1].kind = Kind::Int), &["column `@start` of a closed window as int", "must be time"]);
+    refused(&taken(|c| c[2].kind = Kind::Int), &["column `@end`", "must be time"]);
+    refused(&taken(|c| c[3].kind = Kind::Time), &["column `@revision`", "must be int"]);
+    refused(&taken(|c| drop(c.remove(0))), &["by `country`, which is not among the key columns"]);
+    refused(&|d| d.lookups[0].key = "@revision".into(), &["by `@revision`, which is not among"]);
+    refused(&|d| d.lookups[0].key = "@end".into(), &["by `@end` of kind time"]);
+    refused(&|d| d.aggregates.clear(), &["no aggregate, so that no window closes"]);
+    refused(&|d| d.aggregates[1].window = Window::Tumbling(10), &["`a0` and `a1` with different windows"]);
+    for window in [Window::Sliding(10), Window::Last(10), Window::Forever] {
+        let spoil = |d: &mut FeaturesDescription| d.aggregates.iter_mut().for_each(|a| a.window = window);
+        refused(&spoil, &["aggregate `a0` with a", window.name(), "which never closes"]);
+    }
+    for (fold, column) in [(Fold::Latest, Some(0)), (Fold::SinceLatest, None), (Fold::Custom(0), None)] {
+        let spoil = |d: &mut FeaturesDescription| (d.aggregates[0].fold, d.aggregates[0].column) = (fold, column);
+        refused(&spoil, &["aggregate `a0` as", fold.name(), "which a row alone can see"]);
+    }
 }
 
 #[test]

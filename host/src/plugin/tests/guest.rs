@@ -8,8 +8,8 @@ use wit_parser::Resolve;
 use super::layout::{Describes, Memory};
 use crate::columns::{Column, Kind};
 use crate::contract::{
-    Aggregate, CustomFold, FeaturesDescription, Fold, From, Input, PreprocessorDescription, RulesDescription,
-    Trigger, Wanted, Window,
+    Aggregate, CustomFold, FeaturesDescription, Fold, From, Input, Lookup, PreprocessorDescription,
+    RulesDescription, Trigger, WINDOW_END, WINDOW_REVISION, WINDOW_START, Wanted, Window,
 };
 
 pub(super) const WIT: &str = include_str!("../../../../plugin-sdk/wit/tailwater.wit");
@@ -233,7 +233,7 @@ pub(super) fn pass() -> PreprocessorDescription {
     PreprocessorDescription { input: columns.clone(), output: columns }
 }
 
-/// One of everything.
+/// One of everything that goes with a vector for each row.
 pub(super) fn rich_features() -> FeaturesDescription {
     let folds = [
         (Fold::Count, None),
@@ -247,7 +247,7 @@ pub(super) fn rich_features() -> FeaturesDescription {
         (Fold::Distinct, Some(2)),
         (Fold::Quantile(0.9), Some(0)),
         (Fold::DecayedMean(60_000), Some(0)),
-        (Fold::TopK(3), Some(2)),
+        (Fold::TopK(3), Some(0)),
         (Fold::Custom(0), None),
     ];
     let windows = [
@@ -271,12 +271,18 @@ pub(super) fn rich_features() -> FeaturesDescription {
     let columns: Vec<_> = columns.zip(kinds).map(|(name, kind)| Column::new(name, kind)).collect();
     let labels =
         Input { source: "labels".into(), updates_only: true, columns: columns.clone(), kept: vec![] };
+    let lookup = |table: &str, key: &str| Lookup {
+        table: table.into(),
+        key: key.into(),
+        columns: vec![Column::nullable("name", Kind::Text), Column::nullable("vector", Kind::Floats)],
+    };
     let cell = Column::nullable("cell", Kind::Single);
     FeaturesDescription {
         inputs: vec![
             Input { source: String::new(), updates_only: false, columns, kept: vec![0, 1, 2] },
             labels,
         ],
+        lookups: vec![lookup("countries", "country"), lookup("countries", "odd"), lookup("oddities", "odd")],
         aggregates: folds.into_iter().enumerate().map(aggregate).collect(),
         custom_folds: vec![CustomFold {
             name: "own".into(),
@@ -285,10 +291,28 @@ pub(super) fn rich_features() -> FeaturesDescription {
             invertible: true,
             cell,
         }],
-        trigger: Trigger::Close,
+        trigger: Trigger::Row,
         features: vec!["one".into(), "two".into()],
         ids: vec![Column::new("card", Kind::Int), Column::new("at", Kind::Time)],
     }
+}
+
+/// The same, with a vector for each window that closes.
+pub(super) fn closing_features() -> FeaturesDescription {
+    let mut description = rich_features();
+    let on_close = |fold| !matches!(fold, Fold::Latest | Fold::SinceLatest | Fold::Custom(_));
+    description.aggregates.retain(|aggregate| on_close(aggregate.fold));
+    for aggregate in &mut description.aggregates {
+        aggregate.window = Window::Hopping { size: 10, slide: 3 };
+    }
+    description.lookups.truncate(1);
+    description.trigger = Trigger::Close(vec![
+        Column::new("country", Kind::Text),
+        Column::new(WINDOW_START, Kind::Time),
+        Column::new(WINDOW_END, Kind::Time),
+        Column::new(WINDOW_REVISION, Kind::Int),
+    ]);
+    description
 }
 
 pub(super) fn rich_rules() -> RulesDescription {

@@ -3,8 +3,8 @@
 
 use crate::columns::{Column, Kind};
 use crate::contract::{
-    Aggregate, CustomFold, FeaturesDescription, Fold, Input, PreprocessorDescription, RulesDescription,
-    Trigger, Wanted, Window,
+    Aggregate, CustomFold, FeaturesDescription, Fold, Input, Lookup, PreprocessorDescription,
+    RulesDescription, Trigger, Wanted, Window,
 };
 
 /// A piece of a guest's memory.
@@ -79,6 +79,13 @@ impl Memory {
         bytes
     }
 
+    fn lookup(&mut self, lookup: &Lookup) -> Vec<u8> {
+        let mut bytes = self.string(&lookup.table);
+        bytes.extend(self.string(&lookup.key));
+        bytes.extend(self.columns(&lookup.columns));
+        bytes
+    }
+
     fn aggregate(&mut self, aggregate: &Aggregate) -> Vec<u8> {
         let mut bytes = self.string(&aggregate.name);
         bytes.extend(words(&[aggregate.input, 0]));
@@ -96,6 +103,14 @@ impl Memory {
         bytes.extend([fold.invertible.into(), 0, 0, 0]);
         bytes.extend(self.column(&fold.cell));
         bytes
+    }
+
+    fn trigger(&mut self, trigger: &Trigger) -> Vec<u8> {
+        let (case, taken) = match trigger {
+            Trigger::Row => (0, vec![0; 8]),
+            Trigger::Close(columns) => (1, self.columns(columns)),
+        };
+        words(&[case]).into_iter().chain(taken).collect()
     }
 
     fn wanted(&mut self, wanted: &Wanted) -> Vec<u8> {
@@ -124,9 +139,10 @@ impl Describes for FeaturesDescription {
     fn lay(&self, memory: &mut Memory) -> Vec<u8> {
         let mut bytes = vec![0; 4];
         bytes.extend(memory.list(&self.inputs, Memory::input));
+        bytes.extend(memory.list(&self.lookups, Memory::lookup));
         bytes.extend(memory.list(&self.aggregates, Memory::aggregate));
         bytes.extend(memory.list(&self.custom_folds, Memory::custom_fold));
-        bytes.extend([u8::from(self.trigger == Trigger::Close), 0, 0, 0]);
+        bytes.extend(memory.trigger(&self.trigger));
         bytes.extend(memory.names(&self.features));
         bytes.extend(memory.columns(&self.ids));
         bytes

@@ -25,7 +25,6 @@ macro_rules! same_cases {
 same_cases! {
     wire::Kind => Kind { Boolean, Int, Float, Single, Time, Text, Bytes, Floats };
     Kind => wire::Kind { Boolean, Int, Float, Single, Time, Text, Bytes, Floats };
-    wire::Trigger => contract::Trigger { Row, Close };
     wire::Origin => contract::From { Record, Feature, Score };
 }
 
@@ -79,6 +78,12 @@ impl From<wire::Input> for contract::Input {
     }
 }
 
+impl From<wire::Lookup> for contract::Lookup {
+    fn from(wire::Lookup { table, key, columns }: wire::Lookup) -> Self {
+        Self { table, key, columns: all(columns) }
+    }
+}
+
 impl From<wire::Window> for contract::Window {
     fn from(window: wire::Window) -> Self {
         match window {
@@ -125,12 +130,22 @@ impl From<wire::CustomFold> for contract::CustomFold {
     }
 }
 
+impl From<wire::Trigger> for contract::Trigger {
+    fn from(trigger: wire::Trigger) -> Self {
+        match trigger {
+            wire::Trigger::Row => Self::Row,
+            wire::Trigger::Close(columns) => Self::Close(all(columns)),
+        }
+    }
+}
+
 impl From<wire::FeaturesDescription> for contract::FeaturesDescription {
     fn from(described: wire::FeaturesDescription) -> Self {
-        let wire::FeaturesDescription { inputs, aggregates, custom_folds, trigger, features, ids } =
+        let wire::FeaturesDescription { inputs, lookups, aggregates, custom_folds, trigger, features, ids } =
             described;
         Self {
             inputs: all(inputs),
+            lookups: all(lookups),
             aggregates: all(aggregates),
             custom_folds: all(custom_folds),
             trigger: trigger.into(),

@@ -135,6 +135,14 @@ pub(super) struct Input {
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
+pub(super) struct Lookup {
+    pub(super) table: String,
+    pub(super) key: String,
+    pub(super) columns: Vec<Column>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
 pub(super) struct Hopping {
     pub(super) size: u64,
     pub(super) slide: u64,
@@ -210,21 +218,20 @@ pub(super) struct CustomFold {
     pub(super) cell: Column,
 }
 
-#[derive(Clone, Copy, ComponentType, Lift)]
-#[component(enum)]
-#[repr(u8)]
-#[expect(dead_code, reason = "only plugins make them")]
+#[derive(ComponentType, Lift)]
+#[component(variant)]
 pub(super) enum Trigger {
     #[component(name = "row")]
     Row,
     #[component(name = "close")]
-    Close,
+    Close(Vec<Column>),
 }
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(super) struct FeaturesDescription {
     pub(super) inputs: Vec<Input>,
+    pub(super) lookups: Vec<Lookup>,
     pub(super) aggregates: Vec<Aggregate>,
     #[component(name = "custom-folds")]
     pub(super) custom_folds: Vec<CustomFold>,

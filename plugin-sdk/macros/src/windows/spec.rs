@@ -5,6 +5,7 @@ use quote::quote;
 use syn::{Attribute, Error, Expr, ExprCall, Field, Lit, LitStr, Result, Type, parse_quote};
 
 use super::Arguments;
+use super::lookup::Lookup;
 use crate::duration;
 
 /// What a field asks for.
@@ -32,28 +33,44 @@ const OF_COLUMN: [(&str, &str); 6] = [
     ("max", "Max"),
     ("distinct", "Distinct"),
 ];
+const LOOKUP: &str = "lookup";
 const OTHERS: [&str; 7] = ["count", "latest", "since_latest", "quantile", "decayed_mean", "top_k", "fold"];
 
-impl Spec {
+/// Of a field.
+pub(super) enum Asked {
+    Aggregate(Spec),
+    LookedUp(Lookup),
+}
+
+impl Asked {
     pub(super) fn of(field: &Field) -> Result<Self> {
         let mut known = field.attrs.iter().filter_map(|attribute| Some((attribute, name(attribute)?)));
-        let (Some((attribute, name)), None) = (known.next(), known.next()) else {
-            return Err(Error::new_spanned(field, "a field needs one attribute like #[count(\"7d\")]"));
-        };
+        match (known.next(), known.next()) {
+            (Some((attribute, name)), None) if name == LOOKUP => Ok(Self::LookedUp(Lookup::of(attribute)?)),
+            (Some((attribute, name)), None) => Ok(Self::Aggregate(Spec::of(attribute, &name)?)),
+            _ => Err(Error::new_spanned(field, "a field needs one attribute like #[count(\"7d\")]")),
+        }
+    }
+}
+
+impl Spec {
+    fn of(attribute: &Attribute, name: &str) -> Result<Self> {
         let arguments = match &attribute.meta {
             syn::Meta::Path(_) => Arguments::new(),
             _ => attribute.parse_args_with(Arguments::<Expr>::parse_terminated)?,
         };
         let mut arguments = Sorted::of(attribute, arguments)?;
-        let (fold, column) = arguments.fold(&name)?;
-        let window = arguments.window(&name)?;
+        let (fold, column) = arguments.fold(name)?;
+        let window = arguments.window(name)?;
         Ok(Self { fold, column, filter: arguments.filter, from: arguments.from, window })
     }
 }
 
 fn name(attribute: &Attribute) -> Option<String> {
     let name = attribute.path().get_ident()?.to_string();
-    let known = OTHERS.contains(&name.as_str()) || OF_COLUMN.iter().any(|(known, _)| *known == name);
+    let known = name == LOOKUP
+        || OTHERS.contains(&name.as_str())
+        || OF_COLUMN.iter().any(|(known, _)| *known == name);
     known.then_some(name)
 }
 
