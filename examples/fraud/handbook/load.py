@@ -24,7 +24,9 @@ PATIENCE = 60.0
 
 def create(broker):
     topics = [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in TOPICS]
-    for name, made in AdminClient({"bootstrap.servers": broker}).create_topics(topics).items():
+    # What it makes is only made while it lives.
+    admin = AdminClient({"bootstrap.servers": broker})
+    for name, made in admin.create_topics(topics).items():
         try:
             made.result(PATIENCE)
         except KafkaException as error:

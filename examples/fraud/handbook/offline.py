@@ -84,10 +84,11 @@ def naive_customer(rows, me):
     number, at, _, _ = rows[me]
     found = []
     for days in WINDOWS.values():
+        oldest = at - timedelta(days=days)
         seen = [
             amount
             for other, when, amount, _ in rows
-            if at - timedelta(days=days) < when <= at and (when < at or other <= number)
+            if oldest < when <= at and (when < at or other <= number)
         ]
         found += [len(seen), math.fsum(seen) / len(seen)]
     return found
@@ -97,8 +98,8 @@ def naive_terminal(rows, me):
     _, at, _, _ = rows[me]
     found = []
     for days in WINDOWS.values():
-        oldest = at - timedelta(days=DELAY_DAYS + days)
-        seen = [fraud for _, when, _, fraud in rows if oldest < when <= at - timedelta(days=DELAY_DAYS)]
+        oldest, newest = at - timedelta(days=DELAY_DAYS + days), at - timedelta(days=DELAY_DAYS)
+        seen = [fraud for _, when, _, fraud in rows if oldest < when <= newest]
         found += [len(seen), sum(seen) / len(seen) if seen else 0.0]
     return found
 

@@ -75,22 +75,16 @@ def report(what, count, which):
     print(f"{what + ':':<22} {count}{some}")
 
 
-def allowed(name, want):
-    if name in WHOLE:
-        return 0.0
-    # Outputs are floats of 32 bits: what they can tell of an amount depends on its size.
-    return FARTHEST * np.maximum(1.0, np.abs(want))
-
-
 def compare(name, have, want, ids):
-    apart = np.abs(have - want)
+    # Outputs are floats of 32 bits: what they can tell of an amount depends on its size.
+    apart = np.abs(have - want) / np.maximum(1.0, np.abs(want))
     # Not a number is never near.
-    wrong = ~(apart <= allowed(name, want))
+    wrong = ~(apart <= (0.0 if name in WHOLE else FARTHEST))
     count = int(wrong.sum())
     some = ""
     if count:
         first = np.flatnonzero(wrong)[0]
-        some = f"; {ids[first]} has {have[first]!r}, not {want[first]!r}"
+        some = f"; {ids[first]} has {float(have[first])!r}, not {float(want[first])!r}"
     largest = np.nanmax(apart) if np.isfinite(apart).any() else np.nan
     print(f"{name:<22} {count} wrong, off by at most {largest:.1e}{some}")
     return count
