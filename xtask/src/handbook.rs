@@ -120,6 +120,7 @@ impl<'a> Scripts<'a> {
         job.arg(self.folder.join(script)).env("PYTHONPATH", &self.packages);
         // Its bytecode would lie among the sources.
         job.env("PYTHONDONTWRITEBYTECODE", "1");
+        job.advise("What is wrong stands above.");
         arguments(&mut job);
         self.home.steps.loud(verb, what, || job.show())
     }

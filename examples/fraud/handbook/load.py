@@ -31,7 +31,7 @@ def create(broker):
             made.result(PATIENCE)
         except KafkaException as error:
             # One that is there may have something in it, which would then be there twice.
-            sys.exit(f"{name}: {error.args[0].str()}")
+            sys.exit(f"{name}: {error.args[0].str()} Give it an empty broker.")
 
 
 def transactions(data, rows):
