@@ -251,8 +251,9 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         self.tasks.tell_again();
         self.was_assigned = true;
         // What was read and is held comes with the task.
-        let from: Vec<_> = self.tasks.inputs().filter(|input| ids.contains(&input.id)).map(|input| (input.id, input.next));
-        self.source.start(&from.collect::<Vec<_>>())
+        let own = self.tasks.inputs().filter(|input| ids.contains(&input.id));
+        let from: Vec<_> = own.map(|input| (input.id, input.next)).collect();
+        self.source.start(&from)
     }
 
     fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {

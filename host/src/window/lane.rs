@@ -163,7 +163,7 @@ impl Lane {
         }
     }
 
-    fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
+    pub(super) fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
         if self.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1)) {
             return None;
         }

@@ -1,6 +1,7 @@
 //! Whether a row is in time, and when its turn is. Watermarks rise here, row by row.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::columns::Batch;
 use crate::error::{Code, Error, Refusal, Result};
@@ -53,6 +54,7 @@ impl Flow {
         send: &mut Post<'_>,
     ) -> Result<Vec<Flight>> {
         let items = items(&taken);
+        let pipeline = Arc::clone(&self.pipeline);
         let Taken { work, sides, .. } = taken;
         let (mut steps, mut keep, mut door) = (Vec::new(), Vec::with_capacity(work.len()), None);
         for item in items {
@@ -67,7 +69,7 @@ impl Flow {
                 _ => (&sides[usize::from(source)].rows, &sides[usize::from(source)].places),
             };
             let (row, place) = (item.row as usize, places[item.row as usize]);
-            let Some(times) = self.pipeline.sources[usize::from(source)].times else {
+            let Some(times) = pipeline.sources[usize::from(source)].times else {
                 keep.push(item.row);
                 steps.push(Step { task, watermark: i64::MIN, event: Event::Row });
                 continue;
@@ -77,7 +79,7 @@ impl Flow {
             if !self.is_in_time(verdict, place, source) {
                 continue;
             }
-            let role = self.pipeline.role(source);
+            let role = pipeline.role(source);
             let expected = self.expected(usize::from(tasks.id(task).group));
             let before = tasks.at(task).watermark.watermark();
             let one = tasks.at(task);
@@ -86,7 +88,7 @@ impl Flow {
             self.pass_on(records, record, place, source, rows, row, time, send)?;
             match role {
                 Role::Rows { .. } | Role::Side { .. } if self.holds(0) => {
-                    let head = Head::of(records, record, place.index, time, &self.pipeline.identity.release);
+                    let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
                     let head = Head { is_update: source != 0, ..head };
                     let bytes = self.pack(&head, source, rows, row);
                     self.hold(&head, Cow::Owned(bytes), (task, input), record.offset, before, tasks, &mut released[0]);

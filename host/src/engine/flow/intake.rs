@@ -120,9 +120,9 @@ impl Flow {
     }
 
     /// Sends rows to the dead letters, and counts them.
-    pub(super) fn refuse(&mut self, stage: Stage, refused: Vec<(u32, Refusal)>, work: &mut Work) -> Vec<u32> {
+    pub(super) fn refuse(&mut self, stage: Stage, refused: Vec<(u32, Refusal)>, work: &mut Work) {
         refused.iter().for_each(|(_, refusal)| self.meter.dead_letter(stage, refusal.code));
-        work.refuse(stage, refused, &mut self.outbox)
+        work.refuse(stage, refused, &mut self.outbox);
     }
 }
 
