@@ -16,17 +16,23 @@
 
 mod cells;
 mod cursor;
+mod decayed;
+mod distinct;
 mod entries;
 mod exact;
 mod extremes;
+mod frequencies;
+mod hash;
 mod history;
 mod lane;
 mod moves;
 mod plan;
 mod registers;
+mod quantile;
 mod script;
 
 pub use cells::Cells;
+pub use hash::hash;
 pub use history::{History, Scratch};
 pub use plan::{Cell, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Span, SpanKind, is_float};
 pub use script::{Item, Operation, Script, Scripts, Step};

@@ -1,10 +1,15 @@
 //! One running value over the entries of a span.
 
+use super::decayed::Decayed;
+use super::distinct::Distinct;
 use super::exact::ExactSum;
 use super::extremes::{Extremes, ordered};
+use super::frequencies::Frequencies;
 use super::plan::{Lane, LaneKind, Layout, is_float};
+use super::quantile::Quantiles;
 
-/// State of a lane. Adding what was added before and retracting are each other's inverse.
+/// State of a lane. Adding what was added before and retracting are each other's inverse; so are merge and
+/// unmerge. All but the newest entry depends on which entries are in alone, not on how they came in.
 #[derive(Clone, Debug)]
 pub enum LaneState {
     Count(u64),
@@ -12,6 +17,10 @@ pub enum LaneState {
     Float(ExactSum),
     Extremes(Extremes),
     Latest(Option<Latest>),
+    Distinct(Box<Distinct>),
+    Quantile(Box<Quantiles>),
+    Decayed(Box<Decayed>),
+    Frequencies(Box<Frequencies>),
 }
 
 /// The newest entry so far, and when it was.
@@ -25,10 +34,50 @@ impl LaneState {
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         match self {
+            Self::Count(_) | Self::Latest(_) => 0,
             Self::IntSum(_) => size_of::<i128>(),
             Self::Float(sum) => sum.size(),
             Self::Extremes(extremes) => extremes.size(),
-            Self::Count(_) | Self::Latest(_) => 0,
+            Self::Distinct(distinct) => size_of::<Distinct>() + distinct.size(),
+            Self::Quantile(quantiles) => size_of::<Quantiles>() + quantiles.size(),
+            Self::Decayed(decayed) => size_of::<Decayed>() + decayed.size(),
+            Self::Frequencies(frequencies) => size_of::<Frequencies>() + frequencies.size(),
+        }
+    }
+
+    /// Takes in all that another state of the same lane took in.
+    pub fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Count(count), Self::Count(other)) => *count += other,
+            (Self::IntSum(sum), Self::IntSum(other)) => **sum += **other,
+            (Self::Float(sum), Self::Float(other)) => sum.merge(other),
+            (Self::Extremes(extremes), Self::Extremes(other)) => extremes.merge(other),
+            (Self::Latest(latest), Self::Latest(other)) => {
+                if latest.is_none_or(|latest| other.is_some_and(|other| latest.time <= other.time)) {
+                    *latest = *other;
+                }
+            }
+            (Self::Distinct(distinct), Self::Distinct(other)) => distinct.merge(other),
+            (Self::Quantile(quantiles), Self::Quantile(other)) => quantiles.merge(other),
+            (Self::Decayed(decayed), Self::Decayed(other)) => decayed.merge(other),
+            (Self::Frequencies(frequencies), Self::Frequencies(other)) => frequencies.merge(other),
+            _ => unreachable!("states of one lane are of one kind"),
+        }
+    }
+
+    /// Lets go of all that another state took in and this one merged. Extremes and the newest entry can't:
+    /// they stay as they are.
+    pub fn unmerge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Count(count), Self::Count(other)) => *count -= other,
+            (Self::IntSum(sum), Self::IntSum(other)) => **sum -= **other,
+            (Self::Float(sum), Self::Float(other)) => sum.unmerge(other),
+            (Self::Extremes(_), Self::Extremes(_)) | (Self::Latest(_), Self::Latest(_)) => {}
+            (Self::Distinct(distinct), Self::Distinct(other)) => distinct.unmerge(other),
+            (Self::Quantile(quantiles), Self::Quantile(other)) => quantiles.unmerge(other),
+            (Self::Decayed(decayed), Self::Decayed(other)) => decayed.unmerge(other),
+            (Self::Frequencies(frequencies), Self::Frequencies(other)) => frequencies.unmerge(other),
+            _ => unreachable!("states of one lane are of one kind"),
         }
     }
 }
@@ -41,8 +90,16 @@ impl Lane {
             LaneKind::FloatSum | LaneKind::Squares => LaneState::Float(ExactSum::default()),
             LaneKind::Least | LaneKind::Greatest => LaneState::Extremes(Extremes::default()),
             LaneKind::Latest => LaneState::Latest(None),
-            _ => LaneState::Count(0),
+            LaneKind::Distinct => LaneState::Distinct(Box::default()),
+            LaneKind::Quantile => LaneState::Quantile(Box::default()),
+            LaneKind::Decayed { half_life } => LaneState::Decayed(Box::new(Decayed::new(half_life))),
+            LaneKind::Frequencies => LaneState::Frequencies(Box::default()),
         }
+    }
+
+    /// Whether any entry can be retracted, not only the oldest.
+    pub fn invertible(&self) -> bool {
+        !matches!(self.kind, LaneKind::Least | LaneKind::Greatest | LaneKind::Latest)
     }
 
     /// Takes an entry in, if it counts here.
@@ -53,7 +110,8 @@ impl Lane {
             LaneState::Count(count) => *count += 1,
             LaneState::IntSum(sum) => **sum += i128::from(word.cast_signed()),
             LaneState::Float(sum) if self.kind == LaneKind::Squares => {
-                sum.add_square(self.float(layout, word))
+                let value = self.float(layout, word);
+                sum.add_product(value, value);
             }
             LaneState::Float(sum) => sum.add(self.float(layout, word)),
             LaneState::Extremes(extremes) if self.forever => {
@@ -65,27 +123,44 @@ impl Lane {
                     *latest = Some(Latest { time, word });
                 }
             }
+            LaneState::Distinct(distinct) => distinct.add(self.value(layout, word)),
+            LaneState::Quantile(quantiles) => quantiles.add(self.float(layout, word)),
+            LaneState::Decayed(decayed) => {
+                decayed.add(time, self.float(layout, word));
+                if self.forever {
+                    decayed.forget();
+                }
+            }
+            LaneState::Frequencies(frequencies) if self.forever => {
+                frequencies.add_forever(self.order(layout, self.value(layout, word)));
+            }
+            LaneState::Frequencies(frequencies) => {
+                frequencies.add(self.order(layout, self.value(layout, word)));
+            }
         }
     }
 
-    /// Lets go of an entry; entries leave in order of time.
+    /// Lets go of an entry. Of extremes, all up to its time leave: there, entries leave in order of time.
     pub fn retract(&self, state: &mut LaneState, layout: &Layout, entry: &[u64]) {
         let Some(word) = self.counts(layout, entry) else { return };
+        let time = entry[0].cast_signed();
         match state {
             LaneState::Count(count) => *count -= 1,
             LaneState::IntSum(sum) => **sum -= i128::from(word.cast_signed()),
             LaneState::Float(sum) if self.kind == LaneKind::Squares => {
-                sum.retract_square(self.float(layout, word));
+                let value = self.float(layout, word);
+                sum.retract_product(value, value);
             }
             LaneState::Float(sum) => sum.retract(self.float(layout, word)),
-            LaneState::Extremes(extremes) => extremes.expire(entry[0].cast_signed()),
+            LaneState::Extremes(extremes) => extremes.expire(time),
             LaneState::Latest(_) => {} // its time tells whether it still counts
+            LaneState::Distinct(distinct) => distinct.retract(self.value(layout, word)),
+            LaneState::Quantile(quantiles) => quantiles.retract(self.float(layout, word)),
+            LaneState::Decayed(decayed) => decayed.retract(time, self.float(layout, word)),
+            LaneState::Frequencies(frequencies) => {
+                frequencies.retract(self.order(layout, self.value(layout, word)));
+            }
         }
-    }
-
-    /// Whether retract of any entry, not only of the oldest, is exact.
-    pub fn invertible(&self) -> bool {
-        !matches!(self.kind, LaneKind::Least | LaneKind::Greatest | LaneKind::Latest)
     }
 
     /// The word that the lane sees of an entry, if it counts here.
@@ -102,6 +177,11 @@ impl Lane {
 
     fn float(&self, layout: &Layout, word: u64) -> f64 {
         if self.is_float(layout) { f64::from_bits(word) } else { word.cast_signed() as f64 }
+    }
+
+    /// The word that all equal values have: there are two zeros among floats.
+    fn value(&self, layout: &Layout, word: u64) -> u64 {
+        if self.is_float(layout) { (f64::from_bits(word) + 0.0).to_bits() } else { word }
     }
 
     /// A number whose minimum is what the lane looks for. `!` turns the order around and never overflows.
