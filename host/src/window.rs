@@ -16,9 +16,9 @@
 
 mod cells;
 mod closing;
+mod cursor;
 mod decayed;
 mod distinct;
-mod cursor;
 mod entries;
 mod exact;
 mod extremes;
@@ -28,8 +28,8 @@ mod history;
 mod lane;
 mod moves;
 mod plan;
-mod quantile;
 mod registers;
+mod quantile;
 mod script;
 
 pub use cells::Cells;

@@ -97,6 +97,24 @@ impl Layout {
         }
     }
 
+    /// Makes a parcel of so many bytes at most. Where that is too little, it does without the record's value,
+    /// which only dead letters want.
+    pub fn pack_within(&self, most: usize, head: &Head<'_>, cells: Cells<'_>, into: &mut Vec<u8>) -> Result<(), Refusal> {
+        into.clear();
+        self.pack(head, cells, into);
+        if into.len() <= most {
+            return Ok(());
+        }
+        into.clear();
+        self.pack(&Head { value: None, ..head.clone() }, cells, into);
+        if into.len() <= most {
+            return Ok(());
+        }
+        let size = into.len();
+        let message = format!("on its way to the next stage the row has {size} bytes; limits.record leaves {most}");
+        Err(Refusal::new(Code::TooLarge, message))
+    }
+
     /// Appends a parcel.
     pub fn pack(&self, head: &Head<'_>, cells: Cells<'_>, into: &mut Vec<u8>) {
         into.extend([VERSION, if head.is_update { UPDATE } else { ROW }]);
@@ -219,6 +237,11 @@ impl<'a> Head<'a> {
             headers: records.headers_of(record).to_vec(),
             layout: 0,
         }
+    }
+
+    /// Of a row of another source than the pipeline's.
+    pub fn as_update(self) -> Self {
+        Self { is_update: true, ..self }
     }
 
     /// The record it was made of.

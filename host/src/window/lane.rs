@@ -163,6 +163,7 @@ impl Lane {
         }
     }
 
+    /// The word that the lane sees of an entry, if it counts here.
     pub(super) fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
         if self.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1)) {
             return None;

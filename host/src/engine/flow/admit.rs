@@ -89,7 +89,7 @@ impl Flow {
             match role {
                 Role::Rows { .. } | Role::Side { .. } if self.holds(0) => {
                     let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
-                    let head = Head { is_update: source != 0, ..head };
+                    let head = if source == 0 { head } else { head.as_update() };
                     let bytes = self.pack(&head, source, rows, row);
                     self.hold(&head, Cow::Owned(bytes), (task, input), record.offset, before, tasks, &mut released[0]);
                 }

@@ -1,7 +1,7 @@
 //! Rows and watermarks on their way into repartition topics.
 
 use crate::columns::Batch;
-use crate::error::{Code, Refusal, Result};
+use crate::error::Result;
 use crate::pipeline::Stage;
 use crate::record::{Message, PartitionId, Record, Records, SourceId};
 use crate::state::KeyColumns;
@@ -44,19 +44,9 @@ impl Flow {
             let features = &work.matrix[row * work.features..][..work.features];
             let ids = work.ids.as_ref().filter(|ids| !ids.schema().is_empty());
             let cells = Cells { rows: &work.rows, row, features, ids };
-            let layout = &self.row_layouts[group];
-            self.bytes.clear();
-            layout.pack(&head, cells, &mut self.bytes);
-            let most = pipeline.bounds.message_bytes;
-            if key.len() + self.bytes.len() > most {
-                // Later dead letters do without the value.
-                self.bytes.clear();
-                layout.pack(&Head { value: None, ..head }, cells, &mut self.bytes);
-            }
-            if key.len() + self.bytes.len() > most {
-                let size = key.len() + self.bytes.len();
-                let message = format!("the row has {size} bytes; limits.record is {most}");
-                refused.push((row as u32, Refusal::new(Code::TooLarge, message)));
+            let most = pipeline.bounds.message_bytes.saturating_sub(key.len());
+            if let Err(refusal) = self.row_layouts[group].pack_within(most, &head, cells, &mut self.bytes) {
+                refused.push((row as u32, refusal));
                 continue;
             }
             send(parcel_to(&pipeline.topics[usize::from(own.input)], &key, &self.bytes))?;
@@ -91,19 +81,11 @@ impl Flow {
                 continue;
             }
             let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
-            let head = Head { is_update: true, ..head };
-            self.bytes.clear();
             let cells = Cells { rows, row, features: &[], ids: None };
-            self.side_layouts[usize::from(source)].pack(&head, cells, &mut self.bytes);
-            let most = pipeline.bounds.message_bytes;
-            if key.len() + self.bytes.len() > most {
-                self.bytes.clear();
-                self.side_layouts[usize::from(source)].pack(&Head { value: None, ..head }, cells, &mut self.bytes);
-            }
-            if key.len() + self.bytes.len() > most {
-                let size = key.len() + self.bytes.len();
-                let message = format!("the row has {size} bytes; limits.record is {most}");
-                self.refuse_update(own.stages.start, place, Refusal::new(Code::TooLarge, message));
+            let most = pipeline.bounds.message_bytes.saturating_sub(key.len());
+            let layout = &self.side_layouts[usize::from(source)];
+            if let Err(refusal) = layout.pack_within(most, &head.as_update(), cells, &mut self.bytes) {
+                self.refuse_update(own.stages.start, place, refusal);
                 continue;
             }
             send(parcel_to(&pipeline.topics[usize::from(own.input)], &key, &self.bytes))?;

@@ -57,7 +57,7 @@ fn value(event: &Event, aggregate: &Aggregate) -> Option<f64> {
 pub enum Expected {
     Null,
     Number(f64),
-    /// Within that part of it.
+    /// With an error of at most that much.
     About(f64, f64),
     Text(String),
 }
@@ -88,8 +88,38 @@ pub fn cell(events: &[Event], aggregate: &Aggregate) -> Expected {
         Fold::Variance => some(values.iter().map(|value| (value - sum / n).powi(2)).sum::<f64>() / n),
         Fold::Min => some(values.iter().copied().fold(f64::INFINITY, f64::min)),
         Fold::Max => some(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-        fold => unreachable!("{} is not tested here", fold.name()),
+        Fold::Distinct => {
+            let mut different = values;
+            different.sort_by(f64::total_cmp);
+            different.dedup();
+            let n = different.len() as f64;
+            Expected::About(n, if n < 8.0 { 0.0 } else { 1.0 })
+        }
+        Fold::Quantile(_) if values.is_empty() => Expected::Null,
+        Fold::Quantile(q) => {
+            let mut rising = values;
+            rising.sort_by(f64::total_cmp);
+            let value = rising[(q * (n - 1.0)).floor() as usize];
+            Expected::About(value, value.abs() / 100.0)
+        }
+        Fold::DecayedMean(half_life) => {
+            let weight = |time: i64| (-((row.time - time) as f64) / half_life as f64).exp2();
+            let weights: f64 = seen.iter().map(|(time, _)| weight(*time)).sum();
+            some(seen.iter().map(|(time, value)| weight(*time) * value).sum::<f64>() / weights)
+        }
+        Fold::TopK(k) => top(values, k as usize, aggregate.column == Some(0)),
+        Fold::Latest | Fold::SinceLatest | Fold::Custom(_) => unreachable!("answered elsewhere"),
     }
+}
+
+/// Of two values that are as frequent the smaller one is first.
+fn top(mut values: Vec<f64>, k: usize, float: bool) -> Expected {
+    values.sort_by(f64::total_cmp);
+    let mut runs: Vec<&[f64]> = values.chunk_by(|one, other| one == other).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    let write = |run: &&[f64]| if float { format!("{:?}", run[0]) } else { format!("{}", run[0]) };
+    let list: Vec<String> = runs.iter().take(k).map(write).collect();
+    if list.is_empty() { Expected::Null } else { Expected::Text(format!("[{}]", list.join(","))) }
 }
 
 fn latest(entries: &[Event], aggregate: &Aggregate, time: i64) -> Expected {

@@ -4,7 +4,7 @@ use super::model::{Expected, cell};
 use super::*;
 use crate::columns::{Batch, Builder};
 
-const FOLDS: [Fold; 8] = [
+const FOLDS: [Fold; 13] = [
     Fold::Count,
     Fold::Sum,
     Fold::Mean,
@@ -13,6 +13,11 @@ const FOLDS: [Fold; 8] = [
     Fold::Max,
     Fold::Latest,
     Fold::SinceLatest,
+    Fold::Distinct,
+    Fold::Quantile(0.3),
+    Fold::Quantile(0.9),
+    Fold::DecayedMean(7),
+    Fold::TopK(3),
 ];
 
 /// All folds over a window, of both inputs.
@@ -25,8 +30,10 @@ fn everything(windows: &[Window]) -> Vec<Aggregate> {
                 aggregates.push(Aggregate { name, input, fold, column: Some(column), filter, window });
             }
         }
-        let name = format!("a{}", aggregates.len());
-        aggregates.push(Aggregate { name, input, fold: Fold::Count, column: Some(3), filter: None, window });
+        for fold in [Fold::Count, Fold::Distinct] {
+            let name = format!("a{}", aggregates.len());
+            aggregates.push(Aggregate { name, input, fold, column: Some(3), filter: None, window });
+        }
     }
     aggregates
 }
@@ -65,7 +72,7 @@ fn agrees(batch: &Batch, column: usize, row: usize, expected: &Expected) -> bool
     match expected {
         Expected::Null => false,
         Expected::Number(expected) => (number() - expected).abs() < 1e-9,
-        Expected::About(expected, part) => (number() - expected).abs() <= part * expected.abs(),
+        Expected::About(expected, error) => (number() - expected).abs() <= *error,
         Expected::Text(expected) => view.bytes(row) == expected.as_bytes(),
     }
 }
