@@ -285,12 +285,16 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             return Ok(());
         }
         let now = self.clock.monotonic();
-        if now.saturating_sub(self.last_mark) >= self.options.commit_interval {
-            self.last_mark = now;
-            self.mark();
-            if under_way.all == 0 && !self.marked.is_empty() {
-                self.source.commit(&std::mem::take(&mut self.marked), false)?;
-            }
+        if now.saturating_sub(self.last_mark) < self.options.commit_interval {
+            return Ok(());
+        }
+        self.mark();
+        if self.marked.is_empty() {
+            return Ok(());
+        }
+        self.last_mark = now;
+        if under_way.all == 0 {
+            self.source.commit(&std::mem::take(&mut self.marked), false)?;
         }
         Ok(())
     }
