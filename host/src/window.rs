@@ -27,8 +27,8 @@ mod history;
 mod lane;
 mod moves;
 mod plan;
-mod registers;
 mod quantile;
+mod registers;
 mod script;
 
 pub use cells::Cells;
