@@ -127,11 +127,11 @@ impl Lane {
             LaneState::Quantile(quantiles) => quantiles.add(self.float(layout, word)),
             LaneState::Decayed(decayed) => {
                 decayed.add(time, self.float(layout, word));
-                if self.forever {
+                if self.endless {
                     decayed.forget();
                 }
             }
-            LaneState::Frequencies(frequencies) if self.forever => {
+            LaneState::Frequencies(frequencies) if self.endless => {
                 frequencies.add_forever(self.order(layout, self.value(layout, word)));
             }
             LaneState::Frequencies(frequencies) => {
@@ -163,7 +163,8 @@ impl Lane {
         }
     }
 
-    fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
+    /// The word that the lane sees of an entry, if it counts here.
+    pub(super) fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
         if self.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1)) {
             return None;
         }

@@ -1,12 +1,14 @@
 //! How the aggregates of a features plugin are kept: which words an entry has, which lanes run over
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
+mod kind;
 mod layout;
 
 use crate::columns::{Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
+pub use kind::SpanKind;
 pub use layout::{CUSTOM_LIMIT, ID, Layout, is_float, left_out};
 
 /// Columns that an input may keep.
@@ -28,20 +30,6 @@ pub struct Span {
     pub kind: SpanKind,
 }
 
-/// Times are in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpanKind {
-    Sliding(u64),
-    /// Tumbling, where the slide is the size.
-    Hopping {
-        size: u64,
-        slide: u64,
-    },
-    Session(u64),
-    Last(u32),
-    Forever,
-}
-
 /// A running value over the entries of one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -54,6 +42,8 @@ pub struct Lane {
     pub kind: LaneKind,
     /// Entries do not leave one by one, if at all (forever, session): of extremes the best one is enough.
     pub forever: bool,
+    /// Entries never leave at all: memory that grows with them has to be bounded.
+    pub endless: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +181,9 @@ impl Plan {
         let span_kind = SpanKind::of(aggregate.window);
         let span = index_of(&mut self.spans, Span { input, kind: span_kind });
         let forever = matches!(span_kind, SpanKind::Forever | SpanKind::Session(_));
-        let mut lane = |kind| index_of(&mut self.lanes, Lane { span, column, filter, kind, forever });
+        let endless = span_kind == SpanKind::Forever;
+        let mut lane =
+            |kind| index_of(&mut self.lanes, Lane { span, column, filter, kind, forever, endless });
         let sum_kind = if float { LaneKind::FloatSum } else { LaneKind::IntSum };
         let (cell, kind, nullable) = match aggregate.fold {
             Fold::Count => (Cell::Count(lane(LaneKind::Count)), Kind::Int, false),
@@ -270,19 +262,6 @@ impl InputPlan {
             return Err(not_yet(format!("keeping {} columns; {KEPT_LIMIT} is the limit", kept.len())));
         }
         Ok(Self { layout: Layout::new(kept, custom), kept_from })
-    }
-}
-
-impl SpanKind {
-    fn of(window: Window) -> Self {
-        match window {
-            Window::Sliding(size) => Self::Sliding(size),
-            Window::Tumbling(size) => Self::Hopping { size, slide: size },
-            Window::Hopping { size, slide } => Self::Hopping { size, slide },
-            Window::Session(gap) => Self::Session(gap),
-            Window::Last(rows) => Self::Last(rows),
-            Window::Forever => Self::Forever,
-        }
     }
 }
 
