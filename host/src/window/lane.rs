@@ -280,7 +280,7 @@ mod tests {
         let layout = layout(Kind::Float);
         for (kind, expected) in [(LaneKind::Distinct, "1"), (LaneKind::Frequencies, "[(0, 2)]")] {
             let (lane, mut state) = (lane(kind), lane(kind).fresh());
-            let entry = |value: f64| [0, value.to_bits(), 1, 0];
+            let entry = |value: f64| [0, value.to_bits(), 1, 0b11];
             [0.0, -0.0].iter().for_each(|zero| lane.add(&mut state, &layout, &entry(*zero)));
             assert_eq!(read(&state), expected);
             lane.retract(&mut state, &layout, &entry(-0.0));

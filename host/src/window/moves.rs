@@ -64,8 +64,8 @@ impl Run<'_> {
     /// The value over another window than the one that `state` is of.
     pub fn as_of(&self, state: &LaneState, from: &Range<usize>, to: &Range<usize>) -> LaneState {
         let change = Change::between(from, to);
-        match change.filter(|change| change.only_grows() || self.lane.invertible()) {
-            Some(Change { left, came }) if self.lane.kind != LaneKind::Latest => {
+        match change.filter(|change| change.only_grows() || self.retracts()) {
+            Some(Change { left, came }) => {
                 let mut state = state.clone();
                 for entry in left.into_iter().flat_map(|left| self.entries.range(self.layout, left)) {
                     self.lane.retract(&mut state, self.layout, entry);
@@ -75,6 +75,12 @@ impl Run<'_> {
             }
             _ => self.fold(to.clone()),
         }
+    }
+
+    /// Whether any entry can be taken away. Where entries never leave one by one, some folds keep less.
+    fn retracts(&self) -> bool {
+        let keeps_less = matches!(self.lane.kind, LaneKind::Decayed { .. } | LaneKind::Frequencies);
+        self.lane.invertible() && !(self.lane.forever && keeps_less)
     }
 
     /// The newest entry of a part of the list, `but` not counted.

@@ -86,26 +86,26 @@ pub struct At<'a> {
     pub script: &'a mut Script,
 }
 
-impl At<'_> {
-    pub fn layout(&self) -> &Layout {
-        &self.plan.inputs[self.plan.spans[self.custom.span].input].layout
-    }
-
+impl<'a> At<'a> {
     /// Whether one register follows the window.
     fn follows(&self) -> bool {
         let kind = self.plan.spans[self.custom.span].kind;
         self.custom.invertible || matches!(kind, SpanKind::Forever | SpanKind::Session(_))
     }
 
+    fn layout(&self) -> &'a Layout {
+        &self.plan.inputs[self.plan.spans[self.custom.span].input].layout
+    }
+
     fn add(&mut self, slot: u32, part: Range<usize>) {
-        let layout = &self.plan.inputs[self.plan.spans[self.custom.span].input].layout;
+        let layout = self.layout();
         for entry in self.entries.range(layout, part) {
             self.script.add(self.plan, self.custom, slot, entry);
         }
     }
 
     fn apply(&mut self, slot: u32, change: Change) {
-        let layout = &self.plan.inputs[self.plan.spans[self.custom.span].input].layout;
+        let layout = self.layout();
         for entry in change.left.into_iter().flat_map(|left| self.entries.range(layout, left)) {
             self.script.retract(self.plan, self.custom, slot, entry);
         }
@@ -125,13 +125,15 @@ impl Registers {
         at.script.emit(slot);
     }
 
-    /// Takes in an entry that was put at `place`, inside of the window.
-    pub fn insert_inside(&mut self, at: &mut At<'_>, place: usize) {
+    /// Takes in an entry that was put at `place`, inside of the window. Says whether a register has it.
+    pub fn insert_inside(&mut self, at: &mut At<'_>, place: usize) -> bool {
         if at.follows() || place >= self.middle as usize {
             let slot = self.main.slot(at.script);
-            return at.add(slot, place..place + 1);
+            at.add(slot, place..place + 1);
+            return true;
         }
         self.middle += 1;
+        let named = self.fronts.last().is_some_and(|front| front.start as usize <= place);
         for front in self.fronts.iter_mut().rev() {
             if front.start as usize <= place {
                 let slot = front.register.slot(at.script);
@@ -140,6 +142,7 @@ impl Registers {
                 front.start += 1;
             }
         }
+        named
     }
 
     /// An entry was put before the window.

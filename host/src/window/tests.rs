@@ -1,1 +1,107 @@
+//! Every fold and window against a model that recomputes from a list of all events.
 
+mod customs;
+mod memory;
+mod model;
+mod planning;
+mod rows;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::columns::{Column, Kind};
+use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
+
+const WINDOWS: [Window; 11] = [
+    Window::Sliding(5),
+    Window::Sliding(20),
+    Window::Tumbling(8),
+    Window::Hopping { size: 12, slide: 4 },
+    Window::Hopping { size: 10, slide: 7 },
+    Window::Session(3),
+    Window::Session(6),
+    Window::Last(1),
+    Window::Last(4),
+    Window::Last(11),
+    Window::Forever,
+];
+
+/// Two inputs that keep a float, a nullable int, a boolean and a nullable text.
+fn description(aggregates: Vec<Aggregate>) -> FeaturesDescription {
+    let columns = vec![
+        Column::new("amount", Kind::Float),
+        Column::nullable("items", Kind::Int),
+        Column::new("declined", Kind::Boolean),
+        Column::nullable("city", Kind::Text),
+    ];
+    let input = Input { source: String::new(), updates_only: false, columns, kept: vec![0, 1, 2, 3] };
+    FeaturesDescription {
+        inputs: vec![input.clone(), Input { source: "labels".to_owned(), updates_only: true, ..input }],
+        lookups: Vec::new(),
+        aggregates,
+        custom_folds: Vec::new(),
+        trigger: Trigger::Row,
+        features: Vec::new(),
+        ids: Vec::new(),
+    }
+}
+
+fn aggregate(fold: Fold, window: Window) -> Aggregate {
+    Aggregate { name: "x".to_owned(), input: 0, fold, column: Some(0), filter: None, window }
+}
+
+/// A row of one of the inputs.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    input: usize,
+    time: i64,
+    amount: f64,
+    items: Option<i64>,
+    declined: bool,
+    city: Option<u64>,
+}
+
+impl Event {
+    fn words(&self, plan: &Plan) -> Vec<u64> {
+        let layout = &plan.inputs[self.input].layout;
+        let bit = |column: usize, valid: bool| u64::from(valid) << column;
+        let words = [
+            self.time.cast_unsigned(),
+            self.amount.to_bits(),
+            self.items.unwrap_or_default().cast_unsigned(),
+            u64::from(self.declined),
+            self.city.unwrap_or_default(),
+        ];
+        let mut words = words[..=layout.kept.len()].to_vec();
+        words.push(0b0101 | bit(1, self.items.is_some()) | bit(3, self.city.is_some()));
+        words.resize(layout.stride, 0);
+        words
+    }
+}
+
+/// An event, and whether the horizon moves on before it.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    horizon: Option<i64>,
+    event: Event,
+}
+
+/// Events whose times differ by `steps` from one to the next, but never lie before a horizon.
+fn arrivals(steps: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec<Arrival>> {
+    let time = prop_oneof![3 => steps, 1 => Just(0)];
+    let amount =
+        prop_oneof![19 => (0i64..40).prop_map(|quarters| quarters as f64 / 4.0), 1 => Just(f64::NAN)];
+    let values = (amount, prop::option::of(-3i64..4), any::<bool>(), prop::option::of(0u64..6));
+    let horizon = prop_oneof![3 => Just(None), 1 => (-6i64..30).prop_map(Some)];
+    let step = (0..2usize, time, values, horizon);
+    prop::collection::vec(step, 1..count).prop_map(|list| {
+        let (mut time, mut floor) = (0, i64::MIN);
+        let next = |(input, step, (amount, items, declined, city), lag): (_, i64, _, Option<i64>)| {
+            let horizon = lag.map(|lag| time - lag);
+            floor = floor.max(horizon.unwrap_or(i64::MIN));
+            time = (time + step).max(floor);
+            Arrival { horizon, event: Event { input, time, amount, items, declined, city } }
+        };
+        list.into_iter().map(next).collect()
+    })
+}
