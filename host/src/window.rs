@@ -15,6 +15,7 @@
 //! sees never depends on batches, nor on when entries are forgotten that nothing can see any more.
 
 mod cells;
+mod closing;
 mod cursor;
 mod decayed;
 mod distinct;
@@ -32,6 +33,7 @@ mod registers;
 mod script;
 
 pub use cells::Cells;
+pub use closing::{Closed, Closing};
 pub use hash::hash;
 pub use history::{History, Scratch};
 pub use plan::{Cell, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Span, SpanKind, is_float};
