@@ -28,8 +28,8 @@ mod history;
 mod lane;
 mod moves;
 mod plan;
-mod registers;
 mod quantile;
+mod registers;
 mod script;
 
 pub use cells::Cells;

@@ -57,11 +57,10 @@ impl Decayed {
 
     pub fn retract(&mut self, time: i64, value: f64) {
         let (number, weight) = self.place(time);
-        let block = self.block(number);
-        block.entries -= 1;
-        block.weights.retract(weight);
-        block.sum.retract_product(weight, value);
-        self.drop_if_empty(number);
+        self.lower(number, 1, |block| {
+            block.weights.retract(weight);
+            block.sum.retract_product(weight, value);
+        });
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -75,11 +74,10 @@ impl Decayed {
 
     pub fn unmerge(&mut self, other: &Self) {
         for theirs in &other.blocks {
-            let block = self.block(theirs.number);
-            block.entries -= theirs.entries;
-            block.weights.unmerge(&theirs.weights);
-            block.sum.unmerge(&theirs.sum);
-            self.drop_if_empty(theirs.number);
+            self.lower(theirs.number, theirs.entries, |block| {
+                block.weights.unmerge(&theirs.weights);
+                block.sum.unmerge(&theirs.sum);
+            });
         }
     }
 
@@ -125,11 +123,15 @@ impl Decayed {
         &mut self.blocks[index]
     }
 
-    fn drop_if_empty(&mut self, number: i64) {
-        if let Ok(index) = self.blocks.binary_search_by_key(&number, |block| block.number)
-            && self.blocks[index].entries == 0
-        {
+    /// Takes entries out of a block, which goes with the last one.
+    fn lower(&mut self, number: i64, entries: u64, change: impl FnOnce(&mut Block)) {
+        let Ok(index) = self.blocks.binary_search_by_key(&number, |block| block.number) else { return };
+        let block = &mut self.blocks[index];
+        block.entries = block.entries.saturating_sub(entries);
+        if block.entries == 0 {
             self.blocks.remove(index);
+        } else {
+            change(block);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How often each value occurs, and which do most often.
 //!
-//! Exact, in any order, whatever came and went; but where nothing is ever retracted (windows of all time and
-//! sessions) the memory is bounded: of more than 65,536 different values the new one takes the place of the least
+//! Exact, in any order, whatever came and went; but where nothing is ever retracted (windows of all time)
+//! the memory is bounded: of more than 65,536 different values the new one takes the place of the least
 //! frequent, the largest of these, and counts on from there ("space saving": Metwally, Agrawal, El Abbadi,
 //! "Efficient computation of frequent and top-k elements in data streams", 2005). Then a value may be
 //! counted too high, by at most n / 65,536 of n entries, and one that occurs more often than that is never

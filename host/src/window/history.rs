@@ -162,13 +162,16 @@ impl History {
             for (number, custom) in plan.customs.iter().enumerate().filter(|(_, of)| of.span == index) {
                 let script = scripts.of(number);
                 let at = &mut At { plan, custom, entries: &self.entries[input], script };
+                let registers = &mut self.registers[number];
                 match side {
-                    Side::Inside if forever => self.registers[number].add(at, row),
-                    Side::Inside => self.registers[number].insert_inside(at, place),
-                    Side::Before => self.registers[number].insert_before(),
+                    Side::Inside if forever => {
+                        registers.add(at, row);
+                        named |= 1 << number;
+                    }
+                    Side::Inside => named |= u32::from(registers.insert_inside(at, place)) << number,
+                    Side::Before => registers.insert_before(),
                     Side::Behind => {}
                 }
-                named |= u32::from(side == Side::Inside) << number;
             }
         }
         (place, named)

@@ -127,11 +127,11 @@ impl Lane {
             LaneState::Quantile(quantiles) => quantiles.add(self.float(layout, word)),
             LaneState::Decayed(decayed) => {
                 decayed.add(time, self.float(layout, word));
-                if self.forever {
+                if self.endless {
                     decayed.forget();
                 }
             }
-            LaneState::Frequencies(frequencies) if self.forever => {
+            LaneState::Frequencies(frequencies) if self.endless => {
                 frequencies.add_forever(self.order(layout, self.value(layout, word)));
             }
             LaneState::Frequencies(frequencies) => {
@@ -188,5 +188,119 @@ impl Lane {
     fn order(&self, layout: &Layout, word: u64) -> i64 {
         let order = if self.is_float(layout) { ordered(f64::from_bits(word)) } else { word.cast_signed() };
         if self.kind == LaneKind::Greatest { !order } else { order }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::{Column, Kind};
+    use proptest::prelude::*;
+
+    const KINDS: [LaneKind; 11] = [
+        LaneKind::Count,
+        LaneKind::IntSum,
+        LaneKind::FloatSum,
+        LaneKind::Squares,
+        LaneKind::Distinct,
+        LaneKind::Quantile,
+        LaneKind::Decayed { half_life: 3 },
+        LaneKind::Frequencies,
+        LaneKind::Least,
+        LaneKind::Greatest,
+        LaneKind::Latest,
+    ];
+
+    fn lane(kind: LaneKind) -> Lane {
+        Lane { span: 0, column: Some(0), filter: Some(1), kind, forever: false, endless: false }
+    }
+
+    fn layout(kind: Kind) -> Layout {
+        let kept = vec![Column::nullable("value", kind), Column::new("counts", Kind::Boolean)];
+        Layout { stride: 4, kept, flags: Some(3), id: None }
+    }
+
+    /// (time, value, whether it counts, whether there is a value)
+    type Entry = (i64, i64, bool, bool);
+
+    fn words((time, value, counts, has): Entry) -> [u64; 4] {
+        [time.cast_unsigned(), value.cast_unsigned(), u64::from(counts), 0b10 | u64::from(has)]
+    }
+
+    fn of(lane: &Lane, entries: &[Entry]) -> LaneState {
+        let (mut state, layout) = (lane.fresh(), layout(Kind::Int));
+        entries.iter().for_each(|entry| lane.add(&mut state, &layout, &words(*entry)));
+        state
+    }
+
+    fn read(state: &LaneState) -> String {
+        match state {
+            LaneState::Count(count) => count.to_string(),
+            LaneState::IntSum(sum) => sum.to_string(),
+            LaneState::Float(sum) => sum.value().to_string(),
+            LaneState::Extremes(extremes) => format!("{:?}", extremes.least()),
+            LaneState::Latest(latest) => format!("{latest:?}"),
+            LaneState::Distinct(distinct) => distinct.estimate().to_string(),
+            LaneState::Quantile(quantiles) => {
+                format!("{:?}", [0.0, 0.3, 0.5, 1.0].map(|q| quantiles.quantile(q)))
+            }
+            LaneState::Decayed(decayed) => format!("{:?}", decayed.mean()),
+            LaneState::Frequencies(frequencies) => format!("{:?}", frequencies.top().collect::<Vec<_>>()),
+        }
+    }
+
+    fn entries() -> impl Strategy<Value = Vec<Entry>> {
+        prop::collection::vec((0i64..400, -9i64..9, any::<bool>(), any::<bool>()), 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_is_in_counts(list in entries(), detour in entries(), split in 0usize..40) {
+            let (layout, split) = (layout(Kind::Int), split.min(list.len()));
+            let counting: Vec<Entry> = list.iter().copied().filter(|entry| entry.2 && entry.3).collect();
+            for lane in KINDS.map(lane) {
+                let expected = read(&of(&lane, &counting));
+                prop_assert_eq!(&read(&of(&lane, &list)), &expected);
+                let mut parts = of(&lane, &list[..split]);
+                parts.merge(&of(&lane, &list[split..]));
+                prop_assert_eq!(&read(&parts), &expected, "{:?}", lane.kind);
+                if lane.invertible() {
+                    parts.merge(&of(&lane, &detour));
+                    let (left, rest) = detour.split_at(detour.len() / 2);
+                    left.iter().for_each(|entry| lane.retract(&mut parts, &layout, &words(*entry)));
+                    parts.unmerge(&of(&lane, rest));
+                    prop_assert_eq!(&read(&parts), &expected, "{:?}", lane.kind);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_zeros_are_one_value() {
+        let layout = layout(Kind::Float);
+        for (kind, expected) in [(LaneKind::Distinct, "1"), (LaneKind::Frequencies, "[(0, 2)]")] {
+            let (lane, mut state) = (lane(kind), lane(kind).fresh());
+            let entry = |value: f64| [0, value.to_bits(), 1, 0b11];
+            [0.0, -0.0].iter().for_each(|zero| lane.add(&mut state, &layout, &entry(*zero)));
+            assert_eq!(read(&state), expected);
+            lane.retract(&mut state, &layout, &entry(-0.0));
+            lane.retract(&mut state, &layout, &entry(-0.0));
+            assert_eq!(read(&state), read(&lane.fresh()));
+        }
+    }
+
+    #[test]
+    fn only_an_endless_lane_forgets_what_weighs_nothing() {
+        let list: Vec<Entry> = (0..1000).map(|n| (n * 192, 1, true, true)).collect();
+        let sizes = [false, true].map(|endless| {
+            let lane = Lane { endless, ..lane(LaneKind::Decayed { half_life: 3 }) };
+            let mut state = of(&lane, &list);
+            let size = state.size();
+            let newer = list.iter().skip(1);
+            newer.for_each(|entry| lane.retract(&mut state, &layout(Kind::Int), &words(*entry)));
+            assert_eq!(read(&state), if endless { "None" } else { "Some(1.0)" });
+            size
+        });
+        assert!(sizes[1] * 20 < sizes[0], "{sizes:?}");
     }
 }

@@ -42,6 +42,8 @@ pub struct Lane {
     pub kind: LaneKind,
     /// Entries do not leave one by one, if at all (forever, session): of extremes the best one is enough.
     pub forever: bool,
+    /// Entries never leave at all: memory that grows with them has to be bounded.
+    pub endless: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +181,9 @@ impl Plan {
         let span_kind = SpanKind::of(aggregate.window);
         let span = index_of(&mut self.spans, Span { input, kind: span_kind });
         let forever = matches!(span_kind, SpanKind::Forever | SpanKind::Session(_));
-        let mut lane = |kind| index_of(&mut self.lanes, Lane { span, column, filter, kind, forever });
+        let endless = span_kind == SpanKind::Forever;
+        let mut lane =
+            |kind| index_of(&mut self.lanes, Lane { span, column, filter, kind, forever, endless });
         let sum_kind = if float { LaneKind::FloatSum } else { LaneKind::IntSum };
         let (cell, kind, nullable) = match aggregate.fold {
             Fold::Count => (Cell::Count(lane(LaneKind::Count)), Kind::Int, false),

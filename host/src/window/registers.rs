@@ -125,13 +125,15 @@ impl Registers {
         at.script.emit(slot);
     }
 
-    /// Takes in an entry that was put at `place`, inside of the window.
-    pub fn insert_inside(&mut self, at: &mut At<'_>, place: usize) {
+    /// Takes in an entry that was put at `place`, inside of the window. Says whether a register has it.
+    pub fn insert_inside(&mut self, at: &mut At<'_>, place: usize) -> bool {
         if at.follows() || place >= self.middle as usize {
             let slot = self.main.slot(at.script);
-            return at.add(slot, place..place + 1);
+            at.add(slot, place..place + 1);
+            return true;
         }
         self.middle += 1;
+        let named = self.fronts.last().is_some_and(|front| front.start as usize <= place);
         for front in self.fronts.iter_mut().rev() {
             if front.start as usize <= place {
                 let slot = front.register.slot(at.script);
@@ -140,6 +142,7 @@ impl Registers {
                 front.start += 1;
             }
         }
+        named
     }
 
     /// An entry was put before the window.

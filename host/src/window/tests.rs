@@ -81,13 +81,13 @@ impl Event {
 
 /// An event, and whether the horizon moves on before it.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct Arrival {
     horizon: Option<i64>,
     event: Event,
 }
 
 /// Events whose times differ by `steps` from one to the next, but never lie before a horizon.
-fn steps(steps: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec<Step>> {
+fn arrivals(steps: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec<Arrival>> {
     let time = prop_oneof![3 => steps, 1 => Just(0)];
     let amount =
         prop_oneof![19 => (0i64..40).prop_map(|quarters| quarters as f64 / 4.0), 1 => Just(f64::NAN)];
@@ -100,7 +100,7 @@ fn steps(steps: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec
             let horizon = lag.map(|lag| time - lag);
             floor = floor.max(horizon.unwrap_or(i64::MIN));
             time = (time + step).max(floor);
-            Step { horizon, event: Event { input, time, amount, items, declined, city } }
+            Arrival { horizon, event: Event { input, time, amount, items, declined, city } }
         };
         list.into_iter().map(next).collect()
     })

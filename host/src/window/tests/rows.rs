@@ -39,11 +39,11 @@ fn everything(windows: &[Window]) -> Vec<Aggregate> {
 }
 
 /// The cells of all rows of the first input. A history of which nothing can be seen any more is dropped.
-fn run(plan: &Plan, steps: &[super::Step]) -> Batch {
+fn run(plan: &Plan, steps: &[Arrival]) -> Batch {
     let mut history = History::new(plan);
     let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
     let mut builder = Builder::new(plan.columns.as_slice().into());
-    for super::Step { horizon, event } in steps {
+    for Arrival { horizon, event } in steps {
         if let Some(horizon) = horizon {
             history.forget(plan, *horizon);
             if history.expiry(plan).is_some_and(|expiry| expiry < *horizon) {
@@ -77,7 +77,7 @@ fn agrees(batch: &Batch, column: usize, row: usize, expected: &Expected) -> bool
     }
 }
 
-fn compare(windows: &[Window], steps: &[super::Step]) -> Result<(), TestCaseError> {
+fn compare(windows: &[Window], steps: &[Arrival]) -> Result<(), TestCaseError> {
     let aggregates = everything(windows);
     let plan = Plan::new(&description(aggregates.clone())).expect("all supported");
     let cells = run(&plan, steps);
@@ -102,17 +102,17 @@ fn windows() -> impl Strategy<Value = Vec<Window>> {
 
 proptest! {
     #[test]
-    fn rows_in_order_of_time(windows in windows(), steps in steps(0..8, 60)) {
+    fn rows_in_order_of_time(windows in windows(), steps in arrivals(0..8, 60)) {
         compare(&windows, &steps)?;
     }
 
     #[test]
-    fn stragglers_too(windows in windows(), steps in steps(-7..8, 60)) {
+    fn stragglers_too(windows in windows(), steps in arrivals(-7..8, 60)) {
         compare(&windows, &steps)?;
     }
 
     #[test]
-    fn many_rows_in_a_window(windows in windows(), steps in steps(-2..3, 120)) {
+    fn many_rows_in_a_window(windows in windows(), steps in arrivals(-2..3, 120)) {
         compare(&windows, &steps)?;
     }
 }
