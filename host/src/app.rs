@@ -56,7 +56,8 @@ impl Run {
     fn look_at_topics(&self, create: bool) -> Result<PartitionCounts> {
         let (pipeline, cluster) = (self.release.pipeline(), self.cluster());
         let found = topics(&cluster, &outer_topics(pipeline), METADATA_WITHIN)?;
-        let count = |name: &str| found.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
+        let count =
+            |name: &str| found.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
         let mut counts: Vec<i32> =
             pipeline.sources.iter().map(|source| count(&source.topic) as i32).collect();
         for side in &pipeline.groups[0].sides {

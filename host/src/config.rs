@@ -150,7 +150,9 @@ impl Config {
             }
         }
         if rows.table {
-            return refuse("source.table: the first source has the pipeline's rows and can't be a table".to_owned());
+            return refuse(
+                "source.table: the first source has the pipeline's rows and can't be a table".to_owned(),
+            );
         }
         Ok(())
     }
@@ -163,7 +165,9 @@ impl Config {
         for (index, stage) in self.features.iter().enumerate() {
             let name = self.stage_name(index);
             if !is_plain(&name) {
-                return refuse(format!("features.name: {name:?} must be 1 to 100 letters, digits, -, _ or ."));
+                return refuse(format!(
+                    "features.name: {name:?} must be 1 to 100 letters, digits, -, _ or ."
+                ));
             }
             if (0..index).any(|other| self.stage_name(other) == name) {
                 return refuse(format!("features.name: two stages are called {name:?}; give them names"));

@@ -68,9 +68,8 @@ impl Driver {
         let worker = Worker::new(flow, source, sink, clock.clone(), Arc::new(Lodge::default()), options);
         let mut driver = Self { worker, clock, known: Vec::new(), next: std::collections::HashMap::new() };
         internal.into_iter().for_each(|id| driver.know(id));
-        let all = (0..sources as u16).flat_map(|source| {
-            (0..partitions).map(move |partition| PartitionId { source, partition })
-        });
+        let all = (0..sources as u16)
+            .flat_map(|source| (0..partitions).map(move |partition| PartitionId { source, partition }));
         all.for_each(|id| driver.know(id));
         driver
     }

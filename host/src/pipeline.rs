@@ -154,7 +154,10 @@ impl Pipeline {
     /// Repartition topics, with the id that each has.
     pub fn repartition_topics(&self) -> impl Iterator<Item = (SourceId, &str)> {
         let first = self.sources.len();
-        self.topics[first..].iter().enumerate().map(move |(n, topic)| ((first + n) as SourceId, topic.as_str()))
+        self.topics[first..]
+            .iter()
+            .enumerate()
+            .map(move |(n, topic)| ((first + n) as SourceId, topic.as_str()))
     }
 }
 
@@ -186,7 +189,8 @@ impl Front {
         for source in &config.source[1..] {
             sources.push(SourceNode::of_side(source)?);
         }
-        let (mut features, mut names, mut ids): (Vec<FeaturesNode>, Vec<String>, Vec<Column>) = Default::default();
+        let (mut features, mut names, mut ids): (Vec<FeaturesNode>, Vec<String>, Vec<Column>) =
+            Default::default();
         for (index, (section, description)) in config.features.iter().zip(&declared.features).enumerate() {
             let before = features::Before { sources: &sources, features: &names };
             let node = FeaturesNode::new(config.stage_name(index), section, description, &before)?;

@@ -25,6 +25,16 @@ pub enum Windows {
     Close(Box<Closing>),
 }
 
+/// How long keys are remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention<'a> {
+    pub plan: &'a Plan,
+    /// Milliseconds by which a row may be late.
+    pub lateness: i64,
+    /// Milliseconds after which a silent key is forgotten with all it has seen for ever.
+    pub expire_after: Option<i64>,
+}
+
 /// A key and its windows.
 #[derive(Debug)]
 pub struct Slot {
@@ -34,7 +44,7 @@ pub struct Slot {
     record_keys: SmallVec<[u64; 1]>,
     /// The newest time that came.
     newest: i64,
-    /// When it is to be looked at; there is one such entry among the timers.
+    /// The watermark at which it is to be looked at; there is one such entry among the timers.
     timer: Option<i64>,
 }
 
@@ -48,16 +58,20 @@ pub struct Store {
 impl Store {
     /// Where a key is; it is made if it was not seen before. Valid until [`Store::forget`].
     pub fn find(&mut self, plan: &Plan, key: &[u8]) -> u32 {
-        self.slots.find_or_insert(key, |slot| &slot.key, || Slot {
-            key: key.into(),
-            windows: match plan.closing {
-                None => Windows::Row(History::new(plan)),
-                Some(_) => Windows::Close(Box::new(Closing::new(plan))),
+        self.slots.find_or_insert(
+            key,
+            |slot| &slot.key,
+            || Slot {
+                key: key.into(),
+                windows: match plan.closing {
+                    None => Windows::Row(History::new(plan)),
+                    Some(_) => Windows::Close(Box::new(Closing::new(plan))),
+                },
+                record_keys: SmallVec::new(),
+                newest: i64::MIN,
+                timer: None,
             },
-            record_keys: SmallVec::new(),
-            newest: i64::MIN,
-            timer: None,
-        })
+        )
     }
 
     pub fn slot(&mut self, id: u32) -> &mut Slot {
@@ -65,10 +79,10 @@ impl Store {
     }
 
     /// A row of this time came to the key: sees to it that the key is looked at when it is due.
-    pub fn touch(&mut self, plan: &Plan, id: u32, time: i64, expire_after: Option<i64>) {
+    pub fn touch(&mut self, retention: Retention<'_>, id: u32, time: i64) {
         let slot = self.slots.get_mut(id);
         slot.newest = slot.newest.max(time);
-        if let Some(due) = slot.due(plan, expire_after)
+        if let Some(due) = slot.due(retention)
             && slot.timer.is_none_or(|timer| due < timer)
         {
             slot.timer = Some(due);
@@ -99,26 +113,26 @@ impl Store {
         moment
     }
 
-    /// Forgets keys whose windows no row at or after the horizon can see.
-    pub fn forget(&mut self, plan: &Plan, horizon: i64, expire_after: Option<i64>) {
+    /// Forgets keys whose windows no row can see any more.
+    pub fn forget(&mut self, retention: Retention<'_>, watermark: i64) {
         let mut due = Vec::new();
-        // Seen up to that time, that included.
-        while self.due(horizon.saturating_sub(1), &mut due).is_some() {
-            for id in &due {
-                self.settle(plan, *id, horizon, expire_after);
-            }
+        while self.due(watermark, &mut due).is_some() {
+            due.iter().for_each(|id| self.settle(retention, *id, watermark));
         }
         self.shrink();
     }
 
     /// Lets go of what a key no longer needs, and of the key if that is all.
-    pub fn settle(&mut self, plan: &Plan, id: u32, horizon: i64, expire_after: Option<i64>) {
+    pub fn settle(&mut self, retention: Retention<'_>, id: u32, watermark: i64) {
+        let Retention { plan, lateness, expire_after } = retention;
+        let horizon = watermark.saturating_sub(lateness);
         let slot = self.slots.get_mut(id);
-        let silent = expire_after.is_some_and(|after| slot.newest.saturating_add(after) < horizon);
+        let is_before = |time: i64| time < horizon;
+        let silent = expire_after.is_some_and(|after| is_before(slot.newest.saturating_add(after)));
         let gone = match &mut slot.windows {
             Windows::Row(history) => {
                 history.forget(plan, horizon);
-                history.expiry(plan).is_some_and(|expiry| expiry < horizon)
+                history.expiry(plan).is_some_and(is_before)
             }
             Windows::Close(closing) => {
                 closing.forget(plan, horizon);
@@ -128,8 +142,8 @@ impl Store {
         if gone || silent {
             self.slots.remove(id, |slot| &slot.key);
         } else {
-            let newest = self.slots.get(id).newest;
-            self.touch(plan, id, newest, expire_after);
+            let newest = slot.newest;
+            self.touch(retention, id, newest);
         }
     }
 
@@ -175,12 +189,14 @@ impl Slot {
         *known == key
     }
 
-    /// The moment at which this key must be looked at: a window closes, or nothing is left.
-    fn due(&self, plan: &Plan, expire_after: Option<i64>) -> Option<i64> {
-        let silent = expire_after.map(|after| self.newest.saturating_add(after));
+    /// The watermark at which this key must be looked at: a window closes, or nothing is left.
+    fn due(&self, retention: Retention<'_>) -> Option<i64> {
+        let Retention { plan, lateness, expire_after } = retention;
+        let after = |horizon: i64| horizon.saturating_add(lateness).saturating_add(1);
+        let silent = expire_after.map(|silence| after(self.newest.saturating_add(silence)));
         let own = match &self.windows {
-            Windows::Row(history) => history.expiry(plan),
-            Windows::Close(closing) => closing.due(plan).or_else(|| closing.expiry(plan)),
+            Windows::Row(history) => history.expiry(plan).map(after),
+            Windows::Close(closing) => closing.due(plan).or_else(|| closing.expiry(plan).map(after)),
         };
         own.into_iter().chain(silent).min()
     }

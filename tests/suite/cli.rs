@@ -71,7 +71,8 @@ fn a_pipeline_file_with_mistakes() {
     refused("key = \"card\"", "key = \"card\"\nsettings = { a = 1 }", "TW205", &["setting `a` is unknown"]);
     refused("key = \"card\"", "key = \"card\"\ngrants = [\"files\"]", "TW103", &["\"files\"", "\"log\""]);
     refused("name =", "delivery = \"exactly-once\"\nname =", "TW104", &["exactly-once", "at-least-once"]);
-    let other = |more: &str| format!("event_time = \"t\"\n[[source]]\ntopic = \"b\"\ncolumns.n = \"int\"\n{more}");
+    let other =
+        |more: &str| format!("event_time = \"t\"\n[[source]]\ntopic = \"b\"\ncolumns.n = \"int\"\n{more}");
     refused("event_time = \"t\"", &other(""), "TW105", &["source b", "no features stage takes rows from it"]);
     refused("event_time = \"t\"", &other("name = \"in\""), "TW103", &["two sources are called \"in\""]);
     refused("event_time = \"t\"", "event_time = \"t\"\nallowed_lateness = \"-1s\"", "TW102", &["-1s"]);

@@ -159,7 +159,9 @@ enum Answer {
 fn answer(parts: &mut Parts, stage: usize, rows: &Batch) -> Result<Answer> {
     let answer = match (stage, parts) {
         (0, Parts { preprocessor: Some(plugin), .. }) => plugin.process(rows).map(Answer::Processed),
-        (1, Parts { features, .. }) if !features.is_empty() => features[0].compute(rows).map(Answer::Computed),
+        (1, Parts { features, .. }) if !features.is_empty() => {
+            features[0].compute(rows).map(Answer::Computed)
+        }
         (2, Parts { rules: Some(plugin), .. }) => plugin.decide(rows).map(Answer::Decided),
         _ => bail!("the pipeline has all three plugins"),
     };

@@ -35,8 +35,13 @@ impl fmt::Display for Summary<'_> {
                 let fires = if node.closed.is_some() { " on close" } else { "" };
                 let from: Vec<&str> =
                     node.sides().map(|side| pipeline.sources[usize::from(side)].name.as_str()).collect();
-                let from = if from.is_empty() { String::new() } else { format!(" also from {},", from.join(", ")) };
-                let text = format!("[{}] {} by {key},{from} {windows} aggregates{fires}, gives {names}", short(&digest), node.name);
+                let from =
+                    if from.is_empty() { String::new() } else { format!(" also from {},", from.join(", ")) };
+                let text = format!(
+                    "[{}] {} by {key},{from} {windows} aggregates{fires}, gives {names}",
+                    short(&digest),
+                    node.name
+                );
                 line("features", text)?;
             }
         }

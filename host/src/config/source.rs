@@ -132,4 +132,3 @@ pub enum Tombstones {
     Skip,
     DeadLetter,
 }
-

@@ -90,9 +90,10 @@ impl Flow {
     ) -> Self {
         let builder = |schema: &Schema| Builder::new(Arc::clone(schema));
         let rows = &pipeline.sources[0].rows;
-        let row_layouts = pipeline.groups.iter().map(|group| {
-            Layout::new(Arc::clone(rows), group.features, pipeline.ids[..group.ids].into())
-        });
+        let row_layouts = pipeline
+            .groups
+            .iter()
+            .map(|group| Layout::new(Arc::clone(rows), group.features, pipeline.ids[..group.ids].into()));
         let side_layouts =
             pipeline.sources.iter().map(|source| Layout::new(Arc::clone(&source.rows), 0, [].into()));
         Self {

@@ -6,9 +6,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Refusal, Result};
 use crate::pipeline::{Pipeline, Stage};
-use crate::record::{
-    HEADER_PREFIX, Header, LATENESS, Message, ORIGIN, Origin, RELEASE, Records, WINDOW,
-};
+use crate::record::{HEADER_PREFIX, Header, LATENESS, Message, ORIGIN, Origin, RELEASE, Records, WINDOW};
 
 /// Which record of a batch a row was made of, and which of its rows it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

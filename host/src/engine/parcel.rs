@@ -99,7 +99,13 @@ impl Layout {
 
     /// Makes a parcel of so many bytes at most. Where that is too little, it does without the record's value,
     /// which only dead letters want.
-    pub fn pack_within(&self, most: usize, head: &Head<'_>, cells: Cells<'_>, into: &mut Vec<u8>) -> Result<(), Refusal> {
+    pub fn pack_within(
+        &self,
+        most: usize,
+        head: &Head<'_>,
+        cells: Cells<'_>,
+        into: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
         into.clear();
         self.pack(head, cells, into);
         if into.len() <= most {
@@ -111,7 +117,8 @@ impl Layout {
             return Ok(());
         }
         let size = into.len();
-        let message = format!("on its way to the next stage the row has {size} bytes; limits.record leaves {most}");
+        let message =
+            format!("on its way to the next stage the row has {size} bytes; limits.record leaves {most}");
         Err(Refusal::new(Code::TooLarge, message))
     }
 

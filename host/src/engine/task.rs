@@ -119,7 +119,11 @@ impl Task {
     pub fn usage(&self, pipeline: &Pipeline, group: usize) -> Usage {
         let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
         let plans = pipeline.features[stages].iter().map(|stage| &stage.plan);
-        self.stores.iter().zip(plans).map(|(store, plan)| store.usage(plan)).fold(Usage::default(), |a, b| a + b)
+        self.stores
+            .iter()
+            .zip(plans)
+            .map(|(store, plan)| store.usage(plan))
+            .fold(Usage::default(), |a, b| a + b)
     }
 }
 
@@ -148,9 +152,10 @@ impl Tasks {
 
     /// Where a partition is: indices of its task and of the task's input, until a task comes or goes.
     pub fn find(&self, id: PartitionId) -> Option<(usize, usize)> {
-        self.0.iter().enumerate().find_map(|(task, (_, one))| {
-            Some((task, one.inputs.iter().position(|input| input.id == id)?))
-        })
+        self.0
+            .iter()
+            .enumerate()
+            .find_map(|(task, (_, one))| Some((task, one.inputs.iter().position(|input| input.id == id)?)))
     }
 
     pub(super) fn at(&mut self, index: usize) -> &mut Task {

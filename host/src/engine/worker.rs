@@ -216,7 +216,8 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         let pipeline = self.flow.pipeline();
         let (held, most) = (self.tasks.held_bytes(), pipeline.bounds.held_bytes);
         let is_held_back = |input: &&Input| self.options.until_end && input.progress.watermark == END;
-        let mut back: Vec<PartitionId> = self.tasks.inputs().filter(is_held_back).map(|input| input.id).collect();
+        let mut back: Vec<PartitionId> =
+            self.tasks.inputs().filter(is_held_back).map(|input| input.id).collect();
         // Not at each row around the bound.
         if held > most || held > most / 2 && !self.held_back.is_empty() {
             back.extend(self.tasks.ahead(pipeline.sources.len()));

@@ -25,7 +25,11 @@ pub fn topics(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<Ve
     let found = look_up(cluster, names, timeout)?;
     let missing: Vec<&str> =
         names.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(name, _)| *name).collect();
-    if missing.is_empty() { Ok(found.into_iter().flatten().collect()) } else { Err(absent(cluster, &missing)) }
+    if missing.is_empty() {
+        Ok(found.into_iter().flatten().collect())
+    } else {
+        Err(absent(cluster, &missing))
+    }
 }
 
 /// The same, with `None` for each topic that is missing.
@@ -78,7 +82,8 @@ pub fn create_internal(
         Ok(None) => "the broker says nothing of it".to_owned(),
         Err(error) => error.to_string(),
     };
-    let (brokers, replicas) = (&cluster.brokers, replication.map_or(String::new(), |n| format!(" --replication-factor {n}")));
+    let (brokers, replicas) =
+        (&cluster.brokers, replication.map_or(String::new(), |n| format!(" --replication-factor {n}")));
     let message = format!(
         "internal topic `{name}`: {why}\nIf this client may not create topics, let somebody else do it:\n  \
          kafka-topics.sh --bootstrap-server {brokers} --create --topic {name} --partitions {partitions}{replicas} \

@@ -7,7 +7,7 @@ use crate::config::Features;
 use crate::contract::{FeaturesDescription, Input, Trigger};
 use crate::error::{Code, Error, Result};
 use crate::record::SourceId;
-use crate::state::KeyColumns;
+use crate::state::{KeyColumns, Retention};
 use crate::window::Plan;
 
 /// A features stage.
@@ -125,6 +125,11 @@ impl FeaturesNode {
         self.sides().any(|side| side == source)
     }
 
+    /// How long its keys are remembered.
+    pub fn retention(&self, lateness: i64) -> Retention<'_> {
+        Retention { plan: &self.plan, lateness, expire_after: self.expire_after }
+    }
+
     /// Sources that feed it beside the rows.
     pub fn sides(&self) -> impl Iterator<Item = SourceId> {
         self.inputs[1..].iter().map(|input| input.source)
@@ -188,17 +193,20 @@ fn row_column(wanted: &Column, rows: &SourceNode, features: &[String]) -> Result
             Code::Mismatch,
             format!("the features plugin wants the feature {} as {}; it is single", wanted.name, wanted.kind),
         )),
-        None => {
-            find("the features plugin", wanted, &rows.rows, "the cleaned record").map(RowColumn::Record)
-        }
+        None => find("the features plugin", wanted, &rows.rows, "the cleaned record").map(RowColumn::Record),
     }
 }
 
 impl ClosedNode {
     fn new(input: &InputNode, source: &SourceNode, wanted: &[Column]) -> Result<Self> {
         // A row without a key never meets a window.
-        let key = input.key.columns().iter().map(|column| Column { nullable: false, ..source.rows[*column].clone() });
-        let own = [Column::new(START, Kind::Time), Column::new(END, Kind::Time), Column::new(REVISION, Kind::Int)];
+        let key = input
+            .key
+            .columns()
+            .iter()
+            .map(|column| Column { nullable: false, ..source.rows[*column].clone() });
+        let own =
+            [Column::new(START, Kind::Time), Column::new(END, Kind::Time), Column::new(REVISION, Kind::Int)];
         let rows: Schema = key.chain(own).collect();
         let seen = wanted.iter().map(|column| find("the features plugin", column, &rows, "a closed window"));
         Ok(Self { seen: seen.collect::<Result<_>>()?, rows })

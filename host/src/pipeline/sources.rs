@@ -39,13 +39,12 @@ pub struct Times {
 }
 
 impl SourceNode {
-    pub(super) fn of_rows(
-        config: &Config,
-        preprocessor: Option<&PreprocessorDescription>,
-    ) -> Result<Self> {
+    pub(super) fn of_rows(config: &Config, preprocessor: Option<&PreprocessorDescription>) -> Result<Self> {
         let source = &config.source[0];
         match preprocessor {
-            Some(plugin) => Self::new(source, plugin.input.as_slice().into(), plugin.output.as_slice().into()),
+            Some(plugin) => {
+                Self::new(source, plugin.input.as_slice().into(), plugin.output.as_slice().into())
+            }
             None => Self::of_side(source),
         }
     }

@@ -32,7 +32,12 @@ impl<T> Slots<T> {
     }
 
     /// The number of a key's thing.
-    pub fn find_or_insert(&mut self, key: &[u8], key_of: impl Fn(&T) -> &[u8], make: impl FnOnce() -> T) -> u32 {
+    pub fn find_or_insert(
+        &mut self,
+        key: &[u8],
+        key_of: impl Fn(&T) -> &[u8],
+        make: impl FnOnce() -> T,
+    ) -> u32 {
         let Self { index, slots, free, hasher } = self;
         let hash = hasher.hash_one(key);
         let of = |id: u32| slots[id as usize].as_ref().map(&key_of);
@@ -47,7 +52,8 @@ impl<T> Slots<T> {
             }
         };
         slots[id as usize] = Some(make());
-        let rehash = |id: &u32| slots[*id as usize].as_ref().map_or(0, |thing| hasher.hash_one(key_of(thing)));
+        let rehash =
+            |id: &u32| slots[*id as usize].as_ref().map_or(0, |thing| hasher.hash_one(key_of(thing)));
         index.insert_unique(hash, id, rehash);
         id
     }
@@ -98,7 +104,9 @@ impl<T> Slots<T> {
 
     /// Bytes held by tables and slots, not what things hold outside of themselves.
     pub fn size(&self) -> usize {
-        self.index.allocation_size() + self.slots.capacity() * size_of::<Option<T>>() + self.free.capacity() * 4
+        self.index.allocation_size()
+            + self.slots.capacity() * size_of::<Option<T>>()
+            + self.free.capacity() * 4
     }
 }
 
@@ -137,7 +145,8 @@ mod tests {
     fn memory_goes_back() {
         let mut slots = Slots::default();
         let keys: Vec<Box<[u8]>> = (0u32..20_000).map(|n| n.to_le_bytes().into()).collect();
-        let ids: Vec<u32> = keys.iter().map(|key| slots.find_or_insert(key, key_of, || (key.clone(), 0))).collect();
+        let ids: Vec<u32> =
+            keys.iter().map(|key| slots.find_or_insert(key, key_of, || (key.clone(), 0))).collect();
         let full = slots.size();
         ids[..19_000].iter().for_each(|id| slots.remove(*id, key_of));
         let moved = slots.compact(key_of).expect("most are gone");

@@ -102,6 +102,15 @@ impl Closing {
         }
     }
 
+    /// Once the horizon is beyond this time and all windows have come out, nothing is left. None: nothing is
+    /// now.
+    pub fn expiry(&self, plan: &Plan) -> Option<i64> {
+        match &self.0 {
+            Windows::Panes(panes) => panes.expiry(plan),
+            Windows::Sessions(sessions) => sessions.expiry(plan),
+        }
+    }
+
     /// Nothing is left: the key may be dropped.
     pub fn is_empty(&self) -> bool {
         self.panes() == 0

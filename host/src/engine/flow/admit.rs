@@ -91,7 +91,15 @@ impl Flow {
                     let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
                     let head = if source == 0 { head } else { head.as_update() };
                     let bytes = self.pack(&head, source, rows, row);
-                    self.hold(&head, Cow::Owned(bytes), (task, input), record.offset, before, tasks, &mut released[0]);
+                    self.hold(
+                        &head,
+                        Cow::Owned(bytes),
+                        (task, input),
+                        record.offset,
+                        before,
+                        tasks,
+                        &mut released[0],
+                    );
                 }
                 Role::Rows { .. } => {
                     keep.push(item.row);
@@ -154,7 +162,15 @@ impl Flow {
                 let before = tasks.at(task).watermark.watermark();
                 let bytes = Cow::Borrowed(bytes);
                 if self.holds(group) {
-                    self.hold(&head, bytes, (task, input), record.offset, before, tasks, &mut released[group]);
+                    self.hold(
+                        &head,
+                        bytes,
+                        (task, input),
+                        record.offset,
+                        before,
+                        tasks,
+                        &mut released[group],
+                    );
                 } else {
                     released[group].push(Released { task, bytes, watermark: before });
                 }

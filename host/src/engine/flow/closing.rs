@@ -6,8 +6,8 @@ use crate::columns::{Batch, Builder, View};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{ClosedNode, Stage};
 use crate::record::{Record, Records, WindowId};
-use crate::state::{KeyReader, Store, Windows};
-use crate::window::{Closed, Plan};
+use crate::state::{KeyReader, Retention, Store, Windows};
+use crate::window::Closed;
 
 use super::features::{keyless, no_key, readers};
 use super::run::{Event, Flight};
@@ -21,13 +21,6 @@ struct Out {
     closed: Closed,
     /// For each its key, and the task.
     keys: Vec<(Box<[u8]>, TaskId)>,
-}
-
-/// What does not change from key to key.
-struct Context<'a> {
-    plan: &'a Plan,
-    lateness: i64,
-    expire_after: Option<i64>,
 }
 
 impl Flow {
@@ -54,14 +47,29 @@ impl Flow {
         }
         let texts: Vec<Vec<u8>> = keys.iter().map(|(key, _)| text(key, shape)).collect();
         let records = Records {
-            rows: windows.iter().zip(&keys).zip(&texts).map(|((window, (_, task)), key)| {
-                let from = crate::record::PartitionId {
-                    source: pipeline.groups[usize::from(task.group)].input,
-                    partition: task.partition,
-                };
-                Record { from, offset: 0, timestamp: Some(window.1), key: Some(key), value: None, headers: 0..0 }
-            }).collect(),
-            windows: windows.iter().map(|&(start, end, revision)| WindowId { start, end, revision }).collect(),
+            rows: windows
+                .iter()
+                .zip(&keys)
+                .zip(&texts)
+                .map(|((window, (_, task)), key)| {
+                    let from = crate::record::PartitionId {
+                        source: pipeline.groups[usize::from(task.group)].input,
+                        partition: task.partition,
+                    };
+                    Record {
+                        from,
+                        offset: 0,
+                        timestamp: Some(window.1),
+                        key: Some(key),
+                        value: None,
+                        headers: 0..0,
+                    }
+                })
+                .collect(),
+            windows: windows
+                .iter()
+                .map(|&(start, end, revision)| WindowId { start, end, revision })
+                .collect(),
             ..Records::default()
         };
         let rows = rows(shape, &windows, &keys);
@@ -95,19 +103,22 @@ impl Flow {
         let pipeline = Arc::clone(&self.pipeline);
         let (node, own) = (&pipeline.features[stage], &pipeline.groups[group]);
         let at = stage - own.stages.start;
-        let context = Context { plan: &node.plan, lateness: own.lateness, expire_after: node.expire_after };
+        let retention = node.retention(own.lateness);
+        let plan = &node.plan;
         let readers = readers(node, own, flight);
         let mut out = Out { closed: Closed::new(&node.plan), keys: Vec::new() };
         let (mut key, mut words, mut row) = (Vec::new(), Vec::new(), 0);
         for step in &flight.steps {
             let id = tasks.id(step.task);
             let store = &mut tasks.at(step.task).stores[at];
-            due(&context, store, step.watermark, id, &mut out)?;
+            due(retention, store, step.watermark, id, &mut out)?;
             let (input, index, place) = match step.event {
                 Event::Row => (0, row, flight.work.places[row]),
                 Event::Update { side, row } => match readers.input_of(usize::from(side)) {
                     None => continue,
-                    Some(input) => (input, row as usize, flight.sides[usize::from(side)].places[row as usize]),
+                    Some(input) => {
+                        (input, row as usize, flight.sides[usize::from(side)].places[row as usize])
+                    }
                 },
                 Event::Advance => continue,
             };
@@ -117,7 +128,7 @@ impl Flow {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
                 continue;
             }
-            let found = store.find(context.plan, &key);
+            let found = store.find(plan, &key);
             let slot = store.slot(found);
             if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
                 self.refuse_update(stage, place, refusal);
@@ -127,17 +138,22 @@ impl Flow {
             let Windows::Close(closing) = &mut slot.windows else {
                 return Err(Error::new(Code::Internal, "windows of another trigger"));
             };
-            closing.admit(context.plan, input, &words, step.watermark, &mut out.closed);
+            closing.admit(plan, input, &words, step.watermark, &mut out.closed);
             out.keys.resize(out.closed.windows.len(), (slot.key.clone(), id));
-            store.touch(context.plan, found, reader.time(index), context.expire_after);
+            store.touch(retention, found, reader.time(index));
         }
         Ok(out)
     }
 }
 
 /// Lets windows close that this watermark has passed, those of one moment in order of their keys.
-fn due(context: &Context<'_>, store: &mut Store, watermark: i64, task: TaskId, out: &mut Out) -> Result<()> {
-    let Context { plan, lateness, expire_after } = *context;
+fn due(
+    retention: Retention<'_>,
+    store: &mut Store,
+    watermark: i64,
+    task: TaskId,
+    out: &mut Out,
+) -> Result<()> {
     let mut due = Vec::new();
     // Closing one window may bring the next one's moment.
     while let Some(moment) = store.due(watermark, &mut due) {
@@ -146,9 +162,9 @@ fn due(context: &Context<'_>, store: &mut Store, watermark: i64, task: TaskId, o
             let Windows::Close(closing) = &mut slot.windows else {
                 return Err(Error::new(Code::Internal, "windows of another trigger"));
             };
-            closing.close(plan, moment, &mut out.closed);
+            closing.close(retention.plan, moment, &mut out.closed);
             out.keys.resize(out.closed.windows.len(), (slot.key.clone(), task));
-            store.settle(plan, *id, watermark.saturating_sub(lateness), expire_after);
+            store.settle(retention, *id, watermark);
         }
     }
     Ok(())

@@ -46,7 +46,8 @@ impl Flow {
             return Ok(());
         }
         let (cells, refused) = self.windows(group, stage, records, flight, tasks)?;
-        let keep: Vec<u32> = (0..flight.work.len() as u32).filter(|row| !refused.rows.contains_key(row)).collect();
+        let keep: Vec<u32> =
+            (0..flight.work.len() as u32).filter(|row| !refused.rows.contains_key(row)).collect();
         let cells = if refused.rows.is_empty() { cells } else { cells.gather(&keep) };
         self.refuse_rows(own, refused.rows.into_iter().collect(), flight);
         let seen = seen(node, &cells, &flight.work);
@@ -67,6 +68,7 @@ impl Flow {
         let pipeline = Arc::clone(&self.pipeline);
         let (node, own) = (&pipeline.features[stage], &pipeline.groups[group]);
         let (plan, at) = (&node.plan, stage - own.stages.start);
+        let retention = node.retention(own.lateness);
         let readers = readers(node, own, flight);
         let mut scripts = Scripts::new(plan);
         let mut folding = Folding::default();
@@ -76,7 +78,9 @@ impl Flow {
                 Event::Row => (0, row, flight.work.places[row]),
                 Event::Update { side, row } => match readers.input_of(usize::from(side)) {
                     None => continue,
-                    Some(input) => (input, row as usize, flight.sides[usize::from(side)].places[row as usize]),
+                    Some(input) => {
+                        (input, row as usize, flight.sides[usize::from(side)].places[row as usize])
+                    }
                 },
                 Event::Advance => continue,
             };
@@ -115,7 +119,7 @@ impl Flow {
                 history.update(plan, input, &mut words, &mut scripts);
             }
             history.forget(plan, step.watermark.saturating_sub(own.lateness));
-            store.touch(plan, id, reader.time(index), node.expire_after);
+            store.touch(retention, id, reader.time(index));
         }
         let builder = &mut self.cells[stage];
         if !plan.customs.is_empty() {
@@ -242,7 +246,11 @@ impl<'a> Readers<'a> {
     }
 }
 
-pub(super) fn readers<'a>(node: &'a FeaturesNode, group: &crate::pipeline::Group, flight: &'a Flight) -> Readers<'a> {
+pub(super) fn readers<'a>(
+    node: &'a FeaturesNode,
+    group: &crate::pipeline::Group,
+    flight: &'a Flight,
+) -> Readers<'a> {
     let inputs = node.inputs.iter().zip(&node.plan.inputs).enumerate().map(|(index, (input, plan))| {
         let rows = match index {
             0 => Some(&flight.work.rows),

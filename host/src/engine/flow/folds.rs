@@ -77,16 +77,17 @@ impl Folding {
         cells: &mut Builder,
     ) -> Result<Failed> {
         let mut failed: BTreeMap<usize, Refusal> = BTreeMap::new();
-        let positions: Vec<usize> = (0..self.items.len())
-            .filter(|item| !matches!(self.items[*item], Item::Skipped))
-            .collect();
+        let positions: Vec<usize> =
+            (0..self.items.len()).filter(|item| !matches!(self.items[*item], Item::Skipped)).collect();
         for ((index, custom), script) in plan.customs.iter().enumerate().zip(scripts.into_scripts()) {
             let mut run = Run::new(plan, custom, script);
             let (emitted, values) = run.execute(plugin, &positions, &mut failed)?;
             self.write(custom, plan, (&emitted, &values), cells);
             let left_out: Vec<(u32, u64)> = run.left_out.iter().copied().collect();
             for (number, (task, slot)) in self.keys.iter().enumerate() {
-                let Windows::Row(history) = &mut tasks.at(*task).stores[at].slot(*slot).windows else { continue };
+                let Windows::Row(history) = &mut tasks.at(*task).stores[at].slot(*slot).windows else {
+                    continue;
+                };
                 history.settle(plan, index, &run.registers);
                 for (_, id) in left_out.iter().filter(|(key, _)| *key as usize == number) {
                     history.leave_out(plan, index, *id);
@@ -97,7 +98,13 @@ impl Folding {
     }
 
     /// The cells of one fold: those of the items that emitted, fillers for the other rows.
-    fn write(&self, custom: &Custom, plan: &Plan, (emitted, values): (&[usize], &Batch), cells: &mut Builder) {
+    fn write(
+        &self,
+        custom: &Custom,
+        plan: &Plan,
+        (emitted, values): (&[usize], &Batch),
+        cells: &mut Builder,
+    ) {
         let (column, nullable) = (cells.column(custom.cell), plan.columns[custom.cell].nullable);
         let mut emitted = emitted.iter().enumerate().peekable();
         for (position, item) in self.items.iter().enumerate() {

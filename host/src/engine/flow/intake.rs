@@ -66,7 +66,8 @@ impl Flow {
             Meter::add(&self.meter.tombstones, 1);
             return false;
         }
-        let refused = self.parts.decoders[source].decode(&node.topic, record, &mut self.decoded[source]).err();
+        let refused =
+            self.parts.decoders[source].decode(&node.topic, record, &mut self.decoded[source]).err();
         let is_row = refused.is_none();
         if let Some(refusal) = refused {
             self.meter.dead_letter(Stage::Decode, refusal.code);
@@ -146,9 +147,8 @@ fn timeless(source: &SourceNode, rows: &Batch) -> Option<Vec<(u32, Refusal)>> {
         return None;
     }
     let name = &rows.schema()[column].name;
-    let refuse = |row: u32| {
-        (row, Refusal::new(Code::NoKey, format!("no value in {name}, which is the event time")))
-    };
+    let refuse =
+        |row: u32| (row, Refusal::new(Code::NoKey, format!("no value in {name}, which is the event time")));
     Some((0..rows.rows() as u32).filter(|row| !times.is_valid(*row as usize)).map(refuse).collect())
 }
 

@@ -119,7 +119,12 @@ impl Flow {
     }
 
     /// Rows and updates of parcels, as a batch; `records` are those that they were made of.
-    fn unpack<'r>(&mut self, group: usize, released: &'r [Released<'_>], records: &mut Records<'r>) -> Flight {
+    fn unpack<'r>(
+        &mut self,
+        group: usize,
+        released: &'r [Released<'_>],
+        records: &mut Records<'r>,
+    ) -> Flight {
         let own = &self.pipeline.groups[group];
         let mut rows = self.row_layouts[group].unpacked();
         let mut sides: Vec<_> =
@@ -189,15 +194,16 @@ impl Flow {
                 continue;
             }
             one.settled = one.passed;
-            let (watermark, horizon) = (one.passed, one.passed.saturating_sub(own.lateness));
+            let watermark = one.passed;
             steps.push(Step { task, watermark, event: Event::Advance });
             for (store, stage) in one.stores.iter_mut().zip(&self.pipeline.features[own.stages.clone()]) {
                 if stage.closed.is_none() {
-                    store.forget(&stage.plan, horizon, stage.expire_after);
+                    store.forget(stage.retention(own.lateness), watermark);
                 }
             }
         }
-        let closes = self.pipeline.features[own.stages.clone()].last().is_some_and(|stage| stage.closed.is_some());
+        let closes =
+            self.pipeline.features[own.stages.clone()].last().is_some_and(|stage| stage.closed.is_some());
         if !closes || steps.is_empty() {
             return Ok(());
         }

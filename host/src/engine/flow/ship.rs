@@ -94,11 +94,7 @@ impl Flow {
     }
 
     /// Tells the groups behind how far the tasks of this thread are, where that is news.
-    pub fn tell(
-        &mut self,
-        tasks: &mut Tasks,
-        send: &mut dyn FnMut(Message<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn tell(&mut self, tasks: &mut Tasks, send: &mut dyn FnMut(Message<'_>) -> Result<()>) -> Result<()> {
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         if pipeline.groups.len() == 1 {
             return Ok(());
@@ -110,7 +106,10 @@ impl Flow {
                 let news = one.watermark.progress();
                 if news != one.told {
                     one.told = news;
-                    let of = PartitionId { source: pipeline.groups[group].input, partition: tasks.id(task).partition };
+                    let of = PartitionId {
+                        source: pipeline.groups[group].input,
+                        partition: tasks.id(task).partition,
+                    };
                     self.broadcast(next.input, of, news, send)?;
                 }
             }

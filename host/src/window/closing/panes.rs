@@ -96,6 +96,11 @@ impl Panes {
         }
     }
 
+    pub fn expiry(&self, plan: &Plan) -> Option<i64> {
+        let (grid, last) = (Grid::of(plan), self.panes.back()?);
+        Some(grid.end(grid.last_at(last.start)).saturating_sub(1))
+    }
+
     pub fn len(&self) -> usize {
         self.panes.len()
     }

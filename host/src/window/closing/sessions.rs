@@ -61,6 +61,10 @@ impl Sessions {
         }
     }
 
+    pub fn expiry(&self, plan: &Plan) -> Option<i64> {
+        self.sessions.back().map(|last| last.closes_after(plan))
+    }
+
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
