@@ -23,6 +23,8 @@ pub struct Panes {
     /// By start, of windows that came out more than once.
     revisions: BTreeMap<i64, u32>,
     running: Option<Box<Running>>,
+    /// Of the panes' lanes.
+    bytes: usize,
 }
 
 /// The running values over a range of panes.
@@ -34,7 +36,7 @@ struct Running {
 
 impl Panes {
     pub fn new() -> Self {
-        Self { panes: VecDeque::new(), done: i64::MIN, revisions: BTreeMap::new(), running: None }
+        Self { panes: VecDeque::new(), done: i64::MIN, revisions: BTreeMap::new(), running: None, bytes: 0 }
     }
 
     pub fn admit(&mut self, plan: &Plan, input: usize, entry: &[u64], watermark: i64, out: &mut Closed) {
@@ -42,8 +44,10 @@ impl Panes {
         let time = entry[0].cast_signed();
         let (index, opened) = self.pane(plan, Grid::of(plan).pane(time));
         let lanes = &mut self.panes[index].lanes;
+        let before = lanes.size();
         lanes.add(plan, input, entry);
         lanes.keep_least();
+        self.bytes = self.bytes + lanes.size() - before;
         if let Some(running) = self.running.as_mut().filter(|running| running.range.contains(&index)) {
             running.lanes.add(plan, input, entry);
         }
@@ -82,11 +86,12 @@ impl Panes {
     }
 
     pub fn forget(&mut self, plan: &Plan, horizon: i64) {
-        let (grid, horizon) = (Grid::of(plan), horizon.min(self.done));
+        let grid = Grid::of(plan);
+        let horizon = self.due(plan).map_or(horizon, |due| horizon.min(due - 1));
         let gone = self.panes.partition_point(|pane| grid.end(grid.last_at(pane.start)) <= horizon);
         if gone > 0 {
             self.let_go(plan, gone);
-            self.panes.drain(..gone);
+            self.bytes -= self.panes.drain(..gone).map(|pane| pane.lanes.size()).sum::<usize>();
             if self.panes.capacity() > 16 && self.panes.len() < self.panes.capacity() / 4 {
                 self.panes.shrink_to(self.panes.len() * 2);
             }
@@ -103,9 +108,15 @@ impl Panes {
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         self.panes.capacity() * size_of::<Pane>()
-            + self.panes.iter().map(|pane| pane.lanes.size()).sum::<usize>()
+            + self.bytes
             + self.revisions.len() * size_of::<(i64, u32)>() * 3 / 2
             + self.running.as_ref().map_or(0, |running| size_of::<Running>() + running.lanes.size())
+    }
+
+    /// Bytes that the lanes hold, as they are kept account of and as counted anew.
+    #[cfg(test)]
+    pub fn recount(&self) -> (usize, usize) {
+        (self.bytes, self.panes.iter().map(|pane| pane.lanes.size()).sum())
     }
 
     /// Windows that hold a late row come out again, or, if they had no entries, for the first time.
@@ -184,7 +195,9 @@ impl Panes {
         if self.panes.get(index).is_some_and(|pane| pane.start == start) {
             return (index, false);
         }
-        self.panes.insert(index, Pane { start, lanes: Lanes::new(plan) });
+        let lanes = Lanes::new(plan);
+        self.bytes += lanes.size();
+        self.panes.insert(index, Pane { start, lanes });
         if let Some(running) = &mut self.running {
             running.range.start += usize::from(index <= running.range.start);
             running.range.end += usize::from(index < running.range.end);
