@@ -47,6 +47,14 @@ impl Extremes {
         self.candidates.truncate(1);
     }
 
+    /// The minimum of those up to `time`; none: it can't be told from the candidates.
+    pub fn up_to(&self, time: i64) -> Option<Self> {
+        let least = self.candidates.front();
+        least
+            .is_none_or(|least| least.0 <= time)
+            .then(|| Self { candidates: least.into_iter().copied().collect() })
+    }
+
     /// Lets go of all up to `time`, that included.
     pub fn expire(&mut self, time: i64) {
         while self.candidates.front().is_some_and(|candidate| candidate.0 <= time) {
@@ -96,6 +104,11 @@ mod tests {
                 all.push((time, value));
                 let scan = all.iter().filter(|entry| entry.0 > newest - size).map(|entry| entry.1).min();
                 prop_assert_eq!(extremes.least(), scan);
+                let middle = newest - size / 2;
+                if let Some(part) = extremes.up_to(middle) {
+                    let old = all.iter().filter(|entry| entry.0 > newest - size && entry.0 <= middle);
+                    prop_assert_eq!(part.least(), old.map(|entry| entry.1).min());
+                }
             }
         }
 

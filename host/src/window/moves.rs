@@ -63,18 +63,25 @@ impl Run<'_> {
 
     /// The value over another window than the one that `state` is of.
     pub fn as_of(&self, state: &LaneState, from: &Range<usize>, to: &Range<usize>) -> LaneState {
-        let change = Change::between(from, to);
-        match change.filter(|change| change.only_grows() || self.retracts()) {
-            Some(Change { left, came }) => {
-                let mut state = state.clone();
-                for entry in left.into_iter().flat_map(|left| self.entries.range(self.layout, left)) {
-                    self.lane.retract(&mut state, self.layout, entry);
+        let Some(change) = Change::between(from, to) else { return self.fold(to.clone()) };
+        let mut state = match state {
+            // Mostly, the extreme is not one of the few entries that are too new.
+            LaneState::Extremes(extremes) if change.left[0].is_empty() => {
+                match extremes.up_to(self.entries.time(self.layout, to.end - 1)) {
+                    Some(extremes) => LaneState::Extremes(extremes),
+                    None => return self.fold(to.clone()),
                 }
-                came.into_iter().for_each(|came| self.add(&mut state, came));
-                state
             }
-            _ => self.fold(to.clone()),
+            state if change.only_grows() || self.retracts() => state.clone(),
+            _ => return self.fold(to.clone()),
+        };
+        if self.retracts() {
+            for entry in change.left.into_iter().flat_map(|left| self.entries.range(self.layout, left)) {
+                self.lane.retract(&mut state, self.layout, entry);
+            }
         }
+        change.came.into_iter().for_each(|came| self.add(&mut state, came));
+        state
     }
 
     /// Whether any entry can be taken away. Where entries never leave one by one, some folds keep less.

@@ -251,8 +251,7 @@ fn what_a_row_costs_does_not_follow_the_window() {
         let mut scripts = Scripts::new(&plan);
         let rows = size as i64 * 3;
         for time in 0..rows {
-            let event =
-                Event { input: 0, time, amount: 1.0, items: Some(1), declined: true, city: None };
+            let event = Event { input: 0, time, amount: 1.0, items: Some(1), declined: true, city: None };
             scripts.begin(0);
             let mut words = event.words(&plan);
             history.admit(&plan, &mut scratch, &mut words, &mut Cells(&mut builder), &mut scripts);
