@@ -71,17 +71,16 @@ impl Panes {
         let mut from = grid.first_after(self.done);
         self.done = watermark;
         let mut first = self.first_at(from);
-        let mut end = first;
         while let Some(pane) = self.panes.get(first) {
             // Windows without entries are passed over.
             let start = from.max(grid.first_after(pane.start));
             if grid.end(start) > watermark {
                 break;
             }
-            end = self.skip_to(grid.end(start), end);
+            let end = self.first_at(grid.end(start));
             self.come_out(plan, (start, grid.end(start), 0), first..end, out);
             from = grid.next(start);
-            first = self.skip_to(from, first);
+            first = self.first_at(from);
         }
     }
 
@@ -123,19 +122,16 @@ impl Panes {
     fn revise(&mut self, plan: &Plan, time: i64, opened: bool, out: &mut Closed) {
         let grid = Grid::of(plan);
         let mut start = grid.first_after(time);
-        let mut first = self.first_at(start);
-        let mut end = first;
         while start <= grid.last_at(time) && grid.end(start) <= self.done {
-            first = self.skip_to(start, first);
-            end = self.skip_to(grid.end(start), end);
-            let revision = if opened && end - first == 1 {
+            let range = self.first_at(start)..self.first_at(grid.end(start));
+            let revision = if opened && range.len() == 1 {
                 0
             } else {
                 let revision = self.revisions.entry(start).or_default();
                 *revision = revision.saturating_add(1);
                 *revision
             };
-            self.come_out(plan, (start, grid.end(start), revision), first..end, out);
+            self.come_out(plan, (start, grid.end(start), revision), range, out);
             start = grid.next(start);
         }
     }
@@ -208,13 +204,5 @@ impl Panes {
     /// Index of the first pane that starts at a time or later.
     fn first_at(&self, time: i64) -> usize {
         self.panes.partition_point(|pane| pane.start < time)
-    }
-
-    /// The same, known to be at `index` or later.
-    fn skip_to(&self, time: i64, mut index: usize) -> usize {
-        while self.panes.get(index).is_some_and(|pane| pane.start < time) {
-            index += 1;
-        }
-        index
     }
 }
