@@ -12,8 +12,10 @@
 //!
 //! No entries are kept, only running values of panes or of sessions. Cost of an entry: its place, found by
 //! halving, and a step a lane. Cost of a window that closes: amortised, two merges and two unmerges a lane at
-//! most, whatever the size and the slide. Bytes: the lanes of each pane (there are at most two a slide, and
-//! never more than entries) or session that a row may still change, and the lanes of one window beside.
+//! most, whatever the size and the slide; none, if one pane is all there is. A window that comes out again
+//! costs as much, but min and max then look at each pane of one window that the row changed. Bytes: the lanes
+//! of each pane (there are at most two a slide, and never more than entries) or session that a row may still
+//! change, and the lanes of one window beside.
 
 mod grid;
 mod lanes;

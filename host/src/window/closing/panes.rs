@@ -23,6 +23,8 @@ pub struct Panes {
     /// By start, of windows that came out more than once.
     revisions: BTreeMap<i64, u32>,
     running: Option<Box<Running>>,
+    /// Of the panes' lanes.
+    bytes: usize,
 }
 
 /// The running values over a range of panes.
@@ -34,7 +36,7 @@ struct Running {
 
 impl Panes {
     pub fn new() -> Self {
-        Self { panes: VecDeque::new(), done: i64::MIN, revisions: BTreeMap::new(), running: None }
+        Self { panes: VecDeque::new(), done: i64::MIN, revisions: BTreeMap::new(), running: None, bytes: 0 }
     }
 
     pub fn admit(&mut self, plan: &Plan, input: usize, entry: &[u64], watermark: i64, out: &mut Closed) {
@@ -42,8 +44,10 @@ impl Panes {
         let time = entry[0].cast_signed();
         let (index, opened) = self.pane(plan, Grid::of(plan).pane(time));
         let lanes = &mut self.panes[index].lanes;
+        let before = lanes.size();
         lanes.add(plan, input, entry);
         lanes.keep_least();
+        self.bytes = self.bytes + lanes.size() - before;
         if let Some(running) = self.running.as_mut().filter(|running| running.range.contains(&index)) {
             running.lanes.add(plan, input, entry);
         }
@@ -67,26 +71,26 @@ impl Panes {
         let mut from = grid.first_after(self.done);
         self.done = watermark;
         let mut first = self.first_at(from);
-        let mut end = first;
         while let Some(pane) = self.panes.get(first) {
             // Windows without entries are passed over.
             let start = from.max(grid.first_after(pane.start));
             if grid.end(start) > watermark {
                 break;
             }
-            end = self.skip_to(grid.end(start), end);
+            let end = self.first_at(grid.end(start));
             self.come_out(plan, (start, grid.end(start), 0), first..end, out);
             from = grid.next(start);
-            first = self.skip_to(from, first);
+            first = self.first_at(from);
         }
     }
 
     pub fn forget(&mut self, plan: &Plan, horizon: i64) {
-        let (grid, horizon) = (Grid::of(plan), horizon.min(self.done));
+        let grid = Grid::of(plan);
+        let horizon = self.due(plan).map_or(horizon, |due| horizon.min(due - 1));
         let gone = self.panes.partition_point(|pane| grid.end(grid.last_at(pane.start)) <= horizon);
         if gone > 0 {
             self.let_go(plan, gone);
-            self.panes.drain(..gone);
+            self.bytes -= self.panes.drain(..gone).map(|pane| pane.lanes.size()).sum::<usize>();
             if self.panes.capacity() > 16 && self.panes.len() < self.panes.capacity() / 4 {
                 self.panes.shrink_to(self.panes.len() * 2);
             }
@@ -103,28 +107,31 @@ impl Panes {
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         self.panes.capacity() * size_of::<Pane>()
-            + self.panes.iter().map(|pane| pane.lanes.size()).sum::<usize>()
+            + self.bytes
             + self.revisions.len() * size_of::<(i64, u32)>() * 3 / 2
             + self.running.as_ref().map_or(0, |running| size_of::<Running>() + running.lanes.size())
+    }
+
+    /// Bytes that the lanes hold, as they are kept account of and as counted anew.
+    #[cfg(test)]
+    pub fn recount(&self) -> (usize, usize) {
+        (self.bytes, self.panes.iter().map(|pane| pane.lanes.size()).sum())
     }
 
     /// Windows that hold a late row come out again, or, if they had no entries, for the first time.
     fn revise(&mut self, plan: &Plan, time: i64, opened: bool, out: &mut Closed) {
         let grid = Grid::of(plan);
         let mut start = grid.first_after(time);
-        let mut first = self.first_at(start);
-        let mut end = first;
         while start <= grid.last_at(time) && grid.end(start) <= self.done {
-            first = self.skip_to(start, first);
-            end = self.skip_to(grid.end(start), end);
-            let revision = if opened && end - first == 1 {
+            let range = self.first_at(start)..self.first_at(grid.end(start));
+            let revision = if opened && range.len() == 1 {
                 0
             } else {
                 let revision = self.revisions.entry(start).or_default();
                 *revision = revision.saturating_add(1);
                 *revision
             };
-            self.come_out(plan, (start, grid.end(start), revision), first..end, out);
+            self.come_out(plan, (start, grid.end(start), revision), range, out);
             start = grid.next(start);
         }
     }
@@ -184,7 +191,9 @@ impl Panes {
         if self.panes.get(index).is_some_and(|pane| pane.start == start) {
             return (index, false);
         }
-        self.panes.insert(index, Pane { start, lanes: Lanes::new(plan) });
+        let lanes = Lanes::new(plan);
+        self.bytes += lanes.size();
+        self.panes.insert(index, Pane { start, lanes });
         if let Some(running) = &mut self.running {
             running.range.start += usize::from(index <= running.range.start);
             running.range.end += usize::from(index < running.range.end);
@@ -195,13 +204,5 @@ impl Panes {
     /// Index of the first pane that starts at a time or later.
     fn first_at(&self, time: i64) -> usize {
         self.panes.partition_point(|pane| pane.start < time)
-    }
-
-    /// The same, known to be at `index` or later.
-    fn skip_to(&self, time: i64, mut index: usize) -> usize {
-        while self.panes.get(index).is_some_and(|pane| pane.start < time) {
-            index += 1;
-        }
-        index
     }
 }

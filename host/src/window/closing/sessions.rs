@@ -21,11 +21,13 @@ struct Session {
 pub struct Sessions {
     /// By rising time, further apart than the gap; those that are out come first.
     sessions: VecDeque<Session>,
+    /// Of their lanes.
+    bytes: usize,
 }
 
 impl Sessions {
     pub fn new() -> Self {
-        Self { sessions: VecDeque::new() }
+        Self { sessions: VecDeque::new(), bytes: 0 }
     }
 
     pub fn admit(&mut self, plan: &Plan, input: usize, entry: &[u64], watermark: i64, out: &mut Closed) {
@@ -33,7 +35,9 @@ impl Sessions {
         let index = self.session(plan, entry[0].cast_signed());
         let session = &mut self.sessions[index];
         session.out = false;
+        self.bytes -= session.lanes.size();
         session.lanes.add(plan, input, entry);
+        self.bytes += session.lanes.size();
         if session.closes_after(plan) < watermark {
             session.come_out(plan, out);
         }
@@ -55,7 +59,8 @@ impl Sessions {
 
     pub fn forget(&mut self, plan: &Plan, horizon: i64) {
         let gone = |session: &Session| session.out && session.closes_after(plan) < horizon;
-        self.sessions.drain(..self.sessions.partition_point(gone));
+        let gone = self.sessions.drain(..self.sessions.partition_point(gone));
+        self.bytes -= gone.map(|session| session.lanes.size()).sum::<usize>();
         if self.sessions.capacity() > 16 && self.sessions.len() < self.sessions.capacity() / 4 {
             self.sessions.shrink_to(self.sessions.len() * 2);
         }
@@ -67,8 +72,13 @@ impl Sessions {
 
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
-        self.sessions.capacity() * size_of::<Session>()
-            + self.sessions.iter().map(|session| session.lanes.size()).sum::<usize>()
+        self.sessions.capacity() * size_of::<Session>() + self.bytes
+    }
+
+    /// Bytes that the lanes hold, as they are kept account of and as counted anew.
+    #[cfg(test)]
+    pub fn recount(&self) -> (usize, usize) {
+        (self.bytes, self.sessions.iter().map(|session| session.lanes.size()).sum())
     }
 
     /// Index of the first session that has yet to come out.
@@ -84,16 +94,23 @@ impl Sessions {
         let joins = |session: Option<&Session>| session.is_some_and(|session| session.first <= high);
         if !joins(self.sessions.get(index)) {
             let lanes = Lanes::new(plan);
+            self.bytes += lanes.size();
             let session = Session { first: time, last: time, lanes, revision: 0, out: false };
             self.sessions.insert(index, session);
             return index;
         }
         if joins(self.sessions.get(index + 1))
-            && let Some(next) = self.sessions.remove(index + 1)
+            && let Some(mut next) = self.sessions.remove(index + 1)
         {
             let session = &mut self.sessions[index];
+            self.bytes -= session.lanes.size() + next.lanes.size();
+            // A merge costs what is in the one that is merged.
+            if session.lanes.size() < next.lanes.size() {
+                std::mem::swap(&mut session.lanes, &mut next.lanes);
+            }
             session.lanes.merge(&next.lanes);
             session.lanes.keep_least();
+            self.bytes += session.lanes.size();
             session.last = next.last;
             session.revision = session.revision.max(next.revision);
         }

@@ -142,6 +142,11 @@ fn compare(window: Window, late: i64, steps: &[Step]) -> Result<(), TestCaseErro
         if step.forgets {
             closing.forget(&plan, watermark - late);
         }
+        let (bytes, counted) = match &closing.0 {
+            Windows::Panes(panes) => panes.recount(),
+            Windows::Sessions(sessions) => sessions.recount(),
+        };
+        prop_assert_eq!(bytes, counted);
     }
     expected.extend(model.step(window, None, i64::MAX / 2));
     closing.close(&plan, i64::MAX / 2, &mut out);

@@ -85,3 +85,20 @@ fn a_session_that_a_late_row_makes_longer_closes_anew() {
     let script = [Row(0), Watermark(6), Row(4), Row(9), Watermark(14), Watermark(15)];
     assert_eq!(outcome(Window::Session(5), &script), [(0, 0, 0, 1), (0, 9, 1, 3)]);
 }
+
+#[test]
+fn what_came_out_is_forgotten_without_another_close() {
+    for window in [Window::Tumbling(10), Window::Hopping { size: 10, slide: 4 }, Window::Session(5)] {
+        let plan = plan_of(aggregates(window));
+        let (mut closing, mut out) = (Closing::new(&plan), Closed::new(&plan));
+        closing.admit(&plan, 0, &Event::at(9).words(), 0, &mut out);
+        closing.forget(&plan, 1000);
+        assert_eq!(closing.panes(), 1, "it has yet to come out");
+        closing.close(&plan, 20, &mut out);
+        assert_eq!(closing.due(&plan), None);
+        closing.forget(&plan, 14);
+        assert_eq!(closing.panes(), usize::from(window != Window::Tumbling(10)));
+        closing.forget(&plan, 1000);
+        assert!(closing.is_empty());
+    }
+}
