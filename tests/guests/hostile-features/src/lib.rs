@@ -19,6 +19,7 @@ impl Features for Hostile {
         let columns = vec![hostile::number()];
         let description = FeaturesDescription {
             inputs: vec![Input { source: "".into(), updates_only: false, columns, kept: vec![] }],
+            lookups: Vec::new(),
             aggregates: Vec::new(),
             custom_folds: Vec::new(),
             trigger: Trigger::Row,

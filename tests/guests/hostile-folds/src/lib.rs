@@ -31,6 +31,7 @@ impl Features for Hostile {
         let columns = vec![hostile::number()];
         let description = FeaturesDescription {
             inputs: vec![Input { source: "".into(), updates_only: false, columns, kept: vec![0] }],
+            lookups: Vec::new(),
             aggregates: vec![Aggregate {
                 name: "sum".into(),
                 input: 0,
