@@ -4,11 +4,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fraud_generator::{Generator, Settings};
 use tailwater::config::Config;
-use tailwater::engine::{Outbox, Partition, Partitions};
+use tailwater::engine::{Input, Task, TaskId, Tasks};
 use tailwater::record::{PartitionId, Record, Records};
 use tailwater::release::{Release, Runtimes};
 
@@ -24,17 +25,18 @@ fn main() -> Result<()> {
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/fraud/fraud.toml");
     let release = Release::load(&Config::read(&file)?, &Runtimes::new(None, None)?)?;
-    let plan = &release.pipeline().features.as_ref().context("a features stage")?.plan;
+    let plan = &release.pipeline().features.first().context("a features stage")?.plan;
     println!(
         "{} transactions, entries of {} words, {} lanes a key",
         BATCH * BATCHES,
-        plan.layout.stride,
+        plan.inputs[0].layout.stride,
         plan.lanes.len()
     );
     for cards in [1_000, 10_000, 100_000] {
-        let mut flow = release.flow(&Arc::default())?;
-        let (mut partitions, mut outbox) = (Partitions::default(), Outbox::default());
-        partitions.insert(PARTITION, Partition::default());
+        let mut flow = release.flow(&Arc::default(), &[1].into())?;
+        let (mut tasks, mut task) = (Tasks::default(), Task::new(1));
+        task.inputs.push(Input::new(PARTITION, None, Duration::ZERO));
+        tasks.insert(TaskId { group: 0, partition: 0 }, task);
         let mut generator = Generator::new(Settings { cards, ..Settings::default() });
         let before = resident()?;
         for batch in 0..BATCHES {
@@ -47,12 +49,12 @@ fn main() -> Result<()> {
                 value: Some(&one.value),
                 headers: 0..0,
             });
-            outbox.clear();
-            let records = Records { rows: rows.collect(), headers: Vec::new() };
-            flow.process(&records, &mut partitions, &mut outbox)?;
+            let records = Records { rows: rows.collect(), ..Records::default() };
+            flow.process(&records, &mut tasks, &mut |_| Ok(()))?;
         }
         let grown = resident()? - before;
-        let usage = partitions.get_mut(PARTITION).context("it is there")?.store.usage(plan);
+        let (_, task) = tasks.iter().next().context("it is there")?;
+        let usage = task.usage(release.pipeline(), 0);
         let entry = |bytes: f64| bytes / usage.entries as f64;
         println!(
             "{:>7} keys {:>8} entries: {:>4.0} bytes an entry, {:>4.0} by the growth of the process",

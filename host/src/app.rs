@@ -2,6 +2,7 @@
 
 mod progress;
 mod threads;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,11 +13,12 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use crate::config::Config;
-use crate::engine::{Lodge, Meter};
+use crate::engine::{Lodge, Meter, PartitionCounts};
 use crate::error::{Code, Error, Result};
-use crate::kafka::{Cluster, topics};
+use crate::kafka::{Cluster, create_internal, look_up, topics};
 use crate::pipeline::Pipeline;
 use crate::release::{Release, Runtimes};
+use watch::Watch;
 
 /// How long the brokers may take to name their topics.
 const METADATA_WITHIN: Duration = Duration::from_secs(10);
@@ -44,19 +46,56 @@ impl Run {
         Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() }
     }
 
-    /// Makes sure that the brokers answer and that all topics are there.
-    pub fn check_topics(&self) -> Result<()> {
-        let names = topic_names(self.release.pipeline());
-        topics(&self.cluster(), &names, METADATA_WITHIN)
-            .map_err(|error| error.at(&self.config.name))
-            .map(drop)
+    /// Makes sure that the brokers answer, that all topics are there, and that those have as many partitions
+    /// that must. `create`: makes internal topics that are missing. Gives how many partitions the topics have
+    /// that are read; 0 for an internal one that is not there yet.
+    pub fn check_topics(&self, create: bool) -> Result<PartitionCounts> {
+        self.look_at_topics(create).map_err(|error| error.at(&self.config.name))
+    }
+
+    fn look_at_topics(&self, create: bool) -> Result<PartitionCounts> {
+        let (pipeline, cluster) = (self.release.pipeline(), self.cluster());
+        let found = topics(&cluster, &outer_topics(pipeline), METADATA_WITHIN)?;
+        let count =
+            |name: &str| found.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
+        let mut counts: Vec<i32> =
+            pipeline.sources.iter().map(|source| count(&source.topic) as i32).collect();
+        for side in &pipeline.groups[0].sides {
+            let (rows, other) = (&pipeline.sources[0], &pipeline.sources[usize::from(side.source)]);
+            let (own, others) = (count(&rows.topic), count(&other.topic));
+            if own != others {
+                let message = format!(
+                    "topics `{}` and `{}` feed the same windows by the same key, but have {own} and {others} partitions. \
+                     Give them as many, or leave source.partitioned_by out for {}: then its rows go through \
+                     a repartition topic",
+                    rows.topic, other.topic, other.name
+                );
+                return Err(Error::new(Code::Partitions, message));
+            }
+        }
+        for (_, name) in pipeline.repartition_topics() {
+            let found = look_up(&cluster, &[name], METADATA_WITHIN)?.pop().flatten();
+            let partitions = match found {
+                Some(topic) => topic.partitions as i32,
+                None if create => {
+                    let replication = self.config.kafka.internal_replication;
+                    create_internal(&cluster, name, counts[0] as usize, replication, METADATA_WITHIN)?;
+                    info!(topic = name, partitions = counts[0], "made an internal topic");
+                    counts[0]
+                }
+                None => 0,
+            };
+            counts.push(partitions);
+        }
+        Ok(counts.into())
     }
 }
 
-/// Those that a pipeline reads and writes.
-fn topic_names(pipeline: &Pipeline) -> Vec<&str> {
-    let mut names: Vec<&str> = pipeline.topics.iter().map(String::as_str).collect();
+/// Those that a pipeline reads and writes, but for internal ones.
+fn outer_topics(pipeline: &Pipeline) -> Vec<&str> {
+    let mut names: Vec<&str> = pipeline.sources.iter().map(|source| source.topic.as_str()).collect();
     names.extend(pipeline.routes.iter().map(|route| route.topic.as_str()));
+    names.extend(pipeline.late.as_deref());
     names.push(&pipeline.dead_letters);
     names.sort_unstable();
     names.dedup();
@@ -80,25 +119,36 @@ impl Stop {
     }
 }
 
-/// Runs pipelines until a signal comes, `stop` is asked for, or a thread fails; then ends all of them in order.
-pub fn run(runs: &[Run], stop: &Stop) -> Result<()> {
-    for run in runs {
-        run.check_topics()?;
-    }
+/// When a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// A signal, or whoever holds the [`Stop`].
+    Stopped,
+    /// Each partition of a source has been read to its end once: then no row is expected any more, all
+    /// windows close, and what was held goes through.
+    End,
+}
+
+/// Runs pipelines until their end, a signal comes, `stop` is asked for, or a thread fails; then ends all of
+/// them in order.
+pub fn run(runs: &[Run], until: Until, stop: &Stop) -> Result<()> {
+    let counts = runs.iter().map(|run| run.check_topics(true)).collect::<Result<Vec<_>>>()?;
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let control =
         control.map_err(|error| Error::new(Code::Internal, format!("no control runtime: {error}")))?;
-    control.block_on(supervise(runs, stop))
+    control.block_on(supervise(runs, &counts, until, stop))
 }
 
-async fn supervise(runs: &[Run], stop: &Stop) -> Result<()> {
+async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop: &Stop) -> Result<()> {
     let (report, mut reports) = mpsc::unbounded_channel();
     let mut alive = 0;
     let mut progress = progress::Progress::new(runs);
-    let started = start(runs, stop, &report, &mut alive);
+    let threads = runs.iter().map(|run| run.config.threads).sum();
+    let watch = Watch::new(until, stop, threads);
+    let started = start(runs, counts, &watch, &report, &mut alive);
     drop(report);
     let result = match started {
-        Ok(()) => wait(stop, &mut reports, &mut alive, &mut progress).await,
+        Ok(()) => wait(&watch, &mut reports, &mut alive, &mut progress).await,
         failed => failed,
     };
     stop.now();
@@ -124,12 +174,18 @@ async fn supervise(runs: &[Run], stop: &Stop) -> Result<()> {
     result.and(rest)
 }
 
-fn start(runs: &[Run], stop: &Stop, report: &Report, alive: &mut usize) -> Result<()> {
-    for run in runs {
+fn start(
+    runs: &[Run],
+    counts: &[PartitionCounts],
+    watch: &Watch,
+    report: &Report,
+    alive: &mut usize,
+) -> Result<()> {
+    for (run, counts) in runs.iter().zip(counts) {
         let pipeline = run.release.pipeline();
         info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads = run.config.threads, "starts");
         for thread in 0..run.config.threads {
-            threads::spawn(run, thread, stop, report.clone())?;
+            threads::spawn(run, counts, (thread, *alive), watch, report.clone())?;
             *alive += 1;
         }
     }
@@ -138,7 +194,7 @@ fn start(runs: &[Run], stop: &Stop, report: &Report, alive: &mut usize) -> Resul
 
 /// Until something wants the end.
 async fn wait(
-    stop: &Stop,
+    watch: &Watch,
     reports: &mut mpsc::UnboundedReceiver<Result<()>>,
     alive: &mut usize,
     progress: &mut progress::Progress<'_>,
@@ -156,7 +212,7 @@ async fn wait(
                 return ended.unwrap_or(Ok(()));
             }
             _ = look.tick() => {
-                if stop.asked() {
+                if watch.is_over() {
                     return Ok(());
                 }
                 progress.tell();

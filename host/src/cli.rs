@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{self, Run, Stop};
+use crate::app::{self, Run, Stop, Until};
 use crate::config::{self, Config};
 use crate::error::{Code, Result};
 use crate::release::Runtimes;
@@ -23,7 +23,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs pipelines until SIGTERM or Ctrl-C.
-    Run(Pipelines),
+    Run {
+        #[command(flatten)]
+        pipelines: Pipelines,
+        /// Reads each partition to its end, lets all windows close, and ends.
+        #[arg(long)]
+        until_end: bool,
+    },
     /// Loads and checks pipelines, their plugins and models, without running them.
     Validate {
         #[command(flatten)]
@@ -56,11 +62,14 @@ impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<()> {
         match self.command {
-            Command::Run(pipelines) => app::run(&pipelines.load()?, &Stop::default()),
+            Command::Run { pipelines, until_end } => {
+                let until = if until_end { Until::End } else { Until::Stopped };
+                app::run(&pipelines.load()?, until, &Stop::default())
+            }
             Command::Validate { pipelines, connect } => {
                 for run in &pipelines.load()? {
                     if connect {
-                        run.check_topics()?;
+                        run.check_topics(false)?;
                     }
                     println!("{}", summary::Summary(run));
                 }

@@ -6,14 +6,16 @@
 
 mod overrides;
 mod sections;
+mod source;
 mod units;
 
 use std::path::{Path, PathBuf};
 
 pub use sections::{
-    Delivery, Features, Format, Kafka, Key, Limits, Model, Plugin, Preprocess, Route, Rules, Score, Source,
-    Start, TimeUnit, Tombstones,
+    Delivery, Features, Kafka, Key, Limits, Model, Order, Plugin, Preprocess, Route, Rules, Score, Start,
+    Topic,
 };
+pub use source::{Format, Source, TimeUnit, Tombstones};
 pub use units::{Duration, Size};
 
 use serde::Deserialize;
@@ -28,6 +30,8 @@ pub struct Config {
     pub name: String,
     #[serde(default)]
     pub delivery: Delivery,
+    #[serde(default)]
+    pub order: Order,
     /// Stream threads of this process.
     #[serde(default = "sections::one_thread")]
     pub threads: usize,
@@ -41,7 +45,9 @@ pub struct Config {
     pub rules: Option<Rules>,
     /// The ways out, by the names that the rules give them.
     pub routes: std::collections::BTreeMap<String, Route>,
-    pub dead_letters: sections::DeadLetters,
+    pub dead_letters: Topic,
+    /// Where rows go that came too late; without it they are dead letters.
+    pub late: Option<Topic>,
     #[serde(default)]
     pub limits: Limits,
     /// Where the file is: paths in it are relative to it.
@@ -96,8 +102,7 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::new(Code::ConfigValue, message));
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if self.name.is_empty() || self.name.len() > 100 || !self.name.chars().all(plain) {
+        if !is_plain(&self.name) {
             return refuse(format!("name: {:?} must be 1 to 100 letters, digits, -, _ or .", self.name));
         }
         if self.delivery == Delivery::ExactlyOnce {
@@ -110,22 +115,8 @@ impl Config {
         }
         self.limits.check()?;
         self.kafka.check()?;
-        match self.source.as_slice() {
-            [] => return refuse("a pipeline needs a [[source]]".to_owned()),
-            [source] => source.check(self.preprocess.is_some())?,
-            _ => {
-                return Err(Error::new(
-                    Code::NotYet,
-                    "more than one [[source]] is not supported by this version",
-                ));
-            }
-        }
-        if self.features.len() > 1 {
-            return Err(Error::new(
-                Code::NotYet,
-                "more than one [[features]] is not supported by this version",
-            ));
-        }
+        self.check_sources()?;
+        self.check_features()?;
         if self.routes.is_empty() {
             return refuse("a pipeline needs a route: [routes.NAME] with a topic".to_owned());
         }
@@ -140,12 +131,74 @@ impl Config {
         preprocess.chain(features).chain(self.rules.iter().map(|section| ("rules", section.plugin())))
     }
 
+    /// The first source has the rows of the pipeline; others feed windows, or are tables.
+    fn check_sources(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(Code::ConfigValue, message));
+        let Some(rows) = self.source.first() else {
+            return refuse("a pipeline needs a [[source]]".to_owned());
+        };
+        if self.source.len() > SOURCES {
+            return refuse(format!("{} [[source]] sections; {SOURCES} is the limit", self.source.len()));
+        }
+        for (index, source) in self.source.iter().enumerate() {
+            source.check(index == 0 && self.preprocess.is_some())?;
+            if self.source[..index].iter().any(|other| other.name() == source.name()) {
+                return refuse(format!("source.name: two sources are called {:?}", source.name()));
+            }
+            if self.source[..index].iter().any(|other| other.topic == source.topic) {
+                return refuse(format!("source.topic: {:?} is the topic of two sources", source.topic));
+            }
+        }
+        if rows.table {
+            return refuse(
+                "source.table: the first source has the pipeline's rows and can't be a table".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_features(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(Code::ConfigValue, message));
+        if self.features.len() > STAGES {
+            return refuse(format!("{} [[features]] sections; {STAGES} is the limit", self.features.len()));
+        }
+        for (index, stage) in self.features.iter().enumerate() {
+            let name = self.stage_name(index);
+            if !is_plain(&name) {
+                return refuse(format!(
+                    "features.name: {name:?} must be 1 to 100 letters, digits, -, _ or ."
+                ));
+            }
+            if (0..index).any(|other| self.stage_name(other) == name) {
+                return refuse(format!("features.name: two stages are called {name:?}; give them names"));
+            }
+            if stage.expire_after.is_some_and(|after| after.get().is_zero()) {
+                return refuse("features.expire_after: is zero".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a features stage is called: as it says, or after its plugin's file.
+    pub fn stage_name(&self, index: usize) -> String {
+        let stage = &self.features[index];
+        let file = stage.plugin().plugin;
+        let stem = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        stage.name.clone().or_else(stem).unwrap_or_default()
+    }
+
+    /// The internal topic through which rows come to a features stage of another key.
+    pub fn repartition_topic(&self, stage: usize) -> String {
+        format!("{}.{}.repartition", self.name, self.stage_name(stage))
+    }
+
     /// What goes out must not come in again.
     fn check_topics(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::new(Code::ConfigValue, message));
         let routes = self.routes.iter().map(|(name, route)| (format!("routes.{name}"), &route.topic));
         let letters = [("dead_letters".to_owned(), &self.dead_letters.topic)];
-        for (place, topic) in routes.chain(letters) {
+        let late = self.late.iter().map(|late| ("late".to_owned(), &late.topic));
+        for (place, topic) in routes.chain(letters).chain(late) {
             if topic.is_empty() {
                 return refuse(format!("{place}.topic: is empty"));
             }
@@ -155,11 +208,19 @@ impl Config {
                 ));
             }
         }
-        if self.source.iter().any(|source| source.topic.is_empty()) {
-            return refuse("source.topic: is empty".to_owned());
-        }
         Ok(())
     }
+}
+
+/// Sources that a pipeline may have.
+const SOURCES: usize = 64;
+/// Features stages that a pipeline may have.
+const STAGES: usize = 16;
+
+/// Whether it may be part of the name of a topic.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=100).contains(&name.len()) && name.chars().all(plain)
 }
 
 /// Pipelines of one process must not be one consumer group: each would see a part of the records.

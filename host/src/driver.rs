@@ -20,7 +20,7 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Flow, Lodge, Meter, Parts, Step, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Meter, Parts, Step, TaskId, Worker, WorkerOptions};
 use crate::error::Result;
 use crate::pipeline::Pipeline;
 use crate::record::PartitionId;
@@ -29,14 +29,15 @@ use crate::state::Usage;
 
 pub use memory::{Given, Memory, Sent, VirtualClock};
 
-/// A pipeline under test: one thread, any number of partitions.
+/// A pipeline under test: one thread, any number of partitions. Repartition topics have one partition; what
+/// is sent there comes back by itself.
 #[derive(Debug)]
 pub struct Driver {
     worker: Worker<Memory, memory::Shelf, VirtualClock>,
     clock: VirtualClock,
     known: Vec<PartitionId>,
-    /// By partition, the offset of the next record.
-    next: std::collections::HashMap<i32, i64>,
+    /// The offset of the next record.
+    next: std::collections::HashMap<PartitionId, i64>,
 }
 
 impl Driver {
@@ -46,24 +47,58 @@ impl Driver {
 
     /// With parts of the caller's own: native plugins, for example.
     pub fn with_parts(pipeline: Arc<Pipeline>, parts: Parts) -> Self {
-        let clock = VirtualClock::default();
-        let flow = Flow::new(pipeline, parts, Arc::new(Meter::default()));
-        let options = WorkerOptions { commit_interval: Duration::from_millis(100), patience: Duration::ZERO };
-        let (source, sink) = (Memory::default(), memory::Shelf::default());
-        let worker = Worker::new(flow, source, sink, clock.clone(), Arc::new(Lodge::default()), options);
-        Self { worker, clock, known: Vec::new(), next: std::collections::HashMap::new() }
+        Self::with_partitions(pipeline, parts, 1)
     }
 
-    /// Puts a record at the end of its partition.
+    /// With topics of so many partitions: all of them hold watermarks up. With more than one, it is checked
+    /// that records with one key in windows have one key of records.
+    pub fn with_partitions(pipeline: Arc<Pipeline>, parts: Parts, partitions: i32) -> Self {
+        let clock = VirtualClock::default();
+        let internal: Vec<PartitionId> =
+            pipeline.repartition_topics().map(|(source, _)| PartitionId { source, partition: 0 }).collect();
+        let sources = pipeline.sources.len();
+        let counts = (0..pipeline.topics.len()).map(|source| if source < sources { partitions } else { 1 });
+        let flow = Flow::new(Arc::clone(&pipeline), parts, Arc::new(Meter::default()), counts.collect());
+        let options = WorkerOptions {
+            commit_interval: Duration::from_millis(100),
+            patience: Duration::ZERO,
+            until_end: false,
+        };
+        let (source, sink) = (Memory::default(), memory::Shelf::default());
+        let worker = Worker::new(flow, source, sink, clock.clone(), Arc::new(Lodge::default()), options);
+        let mut driver = Self { worker, clock, known: Vec::new(), next: std::collections::HashMap::new() };
+        internal.into_iter().for_each(|id| driver.know(id));
+        let all = (0..sources as u16)
+            .flat_map(|source| (0..partitions).map(move |partition| PartitionId { source, partition }));
+        all.for_each(|id| driver.know(id));
+        driver
+    }
+
+    /// Puts a record at the end of its partition. All partitions of one number are one task.
     pub fn give(&mut self, record: Given) {
-        let id = PartitionId { source: 0, partition: record.partition };
-        if !self.known.contains(&id) {
-            self.known.push(id);
-            self.worker.source().assign(id);
-        }
-        let offset = self.next.entry(record.partition).or_default();
+        let source = record.source;
+        let id = PartitionId { source, partition: record.partition };
+        self.know(id);
+        self.push(id, record);
+    }
+
+    fn push(&mut self, id: PartitionId, record: Given) {
+        let offset = self.next.entry(id).or_default();
         self.worker.source().push(id, *offset, record);
         *offset += 1;
+    }
+
+    /// Assigns a partition, and those that share its task, before anything is read.
+    fn know(&mut self, id: PartitionId) {
+        let pipeline = Arc::clone(self.worker.flow().pipeline());
+        let task = TaskId::of(&pipeline, id);
+        for source in 0..pipeline.topics.len() as u16 {
+            let other = PartitionId { source, partition: id.partition };
+            if TaskId::of(&pipeline, other) == task && !self.known.contains(&other) {
+                self.known.push(other);
+                self.worker.source().assign(other);
+            }
+        }
     }
 
     /// Cuts the records that wait into batches of these sizes, over and over; none: as large as allowed.
@@ -76,10 +111,41 @@ impl Driver {
         self.clock.advance(by);
     }
 
-    /// Works until nothing waits; gives what was sent since the last call.
+    /// Works until nothing waits; gives what was sent since the last call. A partition that is read to its end
+    /// may fall idle when the clock is moved.
     pub fn run(&mut self) -> Result<Vec<Sent>> {
-        while self.worker.step()? != Step::Idle {}
-        Ok(self.worker.sink().take())
+        let mut sent = Vec::new();
+        loop {
+            let step = self.worker.step()?;
+            if !self.carry(&mut sent) && step == Step::Idle {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// Says that no row is expected any more: all that is held goes through, all windows close.
+    pub fn finish(&mut self) -> Result<Vec<Sent>> {
+        let mut sent = self.run()?;
+        self.worker.finish()?;
+        sent.extend(self.run()?);
+        Ok(sent)
+    }
+
+    /// Brings back what went to repartition topics. Whether there was any.
+    fn carry(&mut self, sent: &mut Vec<Sent>) -> bool {
+        let pipeline = Arc::clone(self.worker.flow().pipeline());
+        let mut carried = false;
+        for message in self.worker.sink().take() {
+            let internal = pipeline.repartition_topics().find(|(_, topic)| *topic == message.topic);
+            let Some((source, _)) = internal else {
+                sent.push(message);
+                continue;
+            };
+            carried = true;
+            let given = Given { source, key: message.key, value: message.value, ..Given::default() };
+            self.push(PartitionId { source, partition: 0 }, given);
+        }
+        carried
     }
 
     /// Offsets committed so far, by partition.
@@ -91,16 +157,15 @@ impl Driver {
         self.worker.flow().meter()
     }
 
+    /// Bytes of rows that wait for their watermark.
+    pub fn held_bytes(&self) -> usize {
+        self.worker.tasks().held_bytes()
+    }
+
     /// What the windows of all partitions hold.
     pub fn usage(&self) -> Usage {
         let pipeline = self.worker.flow().pipeline();
-        let Some(features) = &pipeline.features else { return Usage::default() };
-        let usages =
-            self.worker.partitions().iter().map(|(_, partition)| partition.store.usage(&features.plan));
-        usages.fold(Usage::default(), |sum, usage| Usage {
-            keys: sum.keys + usage.keys,
-            entries: sum.entries + usage.entries,
-            bytes: sum.bytes + usage.bytes,
-        })
+        let usages = self.worker.tasks().iter().map(|(id, task)| task.usage(pipeline, usize::from(id.group)));
+        usages.fold(Usage::default(), |sum, usage| sum + usage)
     }
 }

@@ -4,19 +4,22 @@
 mod answers;
 mod bisect;
 mod flow;
+mod held;
 mod lodge;
 mod meter;
 mod outbox;
+mod parcel;
 pub mod ports;
+mod task;
 mod work;
 mod worker;
 
 pub use answers::{ANSWER_BYTES, SPLIT_LIMIT};
 pub use bisect::SPINNING_LIMIT;
-pub use flow::{Flow, Partitions, Parts};
-pub use lodge::{Lodge, Partition};
+pub use flow::{Flow, PartitionCounts, Parts};
+pub use lodge::Lodge;
 pub use meter::Meter;
-pub use outbox::{Outbox, Place};
+pub use task::{Input, Task, TaskId, Tasks};
 pub use worker::{Step, Worker, WorkerOptions};
 
 #[cfg(test)]

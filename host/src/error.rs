@@ -84,6 +84,10 @@ codes! {
     Rejected = 405, Data, false, "a plugin refused a row";
     NoKey = 406, Data, false, "a row has no key or no event time";
     Tombstone = 407, Data, false, "a record has no value";
+    Late = 408, Data, false, "a record came too late";
+    FarAhead = 409, Data, false, "an event time is too far ahead";
+    Misplaced = 410, Data, false, "one key comes with different record keys";
+    OtherRelease = 411, Configuration, false, "a row in flight was begun by another release";
     BrokerUnreachable = 501, Broker, true, "the broker can't be reached";
     TopicMissing = 502, Configuration, false, "a topic does not exist";
     Delivery = 503, Broker, true, "the broker did not take a record";
@@ -92,6 +96,8 @@ codes! {
     OffsetLost = 506, Broker, false, "the broker has no longer the offset to go on from";
     TopicLimit = 507, Configuration, false, "a topic takes no message of this size";
     Denied = 508, Configuration, false, "the cluster does not let this client in";
+    Partitions = 510, Configuration, false, "topics do not have the partitions they need";
+    TopicRefused = 511, Configuration, false, "an internal topic can't be made";
     Stuck = 509, Broker, true, "a run did not end in time";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }

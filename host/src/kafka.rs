@@ -15,7 +15,7 @@
 //!   batch. Keys and headers come on top, as librdkafka does not count them; where they are large, it
 //!   is the 10,000 records of a partition that bound it. The sink holds at most `queue_bytes`, all
 //!   that is kept of a message included.
-//! - No topic is ever created.
+//! - No topic is created but internal ones, on purpose.
 
 mod cluster;
 mod embedded;
@@ -30,7 +30,7 @@ pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
 pub use sink::{KafkaSink, SinkOptions};
 pub use source::{KafkaSource, SourceOptions};
-pub use topics::{TopicInfo, topics};
+pub use topics::{TopicInfo, create_internal, look_up, topics};
 
 #[cfg(test)]
 mod tests;

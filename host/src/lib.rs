@@ -2,7 +2,7 @@
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
 //! The rooms, each seeing only those below: `app`, `cli`; `driver`; `release`; the adapters `kafka`,
-//! `codec`, `plugin`, `model` (never each other); `engine`; `pipeline`; `state`; `window`; `config`;
+//! `codec`, `plugin`, `model` (never each other); `engine`; `pipeline`; `state`; `window`, `watermark`; `config`;
 //! `contract`, `record`, `columns`, `error`.
 
 pub mod app;
@@ -21,4 +21,5 @@ pub mod plugin;
 pub mod record;
 pub mod release;
 pub mod state;
+pub mod watermark;
 pub mod window;

@@ -4,26 +4,33 @@
 mod columns;
 mod decision;
 mod features;
+mod groups;
 mod model;
 mod settings;
+mod sources;
 
-use crate::columns::Schema;
-use crate::config::{Config, Tombstones};
+use crate::columns::{Column, Schema};
+use crate::config::Config;
+pub use crate::config::Order;
 use crate::contract::{FeaturesDescription, PreprocessorDescription, RulesDescription};
 use crate::error::{Code, Error, Result};
+use crate::record::SourceId;
 
 pub use columns::declared;
 pub use decision::{DecisionColumn, DecisionNode};
-pub use features::FeaturesNode;
+pub use features::{ClosedNode, FeaturesNode, InputNode, RowColumn};
+pub use groups::{Group, Side};
 pub use model::{MatrixColumn, ModelNode, NamedColumn};
 pub use settings::settings;
+pub use sources::{SourceNode, Times};
 
 /// What a plugin or model is called in errors and dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     Decode,
     Preprocess,
-    Features,
+    /// Index of the stage.
+    Features(u8),
     Score,
     Rules,
     Encode,
@@ -34,7 +41,7 @@ impl Stage {
         match self {
             Self::Decode => "decode",
             Self::Preprocess => "preprocess",
-            Self::Features => "features",
+            Self::Features(_) => "features",
             Self::Score => "score",
             Self::Rules => "rules",
             Self::Encode => "encode",
@@ -48,7 +55,8 @@ pub struct Identity {
     /// Of all the others and the configuration; the first 16 digits.
     pub release: String,
     pub preprocess: Option<String>,
-    pub features: Option<String>,
+    /// By stage.
+    pub features: Vec<String>,
     pub model: Option<String>,
     pub rules: Option<String>,
 }
@@ -58,7 +66,7 @@ impl Identity {
     pub fn of(&self, stage: Stage) -> Option<&str> {
         match stage {
             Stage::Preprocess => self.preprocess.as_deref(),
-            Stage::Features => self.features.as_deref(),
+            Stage::Features(index) => self.features.get(usize::from(index)).map(String::as_str),
             Stage::Score => self.model.as_deref(),
             Stage::Rules => self.rules.as_deref(),
             Stage::Decode | Stage::Encode => None,
@@ -80,65 +88,122 @@ pub struct Bounds {
     pub batch_bytes: usize,
     /// Of a message, its key and headers included.
     pub message_bytes: usize,
+    /// Rows that wait for their watermark.
+    pub held_bytes: usize,
 }
 
 /// A pipeline, ready to run.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     pub name: String,
-    /// By source.
+    pub order: Order,
+    pub sources: Vec<SourceNode>,
+    /// All that are read, by [`SourceId`]: those of the sources, then the repartition topics.
     pub topics: Vec<String>,
-    pub skip_tombstones: bool,
-    /// What is decoded: the preprocessor's input.
-    pub decoded: Schema,
-    /// The rows that everything after the preprocessor sees.
-    pub clean: Schema,
-    pub features: Option<FeaturesNode>,
+    pub features: Vec<FeaturesNode>,
+    pub groups: Vec<Group>,
+    /// The rows that model and rules see: clean ones, or closed windows.
+    pub rows: Schema,
+    /// Ids of all features stages.
+    pub ids: Schema,
     pub model: Option<ModelNode>,
     pub decision: DecisionNode,
     /// In the order of the rules' routes.
     pub routes: Vec<Route>,
     pub dead_letters: String,
+    pub late: Option<String>,
     pub identity: Identity,
     pub bounds: Bounds,
+}
+
+/// Where the records of a topic go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Into a group, as its rows.
+    Rows { group: usize },
+    /// Into the first group, as updates; and on to others.
+    Side { side: usize },
+    /// Only on to other groups.
+    Passed,
+    /// Rows and updates of a group, in parcels.
+    Repartition { group: usize },
+    /// Looked up.
+    Table,
+}
+
+impl Pipeline {
+    /// What becomes of the records of a topic.
+    pub fn role(&self, source: SourceId) -> Role {
+        if let Some(group) = usize::from(source).checked_sub(self.sources.len()) {
+            return Role::Repartition { group: group + 1 };
+        }
+        match self.groups[0].side(source) {
+            _ if source == 0 => Role::Rows { group: 0 },
+            _ if self.sources[usize::from(source)].table => Role::Table,
+            Some(side) => Role::Side { side },
+            None => Role::Passed,
+        }
+    }
+
+    /// Groups behind the first that a source's rows are passed on to.
+    pub fn passed_to(&self, source: SourceId) -> impl Iterator<Item = (usize, &Side)> {
+        let groups = self.groups.iter().enumerate().skip(1);
+        groups.flat_map(move |(index, group)| group.side(source).map(|side| (index, &group.sides[side])))
+    }
+
+    /// Repartition topics, with the id that each has.
+    pub fn repartition_topics(&self) -> impl Iterator<Item = (SourceId, &str)> {
+        let first = self.sources.len();
+        self.topics[first..]
+            .iter()
+            .enumerate()
+            .map(move |(n, topic)| ((first + n) as SourceId, topic.as_str()))
+    }
 }
 
 /// What plugins and model declare.
 #[derive(Debug, Default)]
 pub struct Declared<'a> {
     pub preprocessor: Option<&'a PreprocessorDescription>,
-    pub features: Option<&'a FeaturesDescription>,
+    pub features: Vec<&'a FeaturesDescription>,
     pub rules: Option<&'a RulesDescription>,
 }
 
 /// Everything up to the model, which can be opened only when this is known.
 #[derive(Clone, Debug)]
 pub struct Front {
-    pub decoded: Schema,
-    pub clean: Schema,
-    pub features: Option<FeaturesNode>,
+    pub sources: Vec<SourceNode>,
+    pub features: Vec<FeaturesNode>,
+    groups: Vec<Group>,
+    repartition_topics: Vec<String>,
+    /// Of all stages.
+    pub names: Vec<String>,
+    pub ids: Schema,
+    /// What model and rules see.
+    pub rows: Schema,
 }
 
 impl Front {
     pub fn new(config: &Config, declared: &Declared<'_>) -> Result<Self> {
-        let source = &config.source[0];
-        let (decoded, clean): (Schema, Schema) = match declared.preprocessor {
-            Some(description) => (description.input.as_slice().into(), description.output.as_slice().into()),
-            None => {
-                let columns: Schema = declared_columns(source)?.into();
-                (columns.clone(), columns)
-            }
-        };
-        let features = match (declared.features, config.features.first()) {
-            (Some(description), Some(section)) => {
-                Some(FeaturesNode::new(section, source, description, &clean)?)
-            }
-            _ => None,
-        };
-        if let Some(name) = &source.event_time {
-            features::event_time(name, &clean)?;
+        let mut sources = vec![SourceNode::of_rows(config, declared.preprocessor)?];
+        for source in &config.source[1..] {
+            sources.push(SourceNode::of_side(source)?);
         }
-        Ok(Self { decoded, clean, features })
+        let (mut features, mut names, mut ids): (Vec<FeaturesNode>, Vec<String>, Vec<Column>) =
+            Default::default();
+        for (index, (section, description)) in config.features.iter().zip(&declared.features).enumerate() {
+            let before = features::Before { sources: &sources, features: &names };
+            let node = FeaturesNode::new(config.stage_name(index), section, description, &before)?;
+            names.extend(node.names.iter().cloned());
+            ids.extend(node.ids.iter().cloned());
+            features.push(node);
+        }
+        unique(names.iter().chain(ids.iter().map(|id| &id.name)))?;
+        unused(&sources, &features)?;
+        let (groups, repartition_topics) = groups::groups(config, &sources, &features)?;
+        let closed = features.last().and_then(|last| last.closed.as_ref());
+        let rows = closed.map_or(&sources[0].rows, |closed| &closed.rows).clone();
+        Ok(Self { groups, repartition_topics, features, names, ids: ids.into(), rows, sources })
     }
 
     /// The graph, given what the model binds to.
@@ -150,45 +215,59 @@ impl Front {
         identity: Identity,
     ) -> Result<Pipeline> {
         let scores = model.as_ref().map_or(&[][..], |model| &model.scores);
-        let names = self.features.as_ref().map_or(&[][..], |features| &features.names);
         let decision = match declared.rules {
-            Some(rules) => DecisionNode::of_rules(rules, &self.clean, names, scores)?,
-            None => DecisionNode::of_everything(&self.clean, names, scores)?,
+            Some(rules) => DecisionNode::of_rules(rules, &self.rows, &self.names, scores)?,
+            None => DecisionNode::of_everything(&self.rows, &self.names, scores)?,
         };
         let routes = routes(config, declared.rules)?;
+        let topics = self.sources.iter().map(|source| source.topic.clone()).chain(self.repartition_topics);
         Ok(Pipeline {
             name: config.name.clone(),
-            topics: config.source.iter().map(|source| source.topic.clone()).collect(),
-            skip_tombstones: config.source[0].tombstones == Tombstones::Skip,
-            decoded: self.decoded,
-            clean: self.clean,
+            order: config.order,
+            topics: topics.collect(),
+            sources: self.sources,
             features: self.features,
+            groups: self.groups,
+            rows: self.rows,
+            ids: self.ids,
             model,
             decision,
             routes,
             dead_letters: config.dead_letters.topic.clone(),
+            late: config.late.as_ref().map(|late| late.topic.clone()),
             identity,
             bounds: Bounds {
                 batch_rows: config.limits.batch_rows,
                 batch_bytes: config.limits.batch_bytes.bytes(),
                 message_bytes: config.limits.record.bytes(),
+                held_bytes: config.limits.hold.bytes(),
             },
         })
     }
 }
 
-fn declared_columns(source: &crate::config::Source) -> Result<Vec<crate::columns::Column>> {
-    let columns = source.columns.iter().map(|(name, kind)| {
-        let refuse = || {
-            let message = format!(
-                "source.columns.{name}: {kind:?} is no kind; \
-                 say one of int, float, boolean, time, text, bytes, floats"
-            );
-            Error::new(Code::ConfigValue, message)
-        };
-        columns::parse(name, kind).ok_or_else(refuse)
-    });
-    columns.collect()
+/// Features and ids of several stages meet in one vector.
+fn unique<'a>(names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            let message = format!("two features stages give {name}; names must differ");
+            return Err(Error::new(Code::Mismatch, message));
+        }
+    }
+    Ok(())
+}
+
+/// A source that nobody takes is a mistake.
+fn unused(sources: &[SourceNode], features: &[FeaturesNode]) -> Result<()> {
+    for (index, source) in sources.iter().enumerate().skip(1) {
+        let used = features.iter().any(|stage| stage.takes(index as SourceId));
+        if !used {
+            let message = format!("source {}: no features stage takes rows from it", source.name);
+            return Err(Error::new(Code::Mismatch, message));
+        }
+    }
+    Ok(())
 }
 
 /// Gives each route of the rules its topic.

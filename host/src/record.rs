@@ -46,6 +46,32 @@ pub struct Record<'a> {
 pub struct Records<'a> {
     pub rows: Vec<Record<'a>>,
     pub headers: Vec<Header<'a>>,
+    /// Where the rows are closed windows and no records: which. Else empty.
+    pub windows: Vec<WindowId>,
+    /// Where rows come out of a repartition topic: the release that began each. Else empty.
+    pub releases: Vec<&'a str>,
+}
+
+/// Identity of a closed window of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WindowId {
+    /// Milliseconds.
+    pub start: i64,
+    pub end: i64,
+    /// How often it came out before.
+    pub revision: u32,
+}
+
+impl WindowId {
+    /// Appends it as it stands in the header [`WINDOW`]: `start/end/revision`.
+    pub fn write(&self, into: &mut String) {
+        let mut digits = itoa::Buffer::new();
+        into.push_str(digits.format(self.start));
+        for number in [self.end, self.revision.into()] {
+            into.push('/');
+            into.push_str(digits.format(number));
+        }
+    }
 }
 
 impl<'a> Records<'a> {
@@ -59,6 +85,8 @@ impl<'a> Records<'a> {
 pub struct Message<'a> {
     /// Where to, by name.
     pub topic: &'a str,
+    /// None: as the key decides.
+    pub partition: Option<i32>,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
     /// Milliseconds; `None`: the broker's now.
@@ -99,5 +127,9 @@ impl Origin {
 pub const HEADER_PREFIX: &str = "tailwater-";
 /// Identity of a row: see [`Origin::write`].
 pub const ORIGIN: &str = "tailwater-origin";
+/// Identity of a closed window, beside the key: see [`WindowId::write`].
+pub const WINDOW: &str = "tailwater-window";
+/// By how many milliseconds a row came too late.
+pub const LATENESS: &str = "tailwater-lateness";
 /// Digest of the plugins, the model and the configuration that made a row.
 pub const RELEASE: &str = "tailwater-release";

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::codec::{JsonOptions, json_decoder, json_encoder};
 use crate::config::{self, Config};
 use crate::engine::ports::{Features, MatrixColumn as Bound, Preprocessor, Rules};
-use crate::engine::{Flow, Meter, Parts};
+use crate::engine::{Flow, Meter, PartitionCounts, Parts};
 use crate::error::Result;
 use crate::model::{Prepared, Runtime as ModelRuntime, ScoreSpec, Wanted};
 use crate::pipeline::{Declared, Front, Identity, MatrixColumn, ModelNode, NamedColumn, Pipeline, Stage};
@@ -27,8 +27,10 @@ pub struct Runtimes {
 
 /// A plugin that trapped is replaced while its old instance is still there.
 const INSTANCES_A_STAGE: usize = 2;
-/// Stages that have a plugin, at most.
-const PLUGIN_STAGES: usize = 3;
+/// Beside features stages.
+const OTHER_STAGES: usize = 2;
+/// Features stages that the first runtimes are made for.
+const FEATURES_STAGES: usize = 2;
 /// No pipeline may give a plugin more.
 const PLUGIN_MEMORY: usize = 1 << 30;
 
@@ -41,7 +43,7 @@ impl Runtimes {
 
     /// The same, for so many stream threads in all pipelines.
     pub fn for_threads(threads: usize, cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
-        let instances = threads.max(1).saturating_mul(PLUGIN_STAGES * INSTANCES_A_STAGE);
+        let instances = threads.max(1).saturating_mul((OTHER_STAGES + FEATURES_STAGES) * INSTANCES_A_STAGE);
         let max_instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let options = RuntimeOptions { cache, max_instances, memory_limit: PLUGIN_MEMORY };
         Ok(Self { plugins: PluginRuntime::new(&options)?, models: OnceLock::new(), library })
@@ -60,9 +62,9 @@ impl Runtimes {
 #[derive(Debug)]
 pub struct Release {
     pipeline: Arc<Pipeline>,
-    json: JsonOptions,
+    max_bytes: usize,
     preprocessor: Option<Factory<dyn Preprocessor + Send>>,
-    features: Option<Factory<dyn Features + Send>>,
+    features: Vec<Factory<dyn Features + Send>>,
     rules: Option<Factory<dyn Rules + Send>>,
     model: Option<Prepared>,
 }
@@ -73,7 +75,7 @@ impl Release {
         let stages = Stages::open(config, &runtimes.plugins)?;
         let declared = Declared {
             preprocessor: stages.preprocessor.as_ref().map(|stage| &stage.description),
-            features: stages.features.as_ref().map(|stage| &stage.description),
+            features: stages.features.iter().map(|stage| &stage.description).collect(),
             rules: stages.rules.as_ref().map(|stage| &stage.description),
         };
         let front = Front::new(config, &declared)?;
@@ -85,21 +87,24 @@ impl Release {
         let mut identity = Identity {
             release: String::new(),
             preprocess: stages.preprocessor.as_ref().map(|stage| stage.digest.clone()),
-            features: stages.features.as_ref().map(|stage| stage.digest.clone()),
+            features: stages.features.iter().map(|stage| stage.digest.clone()).collect(),
             model: model.as_ref().map(|model| model.digest().to_owned()),
             rules: stages.rules.as_ref().map(|stage| stage.digest.clone()),
         };
         identity.release = digest::of(config, &identity);
         let pipeline = Arc::new(front.complete(config, &declared, node, identity)?);
-        let json =
-            JsonOptions { time_unit: config.source[0].time_unit, max_bytes: config.limits.record.bytes() };
-        json_decoder(&pipeline.decoded, json)?;
+        let max_bytes = config.limits.record.bytes();
+        for source in &pipeline.sources {
+            let time_unit = source.time_unit;
+            json_decoder(&source.decoded, JsonOptions { time_unit, max_bytes })
+                .map_err(|error| error.at(format!("source {}", source.name)))?;
+        }
         json_encoder(&pipeline.decision.output)?;
         Ok(Self {
             pipeline,
-            json,
+            max_bytes,
             preprocessor: stages.preprocessor.map(|stage| stage.factory),
-            features: stages.features.map(|stage| stage.factory),
+            features: stages.features.into_iter().map(|stage| stage.factory).collect(),
             rules: stages.rules.map(|stage| stage.factory),
             model,
         })
@@ -112,7 +117,8 @@ impl Release {
     /// What plugins have counted so far: stage, name and count.
     pub fn counters(&self) -> impl Iterator<Item = (Stage, String, u64)> {
         let preprocess = self.preprocessor.iter().map(|one| (Stage::Preprocess, one.counters()));
-        let features = self.features.iter().map(|one| (Stage::Features, one.counters()));
+        let features = self.features.iter().enumerate();
+        let features = features.map(|(index, one)| (Stage::Features(index as u8), one.counters()));
         let rules = self.rules.iter().map(|one| (Stage::Rules, one.counters()));
         let all = preprocess.chain(features).chain(rules);
         all.flat_map(|(stage, counters)| {
@@ -122,10 +128,14 @@ impl Release {
 
     /// Instances of everything, for one thread.
     pub fn parts(&self) -> Result<Parts> {
+        let decoders = self.pipeline.sources.iter().map(|source| {
+            let options = JsonOptions { time_unit: source.time_unit, max_bytes: self.max_bytes };
+            json_decoder(&source.decoded, options)
+        });
         Ok(Parts {
-            decoder: json_decoder(&self.pipeline.decoded, self.json)?,
+            decoders: decoders.collect::<Result<_>>()?,
             preprocessor: self.preprocessor.as_ref().map(Factory::instance).transpose()?,
-            features: self.features.as_ref().map(Factory::instance).transpose()?,
+            features: self.features.iter().map(Factory::instance).collect::<Result<_>>()?,
             model: self.model.as_ref().map(Prepared::session).transpose()?,
             rules: self.rules.as_ref().map(Factory::instance).transpose()?,
             encoder: json_encoder(&self.pipeline.decision.output)?,
@@ -133,8 +143,8 @@ impl Release {
     }
 
     /// The stages of one thread.
-    pub fn flow(&self, meter: &Arc<Meter>) -> Result<Flow> {
-        Ok(Flow::new(Arc::clone(&self.pipeline), self.parts()?, Arc::clone(meter)))
+    pub fn flow(&self, meter: &Arc<Meter>, partitions: &PartitionCounts) -> Result<Flow> {
+        Ok(Flow::new(Arc::clone(&self.pipeline), self.parts()?, Arc::clone(meter), Arc::clone(partitions)))
     }
 }
 
@@ -149,20 +159,19 @@ fn open_model(
         output: Some(score.output.clone()),
         column: score.column,
     });
-    let (scores, names) = (scores.collect::<Vec<_>>(), front.features.as_ref().map(|node| &*node.names));
-    let ids = front.features.as_ref().map_or(&[][..], |node| &node.ids);
-    let columns: Vec<_> = ids.iter().chain(&*front.clean).cloned().collect();
+    let scores = scores.collect::<Vec<_>>();
+    let columns: Vec<_> = front.ids.iter().chain(&*front.rows).cloned().collect();
     let wanted = Wanted {
         scores: &scores,
         feature_names: section.features.as_deref(),
-        features: names.unwrap_or_default(),
+        features: &front.names,
         columns: &columns,
     };
     runtime.open(&config.path(Path::new(&section.file)), &wanted)
 }
 
 fn model_node(model: &Prepared, front: &Front) -> ModelNode {
-    let ids = front.features.as_ref().map_or(0, |node| node.ids.len());
+    let ids = front.ids.len();
     let named = |column: usize| match column.checked_sub(ids) {
         None => NamedColumn::Id(column),
         Some(column) => NamedColumn::Record(column),

@@ -1,38 +1,204 @@
-//! What the host remembers: for each partition a store, in it for each key a history.
-//! In memory; it moves with its partition from thread to thread.
+//! What the host remembers: for each task and features stage a store, in it for each key its windows.
+//! In memory; it moves with its task from thread to thread.
+//!
+//! A key is forgotten once nothing that it has seen can be seen again; with it goes its memory.
 
 mod key;
+mod slots;
 
-use hashbrown::HashMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
-pub use key::{KeyColumns, MissingKey};
+pub use key::{KeyColumns, KeyReader, MissingKey};
+pub use slots::Slots;
 
-use crate::window::{History, Plan};
+use smallvec::SmallVec;
 
-/// The keys of one partition. The hash is seeded at random, since keys are chosen by strangers;
-/// nothing depends on its order.
+use crate::window::{Closing, History, Plan};
+
+/// What is remembered of one key.
+#[derive(Debug)]
+pub enum Windows {
+    /// Of a stage that gives a vector for each row.
+    Row(History),
+    /// Of a stage that gives one for each window that closes.
+    Close(Box<Closing>),
+}
+
+/// How long keys are remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention<'a> {
+    pub plan: &'a Plan,
+    /// Milliseconds by which a row may be late.
+    pub lateness: i64,
+    /// Milliseconds after which a silent key is forgotten with all it has seen for ever.
+    pub expire_after: Option<i64>,
+}
+
+/// A key and its windows.
+#[derive(Debug)]
+pub struct Slot {
+    pub key: Box<[u8]>,
+    pub windows: Windows,
+    /// By input: the hash of the record's key that came with its first row; 0: not known.
+    record_keys: SmallVec<[u64; 1]>,
+    /// The newest time that came.
+    newest: i64,
+    /// The watermark at which it is to be looked at; there is one such entry among the timers.
+    timer: Option<i64>,
+}
+
+/// The keys of one task and stage. Nothing depends on the order of the hash.
 #[derive(Debug, Default)]
 pub struct Store {
-    keys: HashMap<Box<[u8]>, History>,
+    slots: Slots<Slot>,
+    timers: BinaryHeap<Reverse<(i64, u32)>>,
 }
 
 impl Store {
-    /// The history of a key; a fresh one if it was not seen before.
-    pub fn history(&mut self, plan: &Plan, key: &[u8]) -> &mut History {
-        self.keys.entry_ref(key).or_insert_with(|| History::new(plan))
-    }
-
-    /// Keys, kept entries, and bytes held, tables included. Walks all keys.
-    pub fn usage(&self, plan: &Plan) -> Usage {
-        let table = self.keys.allocation_size();
-        self.keys.iter().fold(
-            Usage { keys: self.keys.len(), entries: 0, bytes: table },
-            |usage, (key, history)| Usage {
-                entries: usage.entries + history.entries(&plan.layout),
-                bytes: usage.bytes + key.len() + history.size() - size_of::<History>(),
-                ..usage
+    /// Where a key is; it is made if it was not seen before. Valid until [`Store::forget`].
+    pub fn find(&mut self, plan: &Plan, key: &[u8]) -> u32 {
+        self.slots.find_or_insert(
+            key,
+            |slot| &slot.key,
+            || Slot {
+                key: key.into(),
+                windows: match plan.closing {
+                    None => Windows::Row(History::new(plan)),
+                    Some(_) => Windows::Close(Box::new(Closing::new(plan))),
+                },
+                record_keys: SmallVec::new(),
+                newest: i64::MIN,
+                timer: None,
             },
         )
+    }
+
+    pub fn slot(&mut self, id: u32) -> &mut Slot {
+        self.slots.get_mut(id)
+    }
+
+    /// A row of this time came to the key: sees to it that the key is looked at when it is due.
+    pub fn touch(&mut self, retention: Retention<'_>, id: u32, time: i64) {
+        let slot = self.slots.get_mut(id);
+        slot.newest = slot.newest.max(time);
+        if let Some(due) = slot.due(retention)
+            && slot.timer.is_none_or(|timer| due < timer)
+        {
+            slot.timer = Some(due);
+            self.timers.push(Reverse((due, id)));
+        }
+    }
+
+    /// The keys that are due first, if that is at `until` or before: the moment, and the keys in the order of
+    /// their bytes. They have no timer any more: [`Store::touch`] sets it anew.
+    pub fn due(&mut self, until: i64, into: &mut Vec<u32>) -> Option<i64> {
+        into.clear();
+        let mut moment = None;
+        while let Some(Reverse((due, id))) = self.timers.peek().copied() {
+            if due > moment.unwrap_or(until) {
+                break;
+            }
+            self.timers.pop();
+            let slot = self.slots.get_mut(id);
+            // Else an earlier timer took its place.
+            if slot.timer == Some(due) {
+                slot.timer = None;
+                moment = Some(due);
+                into.push(id);
+            }
+        }
+        let slots = &self.slots;
+        into.sort_by(|one, other| slots.get(*one).key.cmp(&slots.get(*other).key));
+        moment
+    }
+
+    /// Forgets keys whose windows no row can see any more.
+    pub fn forget(&mut self, retention: Retention<'_>, watermark: i64) {
+        let mut due = Vec::new();
+        while self.due(watermark, &mut due).is_some() {
+            due.iter().for_each(|id| self.settle(retention, *id, watermark));
+        }
+        self.shrink();
+    }
+
+    /// Lets go of what a key no longer needs, and of the key if that is all.
+    pub fn settle(&mut self, retention: Retention<'_>, id: u32, watermark: i64) {
+        let Retention { plan, lateness, expire_after } = retention;
+        let horizon = watermark.saturating_sub(lateness);
+        let slot = self.slots.get_mut(id);
+        let is_before = |time: i64| time < horizon;
+        let silent = expire_after.is_some_and(|after| is_before(slot.newest.saturating_add(after)));
+        let gone = match &mut slot.windows {
+            Windows::Row(history) => {
+                history.forget(plan, horizon);
+                history.expiry(plan).is_some_and(is_before)
+            }
+            Windows::Close(closing) => {
+                closing.forget(plan, horizon);
+                closing.is_empty()
+            }
+        };
+        if gone || silent {
+            self.slots.remove(id, |slot| &slot.key);
+        } else {
+            let newest = slot.newest;
+            self.touch(retention, id, newest);
+        }
+    }
+
+    /// Gives memory back after many keys went.
+    fn shrink(&mut self) {
+        if let Some(moved) = self.slots.compact(|slot| &slot.key) {
+            let timers = std::mem::take(&mut self.timers);
+            let timers = timers.into_iter().filter_map(|Reverse((due, id))| {
+                let id = moved.get(id as usize).copied().flatten()?;
+                Some(Reverse((due, id)))
+            });
+            self.timers = timers.collect();
+        }
+    }
+
+    /// Keys, kept entries or panes, and bytes held, tables included. Walks all keys.
+    pub fn usage(&self, plan: &Plan) -> Usage {
+        let tables = self.slots.size() + self.timers.capacity() * size_of::<(i64, u32)>();
+        self.slots.iter().fold(Usage { keys: 0, entries: 0, bytes: tables }, |usage, slot| {
+            let (entries, bytes) = match &slot.windows {
+                Windows::Row(history) => (history.entries(plan), history.size() - size_of::<History>()),
+                Windows::Close(closing) => (closing.panes(), closing.size()),
+            };
+            Usage {
+                keys: usage.keys + 1,
+                entries: usage.entries + entries,
+                bytes: usage.bytes + slot.key.len() + bytes,
+            }
+        })
+    }
+}
+
+impl Slot {
+    /// Whether rows of an input come with this record's key, given its hash; the first one decides.
+    pub fn is_known(&mut self, input: usize, key: u64) -> bool {
+        if self.record_keys.len() <= input {
+            self.record_keys.resize(input + 1, 0);
+        }
+        let known = &mut self.record_keys[input];
+        if *known == 0 {
+            *known = key;
+        }
+        *known == key
+    }
+
+    /// The watermark at which this key must be looked at: a window closes, or nothing is left.
+    fn due(&self, retention: Retention<'_>) -> Option<i64> {
+        let Retention { plan, lateness, expire_after } = retention;
+        let after = |horizon: i64| horizon.saturating_add(lateness).saturating_add(1);
+        let silent = expire_after.map(|silence| after(self.newest.saturating_add(silence)));
+        let own = match &self.windows {
+            Windows::Row(history) => history.expiry(plan).map(after),
+            Windows::Close(closing) => closing.due(plan).or_else(|| closing.expiry(plan).map(after)),
+        };
+        own.into_iter().chain(silent).min()
     }
 }
 
@@ -42,4 +208,16 @@ pub struct Usage {
     pub keys: usize,
     pub entries: usize,
     pub bytes: usize,
+}
+
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            keys: self.keys + other.keys,
+            entries: self.entries + other.entries,
+            bytes: self.bytes + other.bytes,
+        }
+    }
 }

@@ -62,18 +62,22 @@ fn a_pipeline_file_with_mistakes() {
     refused("amount = \"float\"", "amount = \"int\"", "TW105", &["amount", "as float", "gives int"]);
     refused("amount = \"float\", ", "", "TW105", &["amount"]);
     refused("key = \"card\"", "key = \"cards\"", "TW105", &["no column cards"]);
-    refused("partitioned_by = [\"card\"]", "", "TW105", &["partitioned_by = [\"card\"]"]);
     refused("event_time = \"t\"", "", "TW105", &["event_time"]);
     refused("topic = \"dead\"", "topic = \"in\"", "TW103", &["dead_letters.topic", "endless loop"]);
     refused("topic = \"out\"", "topic = \"\"", "TW103", &["routes.output.topic"]);
     refused("key = \"card\"", "key = \"card\"\ntime_limit = \"1h\"", "TW103", &["features.time_limit"]);
     refused("key = \"card\"", "key = \"card\"\nmemory_limit = \"1KiB\"", "TW103", &["memory_limit"]);
-    refused("partitioned_by = [\"card\"]", "partitioned_by = [\"card\", \"id\"]", "TW105", &["\"id\""]);
     refused("event_time = \"t\"", "event_time = \"id\"", "TW105", &["id"]);
     refused("key = \"card\"", "key = \"card\"\nsettings = { a = 1 }", "TW205", &["setting `a` is unknown"]);
     refused("key = \"card\"", "key = \"card\"\ngrants = [\"files\"]", "TW103", &["\"files\"", "\"log\""]);
     refused("name =", "delivery = \"exactly-once\"\nname =", "TW104", &["exactly-once", "at-least-once"]);
-    refused("topic = \"in\"", "topic = \"in\"\n[[source]]\ntopic = \"b\"\n", "TW104", &["[[source]]"]);
+    let other =
+        |more: &str| format!("event_time = \"t\"\n[[source]]\ntopic = \"b\"\ncolumns.n = \"int\"\n{more}");
+    refused("event_time = \"t\"", &other(""), "TW105", &["source b", "no features stage takes rows from it"]);
+    refused("event_time = \"t\"", &other("name = \"in\""), "TW103", &["two sources are called \"in\""]);
+    refused("event_time = \"t\"", "event_time = \"t\"\nallowed_lateness = \"-1s\"", "TW102", &["-1s"]);
+    refused("event_time = \"t\"", "event_time = \"t\"\nmax_ahead = \"9999999d\"", "TW103", &["max_ahead"]);
+    refused("name =", "order = \"sorted\"\nname =", "TW102", &["arrival", "event-time"]);
     refused("routes.output.topic", "routes.a.topic = \"a\"\nroutes.b.topic", "TW105", &["one route"]);
     let plugin = guest("folds").display().to_string();
     refused(&plugin, "nowhere.wasm", "TW201", &["nowhere.wasm"]);

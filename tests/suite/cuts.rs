@@ -19,6 +19,7 @@ static RELEASE: LazyLock<Release> = LazyLock::new(|| {
         topic = "in"
         columns = {{ id = "int", t = "time", amount = "float", card = "text" }}
         partitioned_by = ["card"]
+        allowed_lateness = "365d"
         event_time = "t"
         [[features]]
         plugin = "{}"

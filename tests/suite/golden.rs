@@ -10,7 +10,7 @@ use tailwater::driver::{Driver, Given, Sent};
 use tailwater::release::{Release, Runtimes};
 use tailwater_tests::{onnxruntime, repository};
 
-/// `{"partition":0,"key":"4","value":{...}}`, or `"raw":"..."` where the value is no JSON.
+/// `{"source":0,"partition":0,"key":"4","value":{...}}`, or `"raw":"..."` where the value is no JSON.
 fn given(line: &str) -> Given {
     let line: Value = serde_json::from_str(line).expect("a line of JSON");
     let value = match line.get("raw") {
@@ -18,6 +18,7 @@ fn given(line: &str) -> Given {
         None => line.get("value").filter(|value| !value.is_null()).map(Value::to_string),
     };
     Given {
+        source: line["source"].as_u64().unwrap_or_default() as u16,
         partition: line["partition"].as_i64().unwrap_or_default() as i32,
         key: line["key"].as_str().map(|key| key.as_bytes().to_vec()),
         value: value.map(String::into_bytes),
@@ -45,7 +46,7 @@ fn run(folder: &Path) -> String {
     let release = Release::load(&config, &runtimes).unwrap_or_else(|error| panic!("{}", error.report()));
     let mut driver = Driver::new(&release).expect("instances");
     read("input.jsonl").lines().for_each(|line| driver.give(given(line)));
-    let sent = driver.run().unwrap_or_else(|error| panic!("{}", error.report()));
+    let sent = driver.finish().unwrap_or_else(|error| panic!("{}", error.report()));
     sent.iter().map(|message| format!("{}\n", told(message))).collect()
 }
 

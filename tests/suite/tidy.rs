@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["engine"],
     &["pipeline"],
     &["state"],
-    &["window"],
+    &["window", "watermark"],
     &["config"],
     &["contract", "record"],
     &["columns"],

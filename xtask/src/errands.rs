@@ -38,7 +38,7 @@ pub(crate) fn build(home: &Home) -> Result<PathBuf> {
 }
 
 /// Builds the programs of some packages, to be found in cargo's target folder under `release`.
-fn programs(home: &Home, what: &str, packages: &[&str]) -> Result<()> {
+pub(crate) fn programs(home: &Home, what: &str, packages: &[&str]) -> Result<()> {
     home.steps.loud("build", what, || {
         let mut cargo = Job::cargo();
         cargo.args(["build", "--release", "--bins"]).within(&home.root);
@@ -112,7 +112,7 @@ fn needs_the_program(selection: &[String]) -> bool {
 }
 
 /// Variables that change pipelines.
-fn overrides() -> Vec<String> {
+pub(crate) fn overrides() -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     names.filter(|name| name.starts_with("TAILWATER__")).collect()
 }

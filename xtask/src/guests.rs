@@ -108,10 +108,10 @@ fn guest(package: &Value, root: &Path) -> Option<Guest> {
     })
 }
 
-/// `plugins/*`, `examples/*/plugins/*`, `tests/guests/*`.
+/// `plugins/*`, `plugins/*` anywhere below an example, `tests/guests/*`.
 fn is_guest_folder(folder: &Path) -> bool {
     let parts: Vec<_> = folder.iter().filter_map(|part| part.to_str()).collect();
-    matches!(parts[..], ["plugins", _] | ["examples", _, "plugins", _] | ["tests", "guests", _])
+    matches!(parts[..], ["plugins", _] | ["examples", _, .., "plugins", _] | ["tests", "guests", _])
 }
 
 #[cfg(test)]
@@ -129,6 +129,7 @@ mod tests {
     fn guests_are_cdylibs_in_the_guests_folders() {
         let metadata = json!({ "packages": [
             package("fraud-rules", "/r/examples/fraud/plugins/rules/Cargo.toml", "cdylib"),
+            package("nested", "/r/examples/fraud/handbook/plugins/nested/Cargo.toml", "cdylib"),
             package("geo", "/r/plugins/geo/Cargo.toml", "cdylib"),
             package("spin", "/r/tests/guests/spin/Cargo.toml", "cdylib"),
             package("shared", "/r/tests/guests/shared/Cargo.toml", "lib"),
@@ -138,7 +139,8 @@ mod tests {
         let found = guests(&metadata, Path::new("/r"));
         let guest =
             |package: &str, artifact: &str| Guest { package: package.into(), artifact: artifact.into() };
-        assert_eq!(found, [guest("fraud-rules", "fraud_rules"), guest("geo", "geo"), guest("spin", "spin")]);
+        let [rules, nested] = [guest("fraud-rules", "fraud_rules"), guest("nested", "nested")];
+        assert_eq!(found, [rules, nested, guest("geo", "geo"), guest("spin", "spin")]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod errands;
 mod guests;
+mod handbook;
 mod home;
 mod kafka;
 mod onnxruntime;
@@ -16,6 +17,7 @@ mod steps;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use errands::Demo;
+use handbook::Handbook;
 use home::Home;
 use kafka::NewTopics;
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ enum Errand {
     },
     /// Build and show the fraud demo
     Demo(Demo),
+    /// Run the Fraud Detection Handbook's features and models on its data, and compare every number
+    Handbook(Handbook),
 }
 
 #[derive(Args)]
@@ -95,6 +99,7 @@ fn go(errand: Errand) -> Result<ExitCode> {
             Verb::Create(topics) => kafka::create(&home, &topics)?,
         },
         Errand::Demo(demo) => return errands::demo(&home, &demo),
+        Errand::Handbook(handbook) => handbook::run(&home, &handbook)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,10 @@
 //! The machine's Python: it brings in what package indexes have.
 
-use crate::home::Home;
+use crate::home::{Home, sha256};
 use crate::process::Job;
-use anyhow::Result;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 const ADVICE: &str = "Install Python 3 with pip (Debian, Ubuntu: apt-get install python3-pip python3-venv), and see that \
                       it reaches a package index.";
@@ -39,4 +40,17 @@ pub(crate) fn pip(home: &Home, verb: &str) -> Result<Job> {
     ]);
     job.advise(ADVICE);
     Ok(job)
+}
+
+/// The folder with the packages of a requirements file: what PYTHONPATH needs. Another file, or another Python, has
+/// another one.
+pub(crate) fn packages(home: &Home, name: &str, requirements: &Path) -> Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements).with_context(|| requirements.display().to_string())?;
+    let version = Job::new(python(home)?).args(["-c", "import sys; print(sys.version)"]).output()?;
+    let sum = sha256(format!("{version}{wanted}").as_bytes());
+    home.tool(&format!("{name}-packages-{}", &sum[..8]), |part| {
+        home.steps.quiet("fetch", &format!("Python packages for {name}"), || {
+            pip(home, "install")?.arg("--target").arg(part).arg("--requirement").arg(requirements).run()
+        })
+    })
 }

@@ -10,7 +10,7 @@ mod tape;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use fraud_generator::{Emitted, Generator};
@@ -18,9 +18,9 @@ use native::Native;
 use tailwater::columns::Batch;
 use tailwater::config::{self, Config};
 use tailwater::contract::{Computed, Decided, Processed};
-use tailwater::engine::{Flow, Outbox, Partition, Partitions, Parts};
+use tailwater::engine::{Flow, Input, Parts, Task, TaskId, Tasks};
 use tailwater::pipeline;
-use tailwater::record::{PartitionId, Record, Records};
+use tailwater::record::{Message, PartitionId, Record, Records};
 use tailwater::release::{Release, Runtimes};
 use tape::{Calls, Tape};
 
@@ -91,7 +91,7 @@ fn nanos(pass: &mut impl FnMut() -> Result<()>) -> Result<f64> {
 
 fn batches(given: &[Emitted], size: usize) -> Vec<Records<'_>> {
     let rows: Vec<_> = given.iter().enumerate().map(|(n, one)| row(n as i64, one)).collect();
-    rows.chunks(size).map(|chunk| Records { rows: chunk.to_vec(), headers: Vec::new() }).collect()
+    rows.chunks(size).map(|chunk| Records { rows: chunk.to_vec(), ..Records::default() }).collect()
 }
 
 fn row(offset: i64, one: &Emitted) -> Record<'_> {
@@ -100,18 +100,19 @@ fn row(offset: i64, one: &Emitted) -> Record<'_> {
 }
 
 fn flow(release: &Release, parts: Parts) -> Flow {
-    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default())
+    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1].into())
 }
 
 /// All records through all stages, windows empty at first.
 fn pass(flow: &mut Flow, records: &[Records<'_>]) -> Result<()> {
-    let (mut partitions, mut outbox) = (Partitions::default(), Outbox::default());
-    partitions.insert(PARTITION, Partition::default());
-    for batch in records {
-        outbox.clear();
-        flow.process(batch, &mut partitions, &mut outbox)?;
-        black_box(&outbox);
-    }
+    let (mut tasks, mut task) = (Tasks::default(), Task::new(1));
+    task.inputs.push(Input::new(PARTITION, None, Duration::ZERO));
+    tasks.insert(TaskId { group: 0, partition: 0 }, task);
+    let mut post = |message: Message<'_>| {
+        black_box(message);
+        Ok(())
+    };
+    records.iter().try_for_each(|batch| flow.process(batch, &mut tasks, &mut post))?;
     Ok(())
 }
 
@@ -125,7 +126,7 @@ fn native(config: &Config, release: &Release) -> Result<Parts> {
     let rules = config.rules.as_ref().context("rules")?.plugin();
     Ok(Parts {
         preprocessor: Some(start(fraud_cleaning::plugin(), cleaning)?),
-        features: Some(start(fraud_features::plugin(), features)?),
+        features: vec![start(fraud_features::plugin(), features)?],
         rules: Some(start(fraud_rules::plugin(), rules)?),
         ..release.parts()?
     })
@@ -158,7 +159,9 @@ enum Answer {
 fn answer(parts: &mut Parts, stage: usize, rows: &Batch) -> Result<Answer> {
     let answer = match (stage, parts) {
         (0, Parts { preprocessor: Some(plugin), .. }) => plugin.process(rows).map(Answer::Processed),
-        (1, Parts { features: Some(plugin), .. }) => plugin.compute(rows).map(Answer::Computed),
+        (1, Parts { features, .. }) if !features.is_empty() => {
+            features[0].compute(rows).map(Answer::Computed)
+        }
         (2, Parts { rules: Some(plugin), .. }) => plugin.decide(rows).map(Answer::Decided),
         _ => bail!("the pipeline has all three plugins"),
     };

@@ -20,7 +20,7 @@ impl Tape {
         let ear = |stage| (self.clone(), stage);
         Parts {
             preprocessor: parts.preprocessor.map(|inner| Box::new(Heard(inner, ear(0))) as _),
-            features: parts.features.map(|inner| Box::new(Heard(inner, ear(1))) as _),
+            features: parts.features.into_iter().map(|inner| Box::new(Heard(inner, ear(1))) as _).collect(),
             rules: parts.rules.map(|inner| Box::new(Heard(inner, ear(2))) as _),
             ..parts
         }

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Report, Run, Stop};
+use super::watch::Watch;
+use super::{Report, Run};
 use crate::engine::ports::Clock;
-use crate::engine::{Flow, Lodge, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, PartitionCounts, Worker, WorkerOptions};
 use crate::error::{Code, Error, Result};
 use crate::kafka::{KafkaSink, KafkaSource, SinkOptions, SourceOptions};
 
@@ -29,14 +30,22 @@ struct Seat {
     sink: SinkOptions,
     lodge: Arc<Lodge>,
     options: WorkerOptions,
-    stop: Stop,
+    watch: Watch,
+    /// Which of all threads.
+    index: usize,
 }
 
 /// Starts a stream thread. How it ended is told to `report`.
-pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: Report) -> Result<()> {
+pub(super) fn spawn(
+    run: &Run,
+    counts: &PartitionCounts,
+    (thread, index): (usize, usize),
+    watch: &Watch,
+    report: Report,
+) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
     let seat = Seat {
-        flow: run.release.flow(&run.meter)?,
+        flow: run.release.flow(&run.meter, counts)?,
         source: SourceOptions {
             cluster: run.cluster(),
             group: config.group(),
@@ -52,8 +61,13 @@ pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: Report) -> Re
             message_bytes: config.limits.record.bytes(),
         },
         lodge: Arc::clone(&run.lodge),
-        options: WorkerOptions { commit_interval: config.kafka.commit_interval.get(), patience: PATIENCE },
-        stop: stop.clone(),
+        options: WorkerOptions {
+            commit_interval: config.kafka.commit_interval.get(),
+            patience: PATIENCE,
+            until_end: watch.until_end(),
+        },
+        watch: watch.clone(),
+        index,
     };
     let place = format!("pipeline {}, thread {thread}", config.name);
     let body = move || {
@@ -69,11 +83,14 @@ pub(super) fn spawn(run: &Run, thread: usize, stop: &Stop, report: Report) -> Re
 
 impl Seat {
     fn work(self) -> Result<()> {
-        let Self { flow, source, sink, lodge, options, stop } = self;
+        let Self { flow, source, sink, lodge, options, watch, index } = self;
         let (source, sink) = (KafkaSource::connect(source)?, KafkaSink::connect(sink)?);
         let mut worker = Worker::new(flow, source, sink, Monotonic(Instant::now()), lodge, options);
-        while !stop.asked() {
+        while !watch.asked() {
             worker.step()?;
+            if watch.until_end() {
+                watch.tell(index, worker.is_done());
+            }
         }
         worker.stop()
     }

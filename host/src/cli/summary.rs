@@ -15,24 +15,35 @@ impl fmt::Display for Summary<'_> {
             |digest: &Option<String>| digest.as_deref().unwrap_or("-").chars().take(12).collect::<String>();
         write!(f, "{}: valid, release {}", pipeline.name, identity.release)?;
         let mut line = |name: &str, text: String| write!(f, "\n  {name:<13} {text}");
-        line("source", format!("{}: {}", pipeline.topics.join(", "), declared(&pipeline.decoded)))?;
-        if identity.preprocess.is_some() {
-            line(
-                "preprocess",
-                format!("[{}] gives {}", short(&identity.preprocess), declared(&pipeline.clean)),
-            )?;
+        for (index, source) in pipeline.sources.iter().enumerate() {
+            let name = if index == 0 { "source" } else { &format!("source {}", source.name) };
+            line(name, format!("{}: {}", source.topic, declared(&source.decoded)))?;
         }
-        if let Some(node) = &pipeline.features {
-            let key: Vec<&str> =
-                node.key.columns().iter().map(|column| &*pipeline.clean[*column].name).collect();
-            let windows = node.plan.columns.len();
-            let text = format!(
-                "[{}] by {}, {windows} aggregates, gives {}",
-                short(&identity.features),
-                key.join(", "),
-                node.names.join(", ")
-            );
-            line("features", text)?;
+        if identity.preprocess.is_some() {
+            let rows = declared(&pipeline.sources[0].rows);
+            line("preprocess", format!("[{}] gives {rows}", short(&identity.preprocess)))?;
+        }
+        for (group, own) in pipeline.groups.iter().enumerate() {
+            if group > 0 {
+                line("repartition", format!("through {}", pipeline.topics[usize::from(own.input)]))?;
+            }
+            for stage in own.stages.clone() {
+                let node = &pipeline.features[stage];
+                let digest = Some(identity.features[stage].clone());
+                let key = node.inputs[0].key_names.join(", ");
+                let (windows, names) = (node.plan.columns.len(), node.names.join(", "));
+                let fires = if node.closed.is_some() { " on close" } else { "" };
+                let from: Vec<&str> =
+                    node.sides().map(|side| pipeline.sources[usize::from(side)].name.as_str()).collect();
+                let from =
+                    if from.is_empty() { String::new() } else { format!(" also from {},", from.join(", ")) };
+                let text = format!(
+                    "[{}] {} by {key},{from} {windows} aggregates{fires}, gives {names}",
+                    short(&digest),
+                    node.name
+                );
+                line("features", text)?;
+            }
         }
         if let Some(node) = &pipeline.model {
             line("model", format!("[{}] gives {}", short(&identity.model), node.scores.join(", ")))?;
@@ -45,6 +56,9 @@ impl fmt::Display for Summary<'_> {
         }
         for route in &pipeline.routes {
             line("route", format!("{} to {}", route.name, route.topic))?;
+        }
+        if let Some(late) = &pipeline.late {
+            line("late", format!("to {late}"))?;
         }
         line("dead letters", format!("to {}", pipeline.dead_letters))
     }

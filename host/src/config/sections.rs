@@ -18,6 +18,17 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+/// In which order rows meet windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// As they come: the least latency.
+    #[default]
+    Arrival,
+    /// By event time: rows are held until the watermark has passed them.
+    EventTime,
+}
+
 pub(super) fn one_thread() -> usize {
     1
 }
@@ -32,6 +43,8 @@ pub struct Kafka {
     pub start: Start,
     /// How often offsets are committed, at most.
     pub commit_interval: Duration,
+    /// Replicas of internal topics; none: as the brokers have it.
+    pub internal_replication: Option<u16>,
     /// Passed to librdkafka.
     pub properties: BTreeMap<String, String>,
 }
@@ -42,6 +55,7 @@ impl Default for Kafka {
             brokers: "localhost:9092".to_owned(),
             start: Start::Earliest,
             commit_interval: Duration::from_millis(100),
+            internal_replication: None,
             properties: BTreeMap::new(),
         }
     }
@@ -66,72 +80,6 @@ pub enum Start {
     #[default]
     Earliest,
     Latest,
-}
-
-/// `[[source]]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    pub topic: String,
-    #[serde(default)]
-    pub format: Format,
-    /// Of numbers that are times.
-    #[serde(default)]
-    pub time_unit: TimeUnit,
-    #[serde(default)]
-    pub tombstones: Tombstones,
-    /// The columns that the producer partitions by, as the preprocessor gives them.
-    #[serde(default)]
-    pub partitioned_by: Vec<String>,
-    /// The column of the event time, as the preprocessor gives it. Features need it.
-    pub event_time: Option<String>,
-    /// Without a preprocessor: what to decode, `name = "kind"`, a `?` behind the kind for what may be missing.
-    #[serde(default)]
-    pub columns: BTreeMap<String, String>,
-}
-
-impl Source {
-    pub(super) fn check(&self, preprocessed: bool) -> Result<()> {
-        if preprocessed != self.columns.is_empty() {
-            let message = if preprocessed {
-                "source.columns: the preprocessor says what to decode; remove one of them"
-            } else {
-                "source.columns: without [preprocess] say here what to decode"
-            };
-            return Err(value(message.to_owned()));
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    #[default]
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub enum TimeUnit {
-    #[serde(rename = "s")]
-    Seconds,
-    #[default]
-    #[serde(rename = "ms")]
-    Milliseconds,
-    #[serde(rename = "us")]
-    Microseconds,
-    #[serde(rename = "ns")]
-    Nanoseconds,
-}
-
-/// What becomes of records without a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tombstones {
-    /// They are passed over, and counted.
-    #[default]
-    Skip,
-    DeadLetter,
 }
 
 /// What every stage with a plugin has.
@@ -216,8 +164,14 @@ plugin_section! {
 plugin_section! {
     /// `[[features]]`
     Features {
+        /// What the stage is called: in the name of its repartition topic, and in errors.
+        #[serde(default)]
+        name: Option<String>,
         /// The columns whose values make the key of the windows.
         key: Key,
+        /// A key that nothing came of for so long is forgotten, with all that it has seen for ever.
+        #[serde(default)]
+        expire_after: Option<Duration>,
     }
 }
 
@@ -273,10 +227,10 @@ pub struct Route {
     pub topic: String,
 }
 
-/// `[dead_letters]`
+/// `[dead_letters]`, `[late]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeadLetters {
+pub struct Topic {
     pub topic: String,
 }
 
@@ -292,6 +246,8 @@ pub struct Limits {
     pub fetch: Size,
     /// Waiting to be sent, a thread.
     pub send: Size,
+    /// Rows held until their watermark, a thread: with more, only the partitions that are behind are read.
+    pub hold: Size,
     /// Key, value and headers of a record that is sent; also the largest that is decoded.
     pub record: Size,
 }
@@ -303,6 +259,7 @@ impl Default for Limits {
             batch_bytes: Size::from_mib(4),
             fetch: Size::from_mib(16),
             send: Size::from_mib(16),
+            hold: Size::from_mib(64),
             // With what is around it, just below what a topic allows by default.
             record: Size::from_kib(1000),
         }
@@ -320,7 +277,7 @@ impl Limits {
                 return Err(value(format!("limits.{name}: {size:?} is not between 16KiB and 256MiB")));
             }
         }
-        for (name, size) in [("fetch", self.fetch), ("send", self.send)] {
+        for (name, size) in [("fetch", self.fetch), ("send", self.send), ("hold", self.hold)] {
             if !(1 << 20..=1 << 30).contains(&size.bytes()) {
                 return Err(value(format!("limits.{name}: {size:?} is not between 1MiB and 1GiB")));
             }

@@ -67,10 +67,12 @@ fn values_are_checked() {
         ("name = \"clicks\"", "name = \"clicks\"\nthreads = 0", Code::ConfigValue, "threads"),
         (
             "topic = \"user_clicks\"",
-            "topic = \"a\"\n[[source]]\ntopic = \"b\"",
-            Code::NotYet,
-            "more than one",
+            "topic = \"a\"\n[[source]]\ntopic = \"a\"\ncolumns.a = \"int\"",
+            Code::ConfigValue,
+            "two sources are called",
         ),
+        ("topic = \"user_clicks\"", "topic = \"a\"\ntable = true", Code::ConfigValue, "can't be a table"),
+        ("[kafka]", "late.topic = \"user_clicks\"\n[kafka]", Code::ConfigValue, "endless loop"),
         (
             "topic = \"user_clicks\"",
             "topic = \"a\"\ncolumns.a = \"int\"",

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use crate::engine::ports::{Clock, Limit, Polled, Sent as Taken, Sink, Source, UnderWay};
 use crate::error::Result;
-use crate::record::{Header, Message, PartitionId, Record, Records};
+use crate::record::{Header, Message, PartitionId, Record, Records, SourceId};
 
 /// A record given to the driver.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
+    /// Index of the source in the pipeline.
+    pub source: SourceId,
     pub partition: i32,
     pub key: Option<Vec<u8>>,
     /// `None`: a tombstone.
@@ -33,6 +35,14 @@ impl Given {
 
     pub fn in_partition(self, partition: i32) -> Self {
         Self { partition, ..self }
+    }
+
+    pub fn in_source(self, source: SourceId) -> Self {
+        Self { source, ..self }
+    }
+
+    pub fn at(self, timestamp: i64) -> Self {
+        Self { timestamp: Some(timestamp), ..self }
     }
 
     /// Bytes of key and value.
@@ -71,6 +81,9 @@ pub struct Memory {
     waiting: VecDeque<(PartitionId, i64, Given)>,
     batch: Vec<(PartitionId, i64, Given)>,
     assigned: Vec<PartitionId>,
+    held: Vec<PartitionId>,
+    /// Partitions that were given something since they were said to have ended.
+    given: Vec<PartitionId>,
     committed: BTreeMap<PartitionId, i64>,
     cuts: Vec<usize>,
     next_cut: usize,
@@ -101,13 +114,22 @@ impl Source for Memory {
         }
         let cut = self.cuts.get(self.next_cut).copied().unwrap_or(limit.rows).clamp(1, limit.rows);
         self.next_cut = (self.next_cut + 1).checked_rem(self.cuts.len()).unwrap_or(0);
-        let mut bytes = 0;
-        let fits = |(_, _, given): &&(PartitionId, i64, Given)| {
+        let (mut bytes, mut kept) = (0, VecDeque::new());
+        self.batch.clear();
+        while let Some((id, offset, given)) = self.waiting.pop_front() {
             bytes += given.size();
-            bytes <= limit.bytes
-        };
-        let fitting = self.waiting.iter().take(cut).take_while(fits).count();
-        self.batch = self.waiting.drain(..fitting.max(1).min(self.waiting.len())).collect();
+            let fits = self.batch.is_empty() || self.batch.len() < cut && bytes <= limit.bytes;
+            if self.held.contains(&id) {
+                kept.push_back((id, offset, given));
+            } else if fits {
+                self.given.push(id);
+                self.batch.push((id, offset, given));
+            } else {
+                self.waiting.push_front((id, offset, given));
+                break;
+            }
+        }
+        kept.into_iter().rev().for_each(|one| self.waiting.push_front(one));
         Ok(Polled::Records(self.batch.len()))
     }
 
@@ -135,6 +157,16 @@ impl Source for Memory {
 
     fn start(&mut self, _partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
         Ok(())
+    }
+
+    fn hold(&mut self, partitions: &[PartitionId]) -> Result<()> {
+        self.held = partitions.to_vec();
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Vec<PartitionId> {
+        let ended = |id: &PartitionId| !self.waiting.iter().any(|(other, ..)| other == id);
+        self.given.drain(..).filter(ended).collect()
     }
 
     fn release(&mut self, _partitions: &[PartitionId]) -> Result<()> {

@@ -1,79 +1,79 @@
 //! The stages of one thread, and a batch's way through them.
+//!
+//! ```text
+//! records ─> intake ─> admit ──────────────────────────────> run (a group's stages) ─> score, decide, send
+//!            decode,    late? too far ahead?     ┌─────────┘  └─> ship: the next group's repartition topic
+//!            preprocess └─> hold until watermark ┘                                        │
+//! parcels of a repartition topic ─> admit, as above <─────────────────────────────────────┘
+//! ```
+//!
+//! What is done with a row depends on the rows before it alone, never on how batches are cut: watermarks
+//! rise row by row, rows are released and windows close between two rows.
 
+mod admit;
+mod closing;
 mod decide;
 mod features;
 mod folds;
 mod intake;
+mod run;
 mod score;
+mod ship;
+mod words;
 
 use std::sync::Arc;
 
-use super::lodge::Partition;
+use super::held::Released;
 use super::meter::Meter;
 use super::outbox::Outbox;
+use super::parcel::Layout;
 use super::ports::{Decoder, Encoder, Features, Model, Preprocessor, Rules};
-use crate::columns::Builder;
+use super::task::Tasks;
+use crate::columns::{Builder, Schema};
 use crate::error::Result;
 use crate::pipeline::Pipeline;
-use crate::record::{PartitionId, Records};
+use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
 
 /// The instances that a thread owns: one of each.
 pub struct Parts {
-    pub decoder: Box<dyn Decoder + Send>,
+    /// By source.
+    pub decoders: Vec<Box<dyn Decoder + Send>>,
     pub preprocessor: Option<Box<dyn Preprocessor + Send>>,
-    pub features: Option<Box<dyn Features + Send>>,
+    /// By features stage.
+    pub features: Vec<Box<dyn Features + Send>>,
     pub model: Option<Box<dyn Model + Send>>,
     pub rules: Option<Box<dyn Rules + Send>>,
     /// Of the decision's output.
     pub encoder: Box<dyn Encoder + Send>,
 }
 
-/// The partitions of a thread.
-#[derive(Debug, Default)]
-pub struct Partitions(Vec<(PartitionId, Partition)>);
-
-impl Partitions {
-    pub fn insert(&mut self, id: PartitionId, partition: Partition) {
-        self.remove(id);
-        self.0.push((id, partition));
-    }
-
-    pub fn remove(&mut self, id: PartitionId) -> Option<Partition> {
-        let index = self.index(id)?;
-        Some(self.0.swap_remove(index).1)
-    }
-
-    pub fn get_mut(&mut self, id: PartitionId) -> Option<&mut Partition> {
-        self.index(id).map(|index| &mut self.0[index].1)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &(PartitionId, Partition)> {
-        self.0.iter()
-    }
-
-    /// Where a partition is, for [`Partitions::at`], until one comes or goes.
-    pub(super) fn index(&self, id: PartitionId) -> Option<usize> {
-        self.0.iter().position(|(other, _)| *other == id)
-    }
-
-    pub(super) fn at(&mut self, index: usize) -> &mut Partition {
-        &mut self.0[index].1
-    }
-}
+/// How many partitions the topics have: by source, then the repartition topics.
+pub type PartitionCounts = Arc<[i32]>;
 
 /// A pipeline's stages, in one thread.
 pub struct Flow {
     pipeline: Arc<Pipeline>,
     parts: Parts,
     meter: Arc<Meter>,
-    decoded: Builder,
-    /// What windows give.
-    cells: Builder,
+    partitions: PartitionCounts,
+    /// By source.
+    decoded: Vec<Builder>,
+    /// By features stage: what windows give.
+    cells: Vec<Builder>,
     /// Features and scores for the rules.
     numbers: Builder,
+    /// Of rows that come into a group.
+    row_layouts: Vec<Layout>,
+    /// By source, as it is passed on.
+    side_layouts: Vec<Layout>,
     scratch: Scratch,
+    outbox: Outbox,
+    bytes: Vec<u8>,
 }
+
+/// Where messages go.
+pub(super) type Post<'a> = dyn FnMut(Message<'_>) -> Result<()> + 'a;
 
 impl std::fmt::Debug for Flow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -82,12 +82,34 @@ impl std::fmt::Debug for Flow {
 }
 
 impl Flow {
-    pub fn new(pipeline: Arc<Pipeline>, parts: Parts, meter: Arc<Meter>) -> Self {
-        let decoded = Builder::new(Arc::clone(&pipeline.decoded));
-        let cells =
-            Builder::new(pipeline.features.as_ref().map_or([].into(), |node| Arc::clone(&node.cells)));
-        let numbers = Builder::new(Arc::clone(&pipeline.decision.numbers));
-        Self { pipeline, parts, meter, decoded, cells, numbers, scratch: Scratch::default() }
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        parts: Parts,
+        meter: Arc<Meter>,
+        partitions: PartitionCounts,
+    ) -> Self {
+        let builder = |schema: &Schema| Builder::new(Arc::clone(schema));
+        let rows = &pipeline.sources[0].rows;
+        let row_layouts = pipeline
+            .groups
+            .iter()
+            .map(|group| Layout::new(Arc::clone(rows), group.features, pipeline.ids[..group.ids].into()));
+        let side_layouts =
+            pipeline.sources.iter().map(|source| Layout::new(Arc::clone(&source.rows), 0, [].into()));
+        Self {
+            decoded: pipeline.sources.iter().map(|source| builder(&source.decoded)).collect(),
+            cells: pipeline.features.iter().map(|stage| builder(&stage.cells)).collect(),
+            numbers: builder(&pipeline.decision.numbers),
+            row_layouts: row_layouts.collect(),
+            side_layouts: side_layouts.collect(),
+            pipeline,
+            parts,
+            meter,
+            partitions,
+            scratch: Scratch::default(),
+            outbox: Outbox::default(),
+            bytes: Vec::new(),
+        }
     }
 
     pub fn pipeline(&self) -> &Arc<Pipeline> {
@@ -98,25 +120,65 @@ impl Flow {
         &self.meter
     }
 
-    /// Takes records through all stages; what comes of them is added to `outbox`, the windows in
-    /// `partitions` are moved on. What fails of a single record becomes a dead letter; an error ends
-    /// the pipeline, and nothing of this batch may be committed.
+    /// Takes records as far as they can go now; what comes of them is sent, the windows in `tasks` are
+    /// moved on. What fails of a single record becomes a dead letter; an error ends the pipeline, and
+    /// nothing of this batch may be committed.
     pub fn process(
         &mut self,
         records: &Records<'_>,
-        partitions: &mut Partitions,
-        outbox: &mut Outbox,
+        tasks: &mut Tasks,
+        send: &mut dyn FnMut(Message<'_>) -> Result<()>,
     ) -> Result<()> {
         Meter::add(&self.meter.batches, 1);
         Meter::add(&self.meter.records, records.rows.len());
-        let decoded = self.decode(records, outbox);
-        let clean = self.preprocess(decoded, outbox)?;
-        // A preprocessor may make many rows of one.
-        for mut work in clean.cut(self.pipeline.bounds.batch_rows) {
-            self.features(records, partitions, &mut work, outbox)?;
-            self.score(&mut work, outbox)?;
-            self.decide(records, work, outbox)?;
+        let taken = self.intake(records)?;
+        let mut released = self.released();
+        let flights = self.admit(records, taken, tasks, &mut released, send)?;
+        for flight in flights {
+            self.run(0, records, flight, tasks, send)?;
+        }
+        self.run_released(released, tasks, send)
+    }
+
+    /// What watermarks that rose without a row let go: held rows, windows that close.
+    pub fn advance(
+        &mut self,
+        tasks: &mut Tasks,
+        send: &mut dyn FnMut(Message<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut released = self.released();
+        for task in 0..tasks.len() {
+            self.rise(tasks, task, &mut released);
+        }
+        self.run_released(released, tasks, send)
+    }
+
+    /// By group: nothing yet.
+    fn released<'r>(&self) -> Vec<Vec<Released<'r>>> {
+        self.pipeline.groups.iter().map(|_| Vec::new()).collect()
+    }
+
+    fn run_released(
+        &mut self,
+        released: Vec<Vec<Released<'_>>>,
+        tasks: &mut Tasks,
+        send: &mut Post<'_>,
+    ) -> Result<()> {
+        for (group, released) in released.into_iter().enumerate() {
+            self.run_parcels(group, &released, tasks, send)?;
+            self.settle(group, tasks, send)?;
         }
         Ok(())
+    }
+
+    /// How many inputs, or writers of its repartition topic, a task of a group must know of.
+    pub(super) fn expected(&self, group: usize) -> usize {
+        let Some(own) = self.pipeline.groups.get(group) else { return 1 };
+        if own.key.is_none() {
+            return 1 + own.sides.len();
+        }
+        let count = |source: SourceId| self.partitions[usize::from(source)] as usize;
+        let rows = count(self.pipeline.groups[group - 1].input);
+        rows + own.sides.iter().map(|side| count(side.source)).sum::<usize>()
     }
 }

@@ -19,6 +19,8 @@ pub struct Meter {
     pub decisions: AtomicU64,
     /// By stage and code. Rare, hence the lock.
     dead_letters: Mutex<BTreeMap<(&'static str, Code), u64>>,
+    /// By source: rows that came too late.
+    late: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Meter {
@@ -33,5 +35,17 @@ impl Meter {
 
     pub fn dead_letters(&self) -> BTreeMap<(&'static str, Code), u64> {
         self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn late(&self, source: &str) {
+        let mut counts = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(source) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert(source.to_owned(), 1)),
+        }
+    }
+
+    pub fn late_by_source(&self) -> BTreeMap<String, u64> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

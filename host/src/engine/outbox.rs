@@ -1,4 +1,4 @@
-//! What a batch gave, waiting to be sent: decisions and dead letters, in the order of their rows.
+//! What a batch gave, waiting to be sent: decisions, dead letters and late rows, in the order of their rows.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Refusal, Result};
 use crate::pipeline::{Pipeline, Stage};
-use crate::record::{HEADER_PREFIX, Header, Message, ORIGIN, Origin, RELEASE, Records};
+use crate::record::{HEADER_PREFIX, Header, LATENESS, Message, ORIGIN, Origin, RELEASE, Records, WINDOW};
 
 /// Which record of a batch a row was made of, and which of its rows it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ enum What {
     Decision { route: usize, value: Range<usize> },
     /// The record as it came.
     DeadLetter { stage: Stage, refusal: Refusal },
+    /// The record as it came, and by how many milliseconds it was late.
+    Late(i64),
 }
 
 /// Messages of one batch. They name the records they answer by position.
@@ -28,6 +30,7 @@ enum What {
 pub struct Outbox {
     values: Vec<u8>,
     messages: Vec<(Place, What)>,
+    texts: Texts,
 }
 
 impl Outbox {
@@ -38,6 +41,10 @@ impl Outbox {
 
     pub(super) fn refuse(&mut self, place: Place, stage: Stage, refusal: Refusal) {
         self.messages.push((place, What::DeadLetter { stage, refusal }));
+    }
+
+    pub(super) fn late(&mut self, place: Place, by: i64) {
+        self.messages.push((place, What::Late(by)));
     }
 
     /// `write` appends the value; says how long it is.
@@ -59,12 +66,12 @@ impl Outbox {
 
     /// Hands out all messages, in order.
     pub fn each(
-        &self,
+        &mut self,
         pipeline: &Pipeline,
         records: &Records<'_>,
         mut send: impl FnMut(Message<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut text = Texts::default();
+        let text = &mut self.texts;
         for (place, what) in &self.messages {
             let record = &records.rows[place.record as usize];
             let mut headers = Headers::new();
@@ -73,13 +80,25 @@ impl Outbox {
             let origin = Origin { from: record.from, offset: record.offset, index: place.index };
             let topic = pipeline.topics[usize::from(record.from.source)].as_str();
             text.origin(topic, origin);
-            if let What::DeadLetter { refusal, .. } = what {
-                text.explain(origin, refusal, record.value);
+            match what {
+                What::DeadLetter { refusal, .. } => text.explain(origin, refusal, record.value),
+                What::Late(by) => text.lateness(*by, record.value),
+                What::Decision { .. } => {}
             }
-            headers.push(Header { name: ORIGIN, value: Some(text.origin.as_bytes()) });
-            headers.push(Header { name: RELEASE, value: Some(pipeline.identity.release.as_bytes()) });
+            match records.windows.get(place.record as usize) {
+                None => headers.push(Header { name: ORIGIN, value: Some(text.origin.as_bytes()) }),
+                Some(window) => {
+                    text.origin.clear();
+                    window.write(&mut text.origin);
+                    headers.push(Header { name: WINDOW, value: Some(text.origin.as_bytes()) });
+                }
+            }
+            let release = records.releases.get(place.record as usize);
+            let release = release.copied().unwrap_or(&pipeline.identity.release);
+            headers.push(Header { name: RELEASE, value: Some(release.as_bytes()) });
             let mut message = Message {
                 topic: &pipeline.dead_letters,
+                partition: None,
                 key: record.key,
                 value: record.value,
                 timestamp: record.timestamp,
@@ -90,24 +109,28 @@ impl Outbox {
                     message.topic = &pipeline.routes[*route].topic;
                     message.value = Some(&self.values[value.clone()]);
                 }
-                What::DeadLetter { stage, refusal } => {
-                    text.push(&mut headers, pipeline, topic, *stage, refusal);
-                    let most = pipeline.bounds.message_bytes;
-                    let fits = |message: &Message<'_>, headers: &Headers<'_>| {
-                        Message { headers, ..*message }.size() + OMITTED_AT_MOST <= most
-                    };
-                    if !fits(&message, &headers) {
-                        message.value = None;
-                        let mut omitted = "value";
-                        if !fits(&message, &headers) {
-                            message.key = None;
-                            headers.retain(|header| header.name.starts_with(HEADER_PREFIX));
-                            omitted = "value, key, headers";
-                        }
-                        headers.push(Header { name: OMITTED, value: Some(omitted.as_bytes()) });
-                        headers.push(Header { name: OMITTED_BYTES, value: Some(text.size.as_bytes()) });
-                    }
+                What::Late(_) => {
+                    message.topic = pipeline.late.as_deref().unwrap_or(&pipeline.dead_letters);
+                    headers.push(Header { name: LATENESS, value: Some(text.lateness.as_bytes()) });
                 }
+                What::DeadLetter { stage, refusal } => {
+                    text.push(&mut headers, pipeline, topic, *stage, refusal, records.windows.is_empty());
+                }
+            }
+            let most = pipeline.bounds.message_bytes;
+            let fits = |message: &Message<'_>, headers: &Headers<'_>| {
+                Message { headers, ..*message }.size() + OMITTED_AT_MOST <= most
+            };
+            if !matches!(what, What::Decision { .. }) && !fits(&message, &headers) {
+                message.value = None;
+                let mut omitted = "value";
+                if !fits(&message, &headers) {
+                    message.key = None;
+                    headers.retain(|header| header.name.starts_with(HEADER_PREFIX));
+                    omitted = "value, key, headers";
+                }
+                headers.push(Header { name: OMITTED, value: Some(omitted.as_bytes()) });
+                headers.push(Header { name: OMITTED_BYTES, value: Some(text.size.as_bytes()) });
             }
             send(Message { headers: &headers, ..message })?;
         }
@@ -145,6 +168,7 @@ struct Texts {
     code: String,
     plugin_code: String,
     size: String,
+    lateness: String,
 }
 
 impl Texts {
@@ -161,6 +185,11 @@ impl Texts {
         self.size = value.map_or(0, <[u8]>::len).to_string();
     }
 
+    fn lateness(&mut self, by: i64, value: Option<&[u8]>) {
+        self.lateness = by.to_string();
+        self.size = value.map_or(0, <[u8]>::len).to_string();
+    }
+
     fn push<'a>(
         &'a self,
         headers: &mut Headers<'a>,
@@ -168,6 +197,7 @@ impl Texts {
         topic: &'a str,
         stage: Stage,
         refusal: &'a Refusal,
+        is_record: bool,
     ) {
         let mut push = |name, value: &'a str| headers.push(Header { name, value: Some(value.as_bytes()) });
         push("tailwater-stage", stage.name());
@@ -181,6 +211,8 @@ impl Texts {
         }
         push("tailwater-topic", topic);
         push("tailwater-partition", &self.partition);
-        push("tailwater-offset", &self.offset);
+        if is_record {
+            push("tailwater-offset", &self.offset);
+        }
     }
 }

@@ -119,6 +119,13 @@ pub trait Source {
     /// Reads the assigned partitions, from the offsets that [`Source::committed`] gave.
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()>;
 
+    /// These assigned partitions are not wanted for now, all others are. What was fetched of them before may
+    /// still come.
+    fn hold(&mut self, partitions: &[PartitionId]) -> Result<()>;
+
+    /// Partitions whose end was reached since the last call: all was given that there was.
+    fn ended(&mut self) -> Vec<PartitionId>;
+
     /// Gives the revoked partitions up.
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()>;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Lodge, Step};
 use crate::error::Code;
-use ports::{Event, House, id};
+use ports::{Event, House, id, task};
 
 #[test]
 fn a_full_sink_stops_reading_and_nothing_is_dropped() {
@@ -80,8 +80,8 @@ fn state_goes_with_its_partition_to_another_worker() {
     (0..3).for_each(|_| assert!(first.step().is_ok()));
     second.step().expect("works");
     assert_eq!(house.source().started, [(id(0), None), (id(0), Some(5))]);
-    let (_, partition) = second.partitions().iter().next().expect("it has it");
-    assert_eq!(partition.next, Some(5), "what the first one left, not a new one");
+    let input = second.tasks().inputs().next().expect("it has it");
+    assert_eq!(input.next, Some(5), "what the first one left, not a new one");
 }
 
 #[test]
@@ -95,8 +95,9 @@ fn a_revoked_partition_is_drained_committed_and_left_with_its_state() {
     (0..3).for_each(|_| assert!(worker.step().is_ok()));
     assert_eq!(house.source().commits, [(id(0), 5)]);
     assert_eq!(house.source().released, [id(0)]);
-    assert!(worker.partitions().iter().next().is_none());
-    assert_eq!(lodge.take(id(0), Some(5)).next, Some(5), "whoever gets it goes on from there");
+    assert!(worker.tasks().iter().next().is_none());
+    let task = lodge.take(task(0), &[(id(0), Some(5))]).expect("whoever gets it goes on from there");
+    assert_eq!(task.inputs[0].next, Some(5));
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn state_of_a_partition_that_was_elsewhere_meanwhile_is_dropped() {
     house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), revoke]);
     let mut worker = house.worker();
     (0..3).for_each(|_| assert!(worker.step().is_ok()));
-    assert_eq!(lodge.take(id(0), Some(9)).next, None);
+    assert!(lodge.take(task(0), &[(id(0), Some(9))]).is_none());
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn nothing_is_committed_or_kept_of_a_lost_partition() {
     let mut worker = house.worker();
     (0..3).for_each(|_| assert!(worker.step().is_ok()));
     assert!(house.source().commits.is_empty());
-    assert_eq!(lodge.take(id(0), Some(5)).next, None);
+    assert!(lodge.take(task(0), &[(id(0), Some(5))]).is_none());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rows on their way through the stages.
 
 use super::outbox::{Outbox, Place};
-use crate::columns::Batch;
+use crate::columns::{Batch, View};
 use crate::contract::Rejection;
 use crate::error::{Code, Refusal};
 use crate::pipeline::Stage;
@@ -26,14 +26,49 @@ impl Work {
         Self { rows, places, matrix: Vec::new(), features: 0, ids: None, scores: Vec::new(), score_names: 0 }
     }
 
-    /// Clean rows, in parts of so many at most.
+    /// In parts of so many rows at most.
     pub fn cut(self, most: usize) -> Vec<Self> {
         if self.len() <= most {
             return vec![self];
         }
         let rows: Vec<u32> = (0..self.len() as u32).collect();
-        let parts = rows.chunks(most).zip(self.places.chunks(most));
-        parts.map(|(rows, places)| Self::new(self.rows.gather(rows), places.to_vec())).collect()
+        rows.chunks(most).map(|rows| self.gather(rows)).collect()
+    }
+
+    /// These rows (rising) alone.
+    pub fn pick(self, rows: &[u32]) -> Self {
+        if rows.len() == self.len() { self } else { self.gather(rows) }
+    }
+
+    fn gather(&self, rows: &[u32]) -> Self {
+        Self {
+            rows: self.rows.gather(rows),
+            places: rows.iter().map(|row| self.places[*row as usize]).collect(),
+            matrix: pick(&self.matrix, self.features, rows),
+            features: self.features,
+            ids: self.ids.as_ref().map(|ids| ids.gather(rows)),
+            scores: pick(&self.scores, self.score_names, rows),
+            score_names: self.score_names,
+        }
+    }
+
+    /// Puts the vectors and ids of one more stage behind those that are there.
+    pub fn extend(&mut self, matrix: Vec<f32>, features: usize, ids: Batch) {
+        if self.features == 0 {
+            self.matrix = matrix;
+        } else if features > 0 {
+            let rows = self.matrix.chunks(self.features).zip(matrix.chunks(features));
+            self.matrix = rows.flat_map(|(before, own)| before.iter().chain(own)).copied().collect();
+        }
+        self.features += features;
+        self.ids = Some(match self.ids.take() {
+            None => ids,
+            Some(before) => {
+                let schema = before.schema().iter().chain(&**ids.schema()).cloned().collect();
+                let columns: Vec<View<'_>> = before.columns().chain(ids.columns()).collect();
+                Batch::assemble(schema, self.places.len(), &columns)
+            }
+        });
     }
 
     pub fn len(&self) -> usize {
@@ -53,11 +88,7 @@ impl Work {
                 None => keep.push(row),
             }
         }
-        self.rows = self.rows.gather(&keep);
-        self.ids = self.ids.take().map(|ids| ids.gather(&keep));
-        self.places = keep.iter().map(|row| self.places[*row as usize]).collect();
-        self.matrix = pick(&self.matrix, self.features, &keep);
-        self.scores = pick(&self.scores, self.score_names, &keep);
+        *self = self.gather(&keep);
     }
 }
 

@@ -10,24 +10,27 @@
 //!   idle <── release <── leave state <── commit <── drain
 //! ```
 //!
-//! An offset is committed only when all that came of the records before it has been taken by the
-//! broker; so a crash skips nothing. If a sink is stuck, nothing is read, and the place in the group
-//! is kept.
+//! An offset is committed only when no row before it is held, and all that came of the records before
+//! it has been taken by the broker; so a crash skips nothing. If a sink is stuck, nothing is read, and
+//! the place in the group is kept. If too much is held, only the partitions are read that are behind.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::flow::{Flow, Partitions};
+use super::flow::Flow;
 use super::lodge::Lodge;
-use super::outbox::Outbox;
 use super::ports::{Clock, Limit, Polled, Sent, Sink, Source};
+use super::task::{Input, Task, TaskId, Tasks};
 use crate::error::{Code, Error, Result};
-use crate::record::PartitionId;
+use crate::record::{Message, PartitionId};
+use crate::watermark::{END, Progress};
 
 /// How long a wait for a full or a draining sink lasts at a time.
 const SINK_WAIT: Duration = Duration::from_millis(10);
 /// How often the group hears from a thread whose sink is stuck.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// How often groups behind are told of watermarks, at most.
+const TELL: Duration = Duration::from_millis(5);
 
 /// How a worker paces itself.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,8 @@ pub struct WorkerOptions {
     pub commit_interval: Duration,
     /// Longest wait for a first record.
     pub patience: Duration,
+    /// Each partition is read to its end, and then no row is expected any more.
+    pub until_end: bool,
 }
 
 /// What a step did.
@@ -57,18 +62,19 @@ pub struct Worker<S, K, C> {
     clock: C,
     lodge: Arc<Lodge>,
     options: WorkerOptions,
-    partitions: Partitions,
-    outbox: Outbox,
-    /// Partitions with records since the last mark.
-    unmarked: Vec<PartitionId>,
+    tasks: Tasks,
+    was_assigned: bool,
+    /// Partitions that are not read for a while.
+    held_back: Vec<PartitionId>,
     /// Offsets that are committed once what was sent before the mark has arrived.
     marked: Vec<(PartitionId, i64)>,
     last_mark: Duration,
+    last_tell: Duration,
 }
 
 impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
     pub fn new(flow: Flow, source: S, sink: K, clock: C, lodge: Arc<Lodge>, options: WorkerOptions) -> Self {
-        let last_mark = clock.monotonic();
+        let now = clock.monotonic();
         Self {
             flow,
             source,
@@ -76,11 +82,12 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             clock,
             lodge,
             options,
-            partitions: Partitions::default(),
-            outbox: Outbox::default(),
-            unmarked: Vec::new(),
+            tasks: Tasks::default(),
+            was_assigned: false,
+            held_back: Vec::new(),
             marked: Vec::new(),
-            last_mark,
+            last_mark: now,
+            last_tell: now,
         }
     }
 
@@ -103,6 +110,7 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
                 Step::Rebalanced
             }
         };
+        self.pass_time(step)?;
         self.commit_what_arrived()?;
         Ok(step)
     }
@@ -114,6 +122,21 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         self.source.leave()
     }
 
+    /// Whether everything was read to its end and went through. Only with `until_end`.
+    pub fn is_done(&self) -> bool {
+        self.was_assigned && self.tasks.are_done()
+    }
+
+    /// No row is expected any more from any source: all that is held goes through, all windows close.
+    pub fn finish(&mut self) -> Result<()> {
+        let sources = self.flow.pipeline().sources.len();
+        for input in self.tasks.inputs_mut().filter(|input| usize::from(input.id.source) < sources) {
+            input.progress = Progress { watermark: END, idle: false };
+        }
+        self.advance()?;
+        self.tell()
+    }
+
     pub fn source(&mut self) -> &mut S {
         &mut self.source
     }
@@ -122,8 +145,8 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         &mut self.sink
     }
 
-    pub fn partitions(&self) -> &Partitions {
-        &self.partitions
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     pub fn flow(&self) -> &Flow {
@@ -131,55 +154,125 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, partitions, outbox, .. } = self;
-        let records = source.records();
-        outbox.clear();
-        flow.process(&records, partitions, outbox)?;
-        outbox.each(flow.pipeline(), &records, |message| {
-            if sink.send(message)? == Sent::Taken {
-                return Ok(());
-            }
-            let mut heard = clock.monotonic();
-            loop {
-                sink.work(SINK_WAIT)?;
-                if sink.send(message)? == Sent::Taken {
-                    return Ok(());
-                }
-                keep_alive(source, clock, &mut heard)?;
-            }
-        })?;
+        let Self { flow, source, sink, clock, tasks, options, .. } = self;
+        let mut records = source.records();
+        if options.until_end {
+            // What came after the end is not part of the run.
+            records.rows.retain(|record| !tasks.has_ended(record.from));
+        }
+        let now = clock.monotonic();
+        flow.process(&records, tasks, &mut |message| send(source, sink, clock, message))?;
         // Records of one partition come in runs; the last one of a run tells.
         for run in records.rows.chunk_by(|one, next| one.from == next.from) {
             let (from, last) = (run[0].from, run[run.len() - 1].offset);
-            let Some(partition) = partitions.get_mut(from) else { continue };
-            partition.next = Some(last + 1);
-            if !self.unmarked.contains(&from) {
-                self.unmarked.push(from);
+            let Some((task, input)) = tasks.find(from) else { continue };
+            let input = &mut tasks.at(task).inputs[input];
+            (input.next, input.heard, input.at_end) = (Some(last + 1), now, false);
+        }
+        Ok(())
+    }
+
+    /// What happens without a record: partitions end or fall silent; those behind are told.
+    fn pass_time(&mut self, step: Step) -> Result<()> {
+        let now = self.clock.monotonic();
+        for id in self.source.ended() {
+            if let Some((task, input)) = self.tasks.find(id) {
+                let is_source = usize::from(id.source) < self.flow.pipeline().sources.len();
+                let input = &mut self.tasks.at(task).inputs[input];
+                input.at_end = true;
+                if self.options.until_end && is_source {
+                    input.progress = Progress { watermark: END, idle: false };
+                }
             }
+        }
+        if step != Step::Idle && now.saturating_sub(self.last_tell) < TELL {
+            return Ok(());
+        }
+        self.last_tell = now;
+        let pipeline = Arc::clone(self.flow.pipeline());
+        for input in self.tasks.inputs_mut().filter(|input| input.at_end && !input.progress.idle) {
+            let times = pipeline.sources.get(usize::from(input.id.source)).and_then(|source| source.times);
+            input.progress.idle = input.progress.watermark != END
+                && times.is_some_and(|times| now.saturating_sub(input.heard) >= times.idleness);
+        }
+        self.advance()?;
+        self.tell()?;
+        self.hold_back()
+    }
+
+    /// Watermarks may have risen without a row.
+    fn advance(&mut self) -> Result<()> {
+        let Self { flow, source, sink, clock, tasks, .. } = self;
+        flow.advance(tasks, &mut |message| send(source, sink, clock, message))
+    }
+
+    fn tell(&mut self) -> Result<()> {
+        let Self { flow, source, sink, clock, tasks, .. } = self;
+        flow.tell(tasks, &mut |message| send(source, sink, clock, message))
+    }
+
+    /// While too much is held, only partitions are read that are behind; and none that has ended.
+    fn hold_back(&mut self) -> Result<()> {
+        let pipeline = self.flow.pipeline();
+        let (held, most) = (self.tasks.held_bytes(), pipeline.bounds.held_bytes);
+        let is_held_back = |input: &&Input| self.options.until_end && input.progress.watermark == END;
+        let mut back: Vec<PartitionId> =
+            self.tasks.inputs().filter(is_held_back).map(|input| input.id).collect();
+        // Not at each row around the bound.
+        if held > most || held > most / 2 && !self.held_back.is_empty() {
+            back.extend(self.tasks.ahead(pipeline.sources.len()));
+        }
+        back.sort_unstable();
+        back.dedup();
+        if back != self.held_back {
+            self.source.hold(&back)?;
+            self.held_back = back;
         }
         Ok(())
     }
 
     fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
-        let from: Vec<_> = ids.iter().copied().zip(self.source.committed(ids)?).collect();
-        for (id, committed) in &from {
-            self.partitions.insert(*id, self.lodge.take(*id, *committed));
+        let committed: Vec<_> = ids.iter().copied().zip(self.source.committed(ids)?).collect();
+        let pipeline = Arc::clone(self.flow.pipeline());
+        let now = self.clock.monotonic();
+        let task_of = |id: PartitionId| TaskId::of(&pipeline, id);
+        let mut tasks: Vec<TaskId> = ids.iter().map(|id| task_of(*id)).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        for id in tasks {
+            let own: Vec<_> = committed.iter().copied().filter(|(input, _)| task_of(*input) == id).collect();
+            let task = self.lodge.take(id, &own).unwrap_or_else(|| {
+                let stages = pipeline.groups.get(usize::from(id.group)).map_or(0, |group| group.stages.len());
+                let mut task = Task::new(stages);
+                task.inputs = own.iter().map(|(input, offset)| Input::new(*input, *offset, now)).collect();
+                task
+            });
+            self.tasks.insert(id, task);
         }
+        self.tasks.tell_again();
+        self.was_assigned = true;
+        // What was read and is held comes with the task.
+        let own = self.tasks.inputs().filter(|input| ids.contains(&input.id));
+        let from: Vec<_> = own.map(|input| (input.id, input.next)).collect();
         self.source.start(&from)
     }
 
     fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
         self.drain()?;
         if lost {
-            self.unmarked.retain(|id| !ids.contains(id));
             self.marked.retain(|(id, _)| !ids.contains(id));
-        }
-        self.commit_all()?;
-        for id in ids {
-            if let Some(partition) = self.partitions.remove(*id).filter(|_| !lost) {
-                self.lodge.leave(*id, partition);
+            for input in self.tasks.inputs_mut().filter(|input| ids.contains(&input.id)) {
+                input.marked = input.resume();
             }
         }
+        self.commit_all()?;
+        let gone: Vec<TaskId> = ids.iter().map(|id| TaskId::of(self.flow.pipeline(), *id)).collect();
+        for id in gone {
+            if let Some(task) = self.tasks.remove(id).filter(|_| !lost) {
+                self.lodge.leave(id, task);
+            }
+        }
+        self.held_back.clear();
         self.source.release(ids)
     }
 
@@ -189,30 +282,36 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         if under_way.marked == 0 && !self.marked.is_empty() {
             self.source.commit(&std::mem::take(&mut self.marked), false)?;
         }
-        if !self.marked.is_empty() || self.unmarked.is_empty() {
+        if !self.marked.is_empty() {
             return Ok(());
         }
         let now = self.clock.monotonic();
-        if now.saturating_sub(self.last_mark) >= self.options.commit_interval {
-            self.last_mark = now;
-            self.mark();
-            if under_way.all == 0 {
-                self.source.commit(&std::mem::take(&mut self.marked), false)?;
-            }
+        if now.saturating_sub(self.last_mark) < self.options.commit_interval {
+            return Ok(());
+        }
+        self.mark();
+        if self.marked.is_empty() {
+            return Ok(());
+        }
+        self.last_mark = now;
+        if under_way.all == 0 {
+            self.source.commit(&std::mem::take(&mut self.marked), false)?;
         }
         Ok(())
     }
 
     /// Notes how far each partition is; a later offset of one replaces an earlier one.
     fn mark(&mut self) {
-        for id in self.unmarked.drain(..) {
-            let Some(next) = self.partitions.get_mut(id).and_then(|partition| partition.next) else {
-                continue;
-            };
-            self.marked.retain(|(other, _)| *other != id);
-            self.marked.push((id, next));
+        let marked = &mut self.marked;
+        for input in self.tasks.inputs_mut() {
+            let Some(next) = input.resume().filter(|next| input.marked != Some(*next)) else { continue };
+            input.marked = Some(next);
+            marked.retain(|(other, _)| *other != input.id);
+            marked.push((input.id, next));
         }
-        self.sink.mark();
+        if !marked.is_empty() {
+            self.sink.mark();
+        }
     }
 
     /// When everything has arrived: commits all of it, and waits for that.
@@ -232,6 +331,21 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             }
         }
         Ok(())
+    }
+}
+
+/// Hands a message to the sink; waits as long as that is full.
+fn send(source: &impl Source, sink: &mut impl Sink, clock: &impl Clock, message: Message<'_>) -> Result<()> {
+    if sink.send(message)? == Sent::Taken {
+        return Ok(());
+    }
+    let mut heard = clock.monotonic();
+    loop {
+        sink.work(SINK_WAIT)?;
+        if sink.send(message)? == Sent::Taken {
+            return Ok(());
+        }
+        keep_alive(source, clock, &mut heard)?;
     }
 }
 

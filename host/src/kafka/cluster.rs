@@ -33,7 +33,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     ),
     (&["auto.offset.reset"], "a lost offset must not go unnoticed; `start` says where a new group begins"),
     (&["isolation.level"], "records of aborted transactions must not be scored"),
-    (&["enable.partition.eof"], "the end of a partition is no event here"),
+    (&["enable.partition.eof"], "it tells when a partition was read to its end"),
     (&["allow.auto.create.topics"], "no topic is created silently"),
     (
         &["transactional.id", "enable.idempotence", "enable.gapless.guarantee"],

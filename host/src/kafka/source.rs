@@ -51,6 +51,8 @@ pub struct KafkaSource {
     /// Also moved on by [`Source::keep_alive`], while records are looked at; so are the commits.
     membership: RefCell<Membership>,
     commits: RefCell<Commits>,
+    /// Partitions that are held back.
+    held: Vec<PartitionId>,
     open: Option<Open>,
     config: ClientConfig,
     client_id: String,
@@ -88,7 +90,8 @@ impl KafkaSource {
         let SourceOptions { client_id, topics, start, .. } = options;
         let open = Some(Open::new(&config, &client_id, &topics)?);
         let (batch, membership, commits) = (Batch::default(), RefCell::default(), RefCell::default());
-        Ok(Self { batch, membership, commits, open, config, client_id, topics, start })
+        let held = Vec::new();
+        Ok(Self { batch, membership, commits, held, open, config, client_id, topics, start })
     }
 
     fn open(&self) -> Result<&Open> {
@@ -262,7 +265,24 @@ impl Source for KafkaSource {
         consumer.assign(&list).map_err(|error| consuming(&error))
     }
 
+    fn hold(&mut self, partitions: &[PartitionId]) -> Result<()> {
+        let Open { inbox, consumer } = self.open()?;
+        for id in self.held.iter().filter(|id| !partitions.contains(id)) {
+            inbox.adopt(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
+        }
+        for id in partitions.iter().filter(|id| !self.held.contains(id)) {
+            inbox.hold(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
+        }
+        self.held = partitions.to_vec();
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Vec<PartitionId> {
+        self.batch.ended()
+    }
+
     fn release(&mut self, _: &[PartitionId]) -> Result<()> {
+        self.held.clear();
         // Eager: all partitions at once. What was fetched and not given is their next owner's.
         self.batch.clear();
         self.commits.get_mut().forget();

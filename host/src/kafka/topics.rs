@@ -1,7 +1,9 @@
-//! What the brokers know of topics: the check before a run.
+//! What the brokers know of topics: the check before a run; and the internal ones, which are made.
 
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
@@ -20,6 +22,18 @@ pub struct TopicInfo {
 /// Asks the brokers for these topics, all within `timeout`. An error names each one that is
 /// missing, and how to create it.
 pub fn topics(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<Vec<TopicInfo>> {
+    let found = look_up(cluster, names, timeout)?;
+    let missing: Vec<&str> =
+        names.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(name, _)| *name).collect();
+    if missing.is_empty() {
+        Ok(found.into_iter().flatten().collect())
+    } else {
+        Err(absent(cluster, &missing))
+    }
+}
+
+/// The same, with `None` for each topic that is missing.
+pub fn look_up(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<Vec<Option<TopicInfo>>> {
     let client_id = "tailwater-check";
     // A consumer, even for topics that are written: it never creates a topic by asking.
     let config = cluster.client(&[], &[("client.id", client_id)])?;
@@ -27,21 +41,73 @@ pub fn topics(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<Ve
         config.create_with_context(ConsumerEvents::new(client_id)).map_err(|error| refused(&error))?;
     let deadline = Instant::now() + timeout;
     let mut found = Vec::new();
-    let mut missing = Vec::new();
     for &name in names {
         let left = deadline.saturating_duration_since(Instant::now());
         let metadata = consumer
             .fetch_metadata(Some(name), left)
             .map_err(|error| unreachable(cluster, &consumer, timeout, &error))?;
-        match partitions(&metadata, name) {
-            Ok(partitions) => found.push(TopicInfo { name: name.to_owned(), partitions }),
-            Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                missing.push(name);
-            }
+        found.push(match partitions(&metadata, name) {
+            Ok(partitions) => Some(TopicInfo { name: name.to_owned(), partitions }),
+            Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => None,
             Err(other) => return Err(Error::new(Code::Consuming, format!("topic `{name}`: {other}"))),
+        });
+    }
+    Ok(found)
+}
+
+/// How long the rows of an internal topic stay: much longer than any restart takes.
+const INTERNAL_RETENTION: &str = "604800000";
+
+/// Makes an internal topic; `replication`: none, as the brokers have it. It is no error if another process
+/// was faster.
+pub fn create_internal(
+    cluster: &Cluster,
+    name: &str,
+    partitions: usize,
+    replication: Option<u16>,
+    timeout: Duration,
+) -> Result<()> {
+    let config = cluster.client(&[], &[("client.id", "tailwater-internal")])?;
+    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| refused(&error))?;
+    let replicas = replication.map_or(-1, i32::from);
+    let new = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(replicas))
+        .set("cleanup.policy", "delete")
+        .set("retention.ms", INTERNAL_RETENTION);
+    let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
+    let topics = [new];
+    let created = wait(Box::pin(async { admin.create_topics(&topics, &options).await }));
+    let why = match created.map(|mut topics| topics.pop()) {
+        Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) | Ok(Some(Ok(_))) => return Ok(()),
+        Ok(Some(Err((_, why)))) => why.to_string(),
+        Ok(None) => "the broker says nothing of it".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let (brokers, replicas) =
+        (&cluster.brokers, replication.map_or(String::new(), |n| format!(" --replication-factor {n}")));
+    let message = format!(
+        "internal topic `{name}`: {why}\nIf this client may not create topics, let somebody else do it:\n  \
+         kafka-topics.sh --bootstrap-server {brokers} --create --topic {name} --partitions {partitions}{replicas} \
+         --config cleanup.policy=delete --config retention.ms={INTERNAL_RETENTION}"
+    );
+    Err(Error::new(Code::TopicRefused, message))
+}
+
+/// Runs a future whose answer comes from a thread of librdkafka.
+fn wait<F: Future + Unpin>(mut future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
         }
     }
-    if missing.is_empty() { Ok(found) } else { Err(absent(cluster, &missing)) }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    loop {
+        match std::pin::Pin::new(&mut future).poll(&mut context) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
 }
 
 fn partitions(metadata: &Metadata, name: &str) -> Result<usize, RDKafkaErrorCode> {
@@ -58,7 +124,7 @@ fn absent(cluster: &Cluster, missing: &[&str]) -> Error {
     for name in missing {
         message += &format!("topic `{name}` does not exist at {}\n", cluster.brokers);
     }
-    message += "Tailwater creates no topics. To create them:";
+    message += "Tailwater creates none but internal topics. To create them:";
     for name in missing {
         let brokers = &cluster.brokers;
         message += &format!("\n  kafka-topics.sh --bootstrap-server {brokers} --create --topic {name}");

@@ -1,120 +1,219 @@
-//! The features stage: keys, event time, and what the plugin sees.
+//! A features stage: its inputs and their keys, and what the plugin sees.
 
-use super::columns::find;
+use super::columns::{declared, find};
+use super::sources::SourceNode;
 use crate::columns::{Column, Kind, Schema, position};
-use crate::config::{Features, Source};
-use crate::contract::{FeaturesDescription, Trigger};
+use crate::config::Features;
+use crate::contract::{FeaturesDescription, Input, Trigger};
 use crate::error::{Code, Error, Result};
-use crate::state::KeyColumns;
+use crate::record::SourceId;
+use crate::state::{KeyColumns, Retention};
 use crate::window::Plan;
 
-/// A features stage. Indices are of the clean rows.
+/// A features stage.
 #[derive(Clone, Debug)]
 pub struct FeaturesNode {
-    pub key: KeyColumns,
-    pub event_time: usize,
-    /// Where each column of the plugin's input comes from.
-    pub input: Vec<usize>,
+    pub name: String,
+    /// As the plugin numbers them; the first is that of the pipeline's rows.
+    pub inputs: Vec<InputNode>,
+    /// Where each column of the first input comes from.
+    pub input: Vec<RowColumn>,
     pub plan: Plan,
     /// Of the plan's cells.
     pub cells: Schema,
-    /// What the plugin sees: its input, then a cell an aggregate.
+    /// What the plugin sees: its input or the closed window, then a cell an aggregate.
     pub seen: Schema,
+    /// For a stage that fires when windows close: its rows, the key's columns first, and which the plugin sees.
+    pub closed: Option<ClosedNode>,
     /// Of the vector's numbers, in order.
     pub names: Vec<String>,
     pub ids: Schema,
+    /// Milliseconds after which a silent key is forgotten with all it has seen for ever.
+    pub expire_after: Option<i64>,
+}
+
+/// Rows that feed a stage.
+#[derive(Clone, Debug)]
+pub struct InputNode {
+    pub source: SourceId,
+    /// Of the source's rows.
+    pub key: KeyColumns,
+    pub key_names: Vec<String>,
+    /// For each column that a window's entry keeps, where it stands in the source's rows.
+    pub kept: Vec<usize>,
+    pub time: usize,
+}
+
+/// Where a column that a plugin sees comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowColumn {
+    /// Index into the rows.
+    Record(usize),
+    /// Index into the vector of the stages before.
+    Feature(usize),
+}
+
+/// Closed windows as rows: what stages behind see.
+#[derive(Clone, Debug)]
+pub struct ClosedNode {
+    /// The key's columns, then [`START`], [`END`], [`REVISION`].
+    pub rows: Schema,
+    /// For each column that the plugin takes its index in `rows`.
+    pub seen: Vec<usize>,
+}
+
+/// When a closed window begins.
+pub const START: &str = "@start";
+/// When a closed window ends.
+pub const END: &str = "@end";
+/// How often a closed window came out before.
+pub const REVISION: &str = "@revision";
+
+/// What a stage meets.
+pub(super) struct Before<'a> {
+    pub sources: &'a [SourceNode],
+    /// Names of the features so far.
+    pub features: &'a [String],
 }
 
 impl FeaturesNode {
     pub(super) fn new(
+        name: String,
         section: &Features,
-        source: &Source,
         description: &FeaturesDescription,
-        clean: &[Column],
+        before: &Before<'_>,
     ) -> Result<Self> {
-        if description.inputs.len() > 1 {
-            return Err(Error::new(
-                Code::NotYet,
-                "features: more than one input is not supported by this version",
-            ));
+        let place = |error: Error| error.at(format!("features {name}"));
+        let (rows, first) = (&before.sources[0], &description.inputs[0]);
+        let names = section.key.columns();
+        if names.is_empty() {
+            return Err(Error::new(Code::ConfigValue, "features.key: names no column"));
         }
-        if description.trigger == Trigger::Close {
-            return Err(Error::new(
-                Code::NotYet,
-                "features: the trigger close is not supported by this version",
-            ));
+        let plan = Plan::new(description).map_err(place)?;
+        let mut inputs = Vec::new();
+        for (index, input) in description.inputs.iter().enumerate() {
+            let source = source_of(index, input, before.sources).map_err(place)?;
+            let node = InputNode::new(source, names, input, &before.sources[usize::from(source)]);
+            inputs.push(node.map_err(place)?);
         }
-        let input = &description.inputs[0];
-        if input.updates_only {
-            return Err(Error::new(Code::Mismatch, "features: the first input can't be updates-only"));
-        }
-        if !input.source.is_empty() {
-            let message = format!(
-                "features: an input from the source {:?}; more than the rows of the pipeline is not \
-                 supported by this version, and they have no name",
-                input.source
-            );
-            return Err(Error::new(Code::NotYet, message));
-        }
-        let columns = input.columns.iter();
-        let columns = columns.map(|column| find("the features plugin", column, clean, "the cleaned record"));
-        let plan = Plan::new(description).map_err(|error| error.at("features"))?;
+        let columns = first.columns.iter().map(|column| row_column(column, rows, before.features));
+        let input: Vec<RowColumn> = columns.collect::<Result<_>>().map_err(place)?;
+        let closed = match &description.trigger {
+            Trigger::Row => None,
+            Trigger::Close(wanted) => Some(ClosedNode::new(&inputs[0], rows, wanted).map_err(place)?),
+        };
+        let shown = match &description.trigger {
+            Trigger::Row => &first.columns,
+            Trigger::Close(wanted) => wanted,
+        };
         Ok(Self {
-            key: KeyColumns::new(key(section, source, clean)?),
-            event_time: required_event_time(source, clean)?,
-            input: columns.collect::<Result<_>>()?,
-            seen: input.columns.iter().chain(&plan.columns).cloned().collect(),
+            seen: shown.iter().chain(&plan.columns).cloned().collect(),
             cells: plan.columns.as_slice().into(),
+            inputs,
+            input,
             plan,
+            closed,
             names: description.features.clone(),
             ids: description.ids.as_slice().into(),
+            expire_after: section.expire_after.map(|after| after.millis()),
+            name,
+        })
+    }
+
+    /// Whether a source feeds it, or is looked up by it.
+    pub fn takes(&self, source: SourceId) -> bool {
+        self.sides().any(|side| side == source)
+    }
+
+    /// How long its keys are remembered.
+    pub fn retention(&self, lateness: i64) -> Retention<'_> {
+        Retention { plan: &self.plan, lateness, expire_after: self.expire_after }
+    }
+
+    /// Sources that feed it beside the rows.
+    pub fn sides(&self) -> impl Iterator<Item = SourceId> {
+        self.inputs[1..].iter().map(|input| input.source)
+    }
+}
+
+impl InputNode {
+    fn new(id: SourceId, key: &[String], input: &Input, source: &SourceNode) -> Result<Self> {
+        let mut columns = Vec::new();
+        for name in key {
+            let Some(index) = position(&source.rows, name) else {
+                let whose = source.whose();
+                let message =
+                    format!("key: there is no column {name}; {whose} has {}", declared(&source.rows));
+                return Err(Error::new(Code::Mismatch, message));
+            };
+            columns.push(index);
+        }
+        let kept = input.kept.iter().map(|column| {
+            let column = &input.columns[*column as usize];
+            find("the features plugin", column, &source.rows, &source.whose())
+        });
+        let times = source.required_times()?;
+        Ok(Self {
+            source: id,
+            key: KeyColumns::new(columns),
+            key_names: key.to_vec(),
+            kept: kept.collect::<Result<_>>()?,
+            time: times.column,
         })
     }
 }
 
-/// Keys must be what the source is partitioned by, else one key's rows meet in several places.
-fn key(section: &Features, source: &Source, clean: &[Column]) -> Result<Vec<usize>> {
-    let names = section.key.columns();
-    let mut found = Vec::new();
-    for name in names {
-        let Some(index) = position(clean, name) else {
-            let message = format!(
-                "features.key: there is no column {name}; the cleaned record has {}",
-                super::declared(clean)
-            );
-            return Err(Error::new(Code::Mismatch, message));
-        };
-        found.push(index);
+fn source_of(index: usize, input: &Input, sources: &[SourceNode]) -> Result<SourceId> {
+    if index == 0 {
+        return Ok(0);
     }
-    if found.is_empty() {
-        return Err(Error::new(Code::ConfigValue, "features.key: names no column"));
+    let mismatch = |message: String| Err(Error::new(Code::Mismatch, message));
+    let name = &input.source;
+    let names: Vec<&str> = sources[1..].iter().map(|source| source.name.as_str()).collect();
+    match sources.iter().position(|source| source.name == *name) {
+        None => mismatch(format!(
+            "an input from the source {name:?}, which the pipeline has not: add a [[source]] of that name; \
+             beside that of its rows it has: {}",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        )),
+        Some(0) => mismatch(format!("an input from {name:?}: the source of the rows is the first input")),
+        Some(source) if sources[source].table => mismatch(format!(
+            "an input from {name:?}, which is a table: rows of tables are looked up, they feed no windows"
+        )),
+        Some(source) => Ok(source as SourceId),
     }
-    // A key may be finer than the partitions, but not coarser.
-    let partitioned = &source.partitioned_by;
-    if partitioned.is_empty() || !partitioned.iter().all(|column| names.contains(column)) {
-        let message = format!(
-            "features are kept by {names:?}, but source {} is said to be partitioned by {partitioned:?}. \
-             If its producer sends all records of one key to one partition, say so: partitioned_by = {names:?}. \
-             If not, windows would be wrong, and repartitioning is not supported by this version",
-            source.topic
-        );
-        return Err(Error::new(Code::Mismatch, message));
-    }
-    Ok(found)
 }
 
-fn required_event_time(source: &Source, clean: &[Column]) -> Result<usize> {
-    let Some(name) = &source.event_time else {
-        let message = format!(
-            "windows need an event time: say in source {} event_time = \"a column of kind time\"",
-            source.topic
-        );
-        return Err(Error::new(Code::Mismatch, message));
-    };
-    event_time(name, clean)
+/// A column of the rows, or a feature of an earlier stage.
+fn row_column(wanted: &Column, rows: &SourceNode, features: &[String]) -> Result<RowColumn> {
+    let feature = features.iter().position(|name| *name == wanted.name);
+    match feature.filter(|_| position(&rows.rows, &wanted.name).is_none()) {
+        Some(index) if wanted.kind == Kind::Single => Ok(RowColumn::Feature(index)),
+        Some(_) => Err(Error::new(
+            Code::Mismatch,
+            format!("the features plugin wants the feature {} as {}; it is single", wanted.name, wanted.kind),
+        )),
+        None => find("the features plugin", wanted, &rows.rows, "the cleaned record").map(RowColumn::Record),
+    }
 }
 
-pub(super) fn event_time(name: &str, clean: &[Column]) -> Result<usize> {
-    let wanted = Column::nullable(name, Kind::Time);
-    find("source.event_time", &wanted, clean, "the cleaned record")
+impl ClosedNode {
+    fn new(input: &InputNode, source: &SourceNode, wanted: &[Column]) -> Result<Self> {
+        // A row without a key never meets a window.
+        let key = input
+            .key
+            .columns()
+            .iter()
+            .map(|column| Column { nullable: false, ..source.rows[*column].clone() });
+        let own =
+            [Column::new(START, Kind::Time), Column::new(END, Kind::Time), Column::new(REVISION, Kind::Int)];
+        let rows: Schema = key.chain(own).collect();
+        let seen = wanted.iter().map(|column| find("the features plugin", column, &rows, "a closed window"));
+        Ok(Self { seen: seen.collect::<Result<_>>()?, rows })
+    }
+
+    /// Columns of the key.
+    pub fn key_columns(&self) -> &[Column] {
+        &self.rows[..self.rows.len() - 3]
+    }
 }

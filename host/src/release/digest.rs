@@ -11,11 +11,14 @@ pub(super) fn of(config: &Config, identity: &Identity) -> String {
     let Identity { preprocess, features, model, rules, .. } = identity;
     let results = (&config.name, &config.source, &config.preprocess, &config.features);
     let results = (results, &config.model, &config.rules, &config.routes, &config.dead_letters);
+    let results = (results, &config.order, &config.late);
     // What is larger becomes a dead letter.
     let results = (results, config.limits.record.bytes());
     let configuration = serde_json::to_string(&results).expect("a configuration is plain data");
     let mut hash = Sha256::new();
-    for part in [preprocess, features, model, rules].map(|digest| digest.as_deref().unwrap_or("-")) {
+    let one = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "-".to_owned());
+    let features = features.join(",");
+    for part in [one(preprocess), features, one(model), one(rules)] {
         hash.update(part);
         hash.update("\n");
     }

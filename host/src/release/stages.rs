@@ -19,7 +19,8 @@ pub(super) struct Opened<D, P: ?Sized> {
 
 pub(super) struct Stages {
     pub preprocessor: Option<Opened<PreprocessorDescription, dyn Preprocessor + Send>>,
-    pub features: Option<Opened<FeaturesDescription, dyn Features + Send>>,
+    /// In order.
+    pub features: Vec<Opened<FeaturesDescription, dyn Features + Send>>,
     pub rules: Option<Opened<RulesDescription, dyn Rules + Send>>,
 }
 
@@ -27,11 +28,15 @@ impl Stages {
     pub fn open(config: &Config, runtime: &Runtime) -> Result<Self> {
         let opener = Opener { config, runtime };
         let preprocess = config.preprocess.as_ref().map(config::Preprocess::plugin);
-        let features = config.features.first().map(config::Features::plugin);
         let rules = config.rules.as_ref().map(config::Rules::plugin);
+        let mut features = Vec::new();
+        for (index, section) in config.features.iter().enumerate() {
+            let name = format!("features {}", config.stage_name(index));
+            features.push(opener.open(&name, Some(section.plugin()), Plugin::features)?);
+        }
         Ok(Self {
             preprocessor: opener.open("preprocess", preprocess, Plugin::preprocessor)?,
-            features: opener.open("features", features, Plugin::features)?,
+            features: features.into_iter().flatten().collect(),
             rules: opener.open("rules", rules, Plugin::rules)?,
         })
     }

@@ -1,6 +1,6 @@
 //! Keys as bytes.
 
-use crate::columns::{Batch, Kind, View};
+use crate::columns::{Batch, ColumnBuilder, Kind, View};
 
 /// The columns that make a key, each with its index in the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,56 @@ impl KeyColumns {
     }
 }
 
+/// Reads a key back, value by value.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyReader<'a>(&'a [u8]);
+
+impl<'a> KeyReader<'a> {
+    /// Of what [`KeyColumns::write`] wrote.
+    pub fn new(key: &'a [u8]) -> Self {
+        Self(key)
+    }
+
+    /// The next value into a column of its kind.
+    pub fn read(&mut self, column: &mut ColumnBuilder) {
+        match column.kind() {
+            Kind::Boolean => column.push_boolean(self.take(1) == [1]),
+            Kind::Int | Kind::Time => column.push_int(i64::from_le_bytes(self.fixed())),
+            Kind::Float => column.push_float(f64::from_le_bytes(self.fixed())),
+            Kind::Single => column.push_single(f32::from_le_bytes(self.fixed())),
+            Kind::Text | Kind::Bytes | Kind::Floats => column.push_bytes(self.list()),
+        }
+    }
+
+    /// The next value as text, as it stands in the key of a message.
+    pub fn text(&mut self, kind: Kind, into: &mut Vec<u8>) {
+        use std::io::Write as _;
+        // Writing to memory can't fail.
+        let _ = match kind {
+            Kind::Boolean => write!(into, "{}", self.take(1) == [1]),
+            Kind::Int | Kind::Time => write!(into, "{}", i64::from_le_bytes(self.fixed())),
+            Kind::Float => write!(into, "{}", f64::from_le_bytes(self.fixed())),
+            Kind::Single => write!(into, "{}", f32::from_le_bytes(self.fixed())),
+            Kind::Text | Kind::Bytes | Kind::Floats => into.write_all(self.list()),
+        };
+    }
+
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
+    fn list(&mut self) -> &'a [u8] {
+        let length = u32::from_le_bytes(self.fixed());
+        self.take(length as usize)
+    }
+
+    fn fixed<const WIDTH: usize>(&mut self) -> [u8; WIDTH] {
+        self.take(WIDTH).try_into().expect("as many as were asked for")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +123,11 @@ mod tests {
         };
         assert_ne!(write(0), write(1));
         assert_eq!(write(2), Err(MissingKey(0)));
+        let key = write(1).expect("it has a value");
+        let mut column = ColumnBuilder::new(Kind::Text);
+        let (mut reader, mut text) = (KeyReader::new(&key), Vec::new());
+        reader.read(&mut column);
+        reader.text(Kind::Text, &mut text);
+        assert_eq!((column.rows(), text.as_slice()), (1, b"z".as_slice()));
     }
 }

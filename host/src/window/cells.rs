@@ -1,9 +1,11 @@
 //! From running values to the cells of a row.
 
+use std::fmt::Write;
+
 use super::exact::variance;
 use super::extremes::unordered;
 use super::lane::{LaneState, Latest};
-use super::plan::{Cell, LaneKind, Plan};
+use super::plan::{Cell, Lane, LaneKind, Plan};
 use crate::columns::{Builder, ColumnBuilder, Kind};
 
 /// Where the cells of a row go. Those of custom folds are left out; they come from the fold.
@@ -11,7 +13,8 @@ use crate::columns::{Builder, ColumnBuilder, Kind};
 pub struct Cells<'a>(pub &'a mut Builder);
 
 impl Cells<'_> {
-    /// `before`: for each lane of kind latest its newest entry before the row at `time`.
+    /// `before`: for each lane of kind latest its newest entry before the row at `time`; empty, where there
+    /// are no such lanes.
     pub fn write(&mut self, plan: &Plan, lanes: &[LaneState], before: &[Option<Latest>], time: i64) {
         for (index, cell) in plan.cells.iter().enumerate() {
             let column = self.0.column(index);
@@ -29,6 +32,13 @@ impl Cells<'_> {
                     Some(latest) => column.push_int(time.saturating_sub(latest.time)),
                     None => column.push_null(),
                 },
+                Cell::Distinct(lane) => column.push_int(distinct(&lanes[lane]).cast_signed()),
+                Cell::Quantile { lane, q } => push(column, quantile(&lanes[lane], q)),
+                Cell::DecayedMean(lane) => push(column, decayed_mean(&lanes[lane])),
+                Cell::TopK { lane, k } => match top(plan, &plan.lanes[lane], &lanes[lane], k) {
+                    Some(list) => column.push_bytes(list.as_bytes()),
+                    None => column.push_null(),
+                },
                 Cell::Custom(_) => {}
             }
         }
@@ -36,24 +46,62 @@ impl Cells<'_> {
 }
 
 fn count(state: &LaneState) -> u64 {
-    match state {
-        LaneState::Count(count) => *count,
-        _ => unreachable!("a cell names lanes of its own kind"),
-    }
+    let LaneState::Count(count) = state else { foreign() };
+    *count
 }
 
 fn int_sum(state: &LaneState) -> i128 {
-    match state {
-        LaneState::IntSum(sum) => **sum,
-        _ => unreachable!("a cell names lanes of its own kind"),
-    }
+    let LaneState::IntSum(sum) = state else { foreign() };
+    **sum
 }
 
 fn float_sum(state: &LaneState) -> f64 {
-    match state {
-        LaneState::Float(sum) => sum.value(),
-        _ => unreachable!("a cell names lanes of its own kind"),
+    let LaneState::Float(sum) = state else { foreign() };
+    sum.value()
+}
+
+fn distinct(state: &LaneState) -> u64 {
+    let LaneState::Distinct(distinct) = state else { foreign() };
+    distinct.estimate()
+}
+
+fn quantile(state: &LaneState, q: f64) -> Option<f64> {
+    let LaneState::Quantile(quantiles) = state else { foreign() };
+    quantiles.quantile(q)
+}
+
+fn decayed_mean(state: &LaneState) -> Option<f64> {
+    let LaneState::Decayed(decayed) = state else { foreign() };
+    decayed.mean()
+}
+
+/// The most frequent values as a JSON array.
+fn top(plan: &Plan, lane: &Lane, state: &LaneState, k: u32) -> Option<String> {
+    let LaneState::Frequencies(frequencies) = state else { foreign() };
+    let kind = lane.column.map_or(Kind::Int, |column| plan.layout_of(lane).kept[column].kind);
+    let mut list = String::new();
+    for (value, _) in frequencies.top().take(k as usize) {
+        list.push(if list.is_empty() { '[' } else { ',' });
+        write_json(kind, value, &mut list);
     }
+    (!list.is_empty()).then(|| list + "]")
+}
+
+/// JSON has no infinite numbers.
+fn write_json(kind: Kind, value: i64, into: &mut String) {
+    // The shortest digits that read as the same number, of a single as the same single.
+    let written = match kind {
+        Kind::Boolean => write!(into, "{}", value == 1),
+        Kind::Float | Kind::Single if !unordered(value).is_finite() => write!(into, "null"),
+        Kind::Float => write!(into, "{:?}", unordered(value)),
+        Kind::Single => write!(into, "{:?}", unordered(value) as f32),
+        _ => write!(into, "{value}"),
+    };
+    written.expect("a string takes all that is written");
+}
+
+fn foreign() -> ! {
+    unreachable!("a cell names lanes of its own kind")
 }
 
 fn mean(count: u64, sum: &LaneState) -> Option<f64> {
@@ -86,7 +134,7 @@ fn push(column: &mut ColumnBuilder, value: Option<f64>) {
 }
 
 fn push_order(column: &mut ColumnBuilder, plan: &Plan, lane: usize, state: &LaneState) {
-    let LaneState::Extremes(extremes) = state else { unreachable!("a cell names lanes of its own kind") };
+    let LaneState::Extremes(extremes) = state else { foreign() };
     let greatest = plan.lanes[lane].kind == LaneKind::Greatest;
     let order = extremes.least().map(|order| if greatest { !order } else { order });
     match (order, column.kind()) {
@@ -101,5 +149,28 @@ fn push_word(column: &mut ColumnBuilder, word: Option<u64>) {
         (None, _) => column.push_null(),
         (Some(word), Kind::Float) => column.push_float(f64::from_bits(word)),
         (Some(word), _) => column.push_int(word.cast_signed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frequent_values_are_json() {
+        let json = |kind, value| {
+            let mut text = String::new();
+            write_json(kind, value, &mut text);
+            text
+        };
+        let float = super::super::extremes::ordered;
+        assert_eq!(json(Kind::Int, -7), "-7");
+        assert_eq!(json(Kind::Time, 1_700_000_000_000), "1700000000000");
+        assert_eq!((json(Kind::Boolean, 1), json(Kind::Boolean, 0)), ("true".into(), "false".into()));
+        assert_eq!(json(Kind::Float, float(0.1)), "0.1");
+        assert_eq!(json(Kind::Single, float(f64::from(0.1f32))), "0.1");
+        assert_eq!(json(Kind::Float, float(1e300)), "1e300");
+        assert_eq!(json(Kind::Float, float(-2.0)), "-2.0");
+        assert_eq!(json(Kind::Float, float(f64::NEG_INFINITY)), "null");
     }
 }

@@ -1,6 +1,4 @@
-//! What a key keeps of its rows: one list, from which windows of any size take their part.
-
-use std::collections::VecDeque;
+//! What a key keeps of the rows of one input: one list, from which windows of any kind take their part.
 
 use super::plan::Layout;
 
@@ -8,50 +6,68 @@ use super::plan::Layout;
 /// then one a kept column, then flags (see [`Layout`]).
 #[derive(Clone, Debug, Default)]
 pub struct Entries {
-    words: VecDeque<u64>,
+    /// Those before `head` are gone.
+    words: Vec<u64>,
+    head: usize,
 }
 
 impl Entries {
     pub fn len(&self, layout: &Layout) -> usize {
-        self.words.len() / layout.stride
+        (self.words.len() - self.head) / layout.stride
     }
 
     pub fn time(&self, layout: &Layout, index: usize) -> i64 {
-        self.words[index * layout.stride].cast_signed()
+        self.words[self.head + index * layout.stride].cast_signed()
     }
 
-    /// Copies one entry out.
-    pub fn read(&self, layout: &Layout, index: usize, into: &mut Vec<u64>) {
-        into.clear();
-        into.extend(self.words.range(index * layout.stride..(index + 1) * layout.stride));
+    pub fn get(&self, layout: &Layout, index: usize) -> &[u64] {
+        &self.words[self.head + index * layout.stride..][..layout.stride]
+    }
+
+    pub fn range(&self, layout: &Layout, range: std::ops::Range<usize>) -> impl Iterator<Item = &[u64]> {
+        let words = self.head + range.start * layout.stride..self.head + range.end * layout.stride;
+        self.words[words].chunks_exact(layout.stride)
     }
 
     pub fn set_word(&mut self, layout: &Layout, index: usize, word: usize, value: u64) {
-        self.words[index * layout.stride + word] = value;
+        self.words[self.head + index * layout.stride + word] = value;
     }
 
     /// Puts an entry behind all of its time or earlier; says where.
     pub fn insert(&mut self, layout: &Layout, entry: &[u64]) -> usize {
-        let time = entry[0].cast_signed();
-        let mut index = self.len(layout);
-        self.words.extend(entry);
+        let index = self.end_at(layout, self.len(layout), entry[0].cast_signed());
+        self.words.extend_from_slice(entry);
+        self.words[self.head + index * layout.stride..].rotate_right(layout.stride);
+        index
+    }
+
+    /// How many are at or before `time`: found from `near` on, step by step.
+    pub fn end_at(&self, layout: &Layout, near: usize, time: i64) -> usize {
+        let (mut index, len) = (near, self.len(layout));
         while index > 0 && self.time(layout, index - 1) > time {
             index -= 1;
-            let start = index * layout.stride;
-            (start..start + layout.stride).for_each(|word| self.words.swap(word, word + layout.stride));
+        }
+        while index < len && self.time(layout, index) <= time {
+            index += 1;
         }
         index
     }
 
     /// Forgets the oldest ones.
     pub fn drop_front(&mut self, layout: &Layout, count: usize) {
-        self.words.drain(..count * layout.stride);
-        if self.words.capacity() > 64 && self.words.len() < self.words.capacity() / 4 {
-            self.words.shrink_to(self.words.len() * 2);
+        self.head += count * layout.stride;
+        let live = self.words.len() - self.head;
+        if self.head <= live {
+            return;
+        }
+        self.words.drain(..self.head);
+        self.head = 0;
+        if self.words.capacity() > 64 && live < self.words.capacity() / 4 {
+            self.words.shrink_to(live * 2);
         }
     }
 
-    /// Bytes held.
+    /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
     }

@@ -36,18 +36,30 @@ impl ExactSum {
         self.grow(-value);
     }
 
-    /// Adds the square, exactly.
-    pub fn add_square(&mut self, value: f64) {
-        let (high, low) = square(value);
+    /// Adds the product, exactly.
+    pub fn add_product(&mut self, a: f64, b: f64) {
+        let (high, low) = product(a, b);
         self.add(high);
         self.add(low);
     }
 
-    /// Takes the square away, exactly.
-    pub fn retract_square(&mut self, value: f64) {
-        let (high, low) = square(value);
+    /// Takes the product away, exactly.
+    pub fn retract_product(&mut self, a: f64, b: f64) {
+        let (high, low) = product(a, b);
         self.retract(high);
         self.retract(low);
+    }
+
+    /// Adds all that is in another sum.
+    pub fn merge(&mut self, other: &Self) {
+        other.parts.iter().for_each(|part| self.grow(*part));
+        self.count_infinities(other, u64::wrapping_add);
+    }
+
+    /// Takes away all that is in another sum.
+    pub fn unmerge(&mut self, other: &Self) {
+        other.parts.iter().for_each(|part| self.grow(-part));
+        self.count_infinities(other, u64::wrapping_sub);
     }
 
     /// The sum, rounded to the nearest; ties to even. NaN if infinities of both signs are in.
@@ -111,6 +123,12 @@ impl ExactSum {
         }
     }
 
+    fn count_infinities(&mut self, other: &Self, change: fn(u64, u64) -> u64) {
+        let Some(others) = other.infinities.as_deref().filter(|counts| **counts != [0, 0]) else { return };
+        let counts = self.infinities.get_or_insert_default();
+        counts.iter_mut().zip(others).for_each(|(count, other)| *count = change(*count, *other));
+    }
+
     fn count_infinity(&mut self, value: f64, change: fn(u64, u64) -> u64) {
         let counts = self.infinities.get_or_insert_default();
         let count = &mut counts[usize::from(value < 0.0)];
@@ -126,13 +144,13 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, (a - a_part) + (b - b_part))
 }
 
-/// The rounded square and what rounding took away. Below 1e-146 the rest underflows, and is lost.
-fn square(value: f64) -> (f64, f64) {
-    let high = value * value;
-    if high >= HUGE {
-        return (f64::INFINITY, 0.0);
+/// The rounded product and what rounding took away. Below 1e-292 the rest underflows, and is lost.
+fn product(a: f64, b: f64) -> (f64, f64) {
+    let high = a * b;
+    if high.abs() >= HUGE {
+        return (f64::INFINITY.copysign(high), 0.0);
     }
-    (high, value.mul_add(value, -high))
+    (high, a.mul_add(b, -high))
 }
 
 /// Variance of the population from count, sum and sum of squares: (n Q - S^2) / n^2, in double the
@@ -193,13 +211,19 @@ mod tests {
             sum.retract(value);
         }
         assert_eq!(sum.value(), 1.5);
+        let mut merged = sum_of(&[f64::INFINITY, 2.0]);
+        merged.merge(&sum_of(&[f64::INFINITY]));
+        merged.unmerge(&sum_of(&[f64::INFINITY]));
+        assert_eq!(merged.value(), f64::INFINITY);
+        merged.unmerge(&sum_of(&[f64::INFINITY]));
+        assert_eq!(merged.value(), 2.0);
     }
 
     #[test]
     fn variance_of_close_numbers_far_from_zero() {
         let values = [1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0];
         let mut squares = ExactSum::default();
-        values.iter().for_each(|value| squares.add_square(*value));
+        values.iter().for_each(|value| squares.add_product(*value, *value));
         assert_eq!(variance(3, &sum_of(&values), &squares), 2.0 / 3.0);
     }
 
@@ -217,6 +241,19 @@ mod tests {
             numbers.iter().chain(&detour).for_each(|number| sum.add(float(number)));
             detour.iter().rev().for_each(|number| sum.retract(float(number)));
             prop_assert_eq!(sum.value(), total as f64); // `as` rounds to nearest, ties to even
+        }
+
+        #[test]
+        fn parts_make_the_whole(numbers in scaled(), more in scaled()) {
+            let sum = |numbers: &[(i64, u32)]| {
+                let floats = numbers.iter().map(|&(mantissa, shift)| mantissa as f64 * 2f64.powi(shift as i32));
+                sum_of(&floats.collect::<Vec<_>>())
+            };
+            let mut parts = sum(&numbers);
+            parts.merge(&sum(&more));
+            prop_assert_eq!(parts.value(), sum(&[numbers.clone(), more.clone()].concat()).value());
+            parts.unmerge(&sum(&more));
+            prop_assert_eq!(parts.value(), sum(&numbers).value());
         }
     }
 }

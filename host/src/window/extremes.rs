@@ -37,6 +37,24 @@ impl Extremes {
         }
     }
 
+    /// Takes in what another one may still become.
+    pub fn merge(&mut self, other: &Self) {
+        other.candidates.iter().for_each(|(time, value)| self.add(*time, *value));
+    }
+
+    /// Keeps the minimum alone: of values that leave all at once.
+    pub fn keep_least(&mut self) {
+        self.candidates.truncate(1);
+    }
+
+    /// The minimum of those up to `time`; none: it can't be told from the candidates.
+    pub fn up_to(&self, time: i64) -> Option<Self> {
+        let least = self.candidates.front();
+        least
+            .is_none_or(|least| least.0 <= time)
+            .then(|| Self { candidates: least.into_iter().copied().collect() })
+    }
+
     /// Lets go of all up to `time`, that included.
     pub fn expire(&mut self, time: i64) {
         while self.candidates.front().is_some_and(|candidate| candidate.0 <= time) {
@@ -86,6 +104,11 @@ mod tests {
                 all.push((time, value));
                 let scan = all.iter().filter(|entry| entry.0 > newest - size).map(|entry| entry.1).min();
                 prop_assert_eq!(extremes.least(), scan);
+                let middle = newest - size / 2;
+                if let Some(part) = extremes.up_to(middle) {
+                    let old = all.iter().filter(|entry| entry.0 > newest - size && entry.0 <= middle);
+                    prop_assert_eq!(part.least(), old.map(|entry| entry.1).min());
+                }
             }
         }
 
@@ -96,6 +119,26 @@ mod tests {
                 extremes.add_forever(time as i64, *value);
                 prop_assert_eq!(extremes.least(), values[..=time].iter().copied().min());
                 prop_assert_eq!(extremes.candidates.len(), 1);
+            }
+        }
+
+        #[test]
+        fn parts_make_the_whole(values in prop::collection::vec((0i64..30, -5i64..5), 1..60), alone: bool) {
+            let (mut whole, mut parts) = (Extremes::default(), vec![Extremes::default(); 3]);
+            for (time, value) in &values {
+                whole.add(*time, *value);
+                let part = &mut parts[*time as usize / 10];
+                part.add(*time, *value);
+                if alone {
+                    part.keep_least();
+                }
+            }
+            let mut merged = Extremes::default();
+            [1, 2, 0].iter().for_each(|part| merged.merge(&parts[*part]));
+            for bound in [-1, 9, 19] {
+                whole.expire(bound);
+                merged.expire(bound);
+                prop_assert_eq!(merged.least(), whole.least());
             }
         }
 

@@ -1,277 +1,273 @@
 //! One key's entries and running values, and what a new row sees of them.
 //!
-//! Cost of a row in order of time: one step a lane, and one for each entry that leaves a window; the
-//! size of a window does not matter, but for custom folds that can't retract: they begin anew from the
-//! window's entries whenever one leaves. A straggler (older than the newest row of its key) is scored
-//! in its place by a scan of its windows; it changes only rows after it.
+//! Each window has a cursor: the entries that its running values (lanes, registers) hold, as of the newest
+//! row of the stage's own input. Entries of other inputs that are ahead of it wait in their list.
 //!
-//! Entries are kept as long as the windows of the newest row hold them. So a straggler sees of its own
-//! windows what is still there; `forever` has seen all that came before it.
+//! Cost of a row in order of time: for each lane one step for each entry that comes and one for each that
+//! leaves, amortised; the size of a window does not matter. A row of another input costs its place in the
+//! list. A straggler (older than the newest row of its key) is scored in its place: from a copy of the
+//! lane, moved there entry by entry, or from its window's entries, whichever is less. But lanes from which
+//! not every entry can be taken away (min, max; `latest`, which looks back for one entry) and custom folds
+//! that are not invertible go through the straggler's window, unless it only adds to the cursor's.
+
+mod forget;
+
+use std::ops::Range;
 
 use super::cells::Cells;
+use super::cursor::{Cursor, Side};
 use super::entries::Entries;
 use super::lane::{LaneState, Latest};
-use super::plan::{ID, LaneKind, Layout, Plan, left_out};
-use super::script::Scripts;
+use super::moves::Run;
+use super::plan::{ID, Lane, LaneKind, Plan, Span, SpanKind, left_out};
+use super::registers::{At, Registers};
+use super::script::{SCRATCH, Scripts};
 
 /// Memory to work in, to be used again and again.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    leaving: Vec<u64>,
+    /// For each lane of kind latest its newest entry before the row at hand.
     before: Vec<Option<Latest>>,
+    /// The lanes of a straggler.
+    lanes: Vec<LaneState>,
 }
 
 /// What the host remembers of a key.
 #[derive(Clone, Debug)]
 pub struct History {
-    entries: Entries,
-    /// For each size the index of the first entry that is still in.
-    firsts: Box<[u32]>,
-    /// As of the newest row.
+    /// Of each input.
+    entries: Box<[Entries]>,
+    /// Of each span.
+    cursors: Box<[Cursor]>,
     lanes: Box<[LaneState]>,
+    /// Of each custom aggregate.
+    registers: Box<[Registers]>,
+    /// Time of the newest row of the first input.
     newest: i64,
     /// Rows seen, where custom folds number them.
     seen: u64,
-    /// Registers of the custom folds, one behind the other.
-    pub registers: Box<[u8]>,
 }
 
 impl History {
     pub fn new(plan: &Plan) -> Self {
-        let registers = plan.customs.iter().map(|custom| custom.register_bytes).sum();
         Self {
-            entries: Entries::default(),
-            firsts: vec![0; plan.sizes.len()].into(),
+            entries: vec![Entries::default(); plan.inputs.len()].into(),
+            cursors: vec![Cursor::default(); plan.spans.len()].into(),
             lanes: plan.lanes.iter().map(|lane| lane.fresh()).collect(),
+            registers: vec![Registers::default(); plan.customs.len()].into(),
             newest: i64::MIN,
             seen: 0,
-            registers: vec![0; registers].into(),
         }
     }
 
-    /// Takes a row in and writes its cells. `row` has the words of [`Layout`], its id aside. `slot`: the
-    /// number of this key's registers in `scripts`.
+    /// Takes in a row of the first input and writes its cells: one item of the scripts, which
+    /// [`Scripts::begin`] began. `row` has the words of its layout; its id is given here.
     pub fn admit(
         &mut self,
         plan: &Plan,
         scratch: &mut Scratch,
         row: &mut [u64],
-        slot: u32,
         cells: &mut Cells<'_>,
         scripts: &mut Scripts,
     ) {
-        if let Some(id) = plan.layout.id {
-            row[id] = self.seen;
-            self.seen += 1;
-        }
         let time = row[0].cast_signed();
+        let id = self.number(plan, 0, row);
+        scratch.before.clear();
+        scratch.before.extend(self.lanes.iter().map(|state| match state {
+            LaneState::Latest(latest) => latest.filter(|latest| latest.time <= time),
+            _ => None,
+        }));
+        let (place, _) = self.insert(plan, 0, row, scripts);
         if time < self.newest {
-            self.admit_straggler(plan, scratch, row, slot, cells, scripts);
+            self.straggle(plan, scratch, time, place, scripts);
+            cells.write(plan, &scratch.lanes, &scratch.before, time);
         } else {
             self.newest = time;
-            self.admit_newest(plan, scratch, row, slot, cells, scripts);
+            self.advance(plan, scratch, time, place, scripts);
+            cells.write(plan, &self.lanes, &scratch.before, time);
         }
-        self.forget(plan);
+        scripts.end(0, id);
+    }
+
+    /// Takes in a row of another input: an item of the scripts too, in which nothing is emitted.
+    pub fn update(&mut self, plan: &Plan, input: usize, row: &mut [u64], scripts: &mut Scripts) {
+        let id = self.number(plan, input, row);
+        let (_, named) = self.insert(plan, input, row, scripts);
+        for (index, custom) in plan.customs.iter().enumerate() {
+            if plan.spans[custom.span].input == input && named & 1 << index == 0 {
+                // Tried at once, for nothing but to see whether it fails.
+                let script = scripts.of(index);
+                script.reset(SCRATCH);
+                script.add(plan, custom, SCRATCH, row);
+            }
+        }
+        scripts.end(input, id);
     }
 
     /// Marks an entry as one that a custom aggregate leaves out.
     pub fn leave_out(&mut self, plan: &Plan, custom: usize, id: u64) {
-        let Some(word) = plan.layout.id else { return };
-        let mut entry = Vec::new();
-        for index in (0..self.entries.len(&plan.layout)).rev() {
-            self.entries.read(&plan.layout, index, &mut entry);
-            if entry[word] & ID == id {
-                let marked = entry[word] | left_out(custom);
-                return self.entries.set_word(&plan.layout, index, word, marked);
-            }
+        let input = plan.spans[plan.customs[custom].span].input;
+        let (layout, entries) = (&plan.inputs[input].layout, &mut self.entries[input]);
+        let Some(word) = layout.id else { return };
+        let found = (0..entries.len(layout)).rfind(|index| entries.get(layout, *index)[word] & ID == id);
+        if let Some(index) = found {
+            let marked = entries.get(layout, index)[word] | left_out(custom);
+            entries.set_word(layout, index, word, marked);
         }
+    }
+
+    /// Takes over the registers of one custom aggregate after its script was run. `registers` holds one for
+    /// each of [`super::Script::registers`].
+    pub fn settle(&mut self, plan: &Plan, custom: usize, registers: &[u8]) {
+        self.registers[custom].settle(plan.customs[custom].register_bytes, registers);
     }
 
     /// Bytes held, this struct included.
     pub fn size(&self) -> usize {
         size_of::<Self>()
-            + self.entries.size()
-            + size_of_val(&*self.firsts)
-            + size_of_val(&*self.lanes)
-            + self.lanes.iter().map(LaneState::size).sum::<usize>()
-            + self.registers.len()
+            + self.entries.iter().map(|entries| size_of::<Entries>() + entries.size()).sum::<usize>()
+            + size_of_val(&*self.cursors)
+            + self.lanes.iter().map(|lane| size_of::<LaneState>() + lane.size()).sum::<usize>()
+            + self.registers.iter().map(|one| size_of::<Registers>() + one.size()).sum::<usize>()
     }
 
-    /// Entries held.
-    pub fn entries(&self, layout: &Layout) -> usize {
-        self.entries.len(layout)
+    /// Entries held, of all inputs.
+    pub fn entries(&self, plan: &Plan) -> usize {
+        self.entries.iter().zip(&plan.inputs).map(|(entries, input)| entries.len(&input.layout)).sum()
     }
 
-    fn admit_newest(
-        &mut self,
-        plan: &Plan,
-        scratch: &mut Scratch,
-        row: &[u64],
-        slot: u32,
-        cells: &mut Cells<'_>,
-        scripts: &mut Scripts,
-    ) {
-        let (layout, time) = (&plan.layout, row[0].cast_signed());
-        // `latest` is of before this row.
-        scratch.before.clear();
-        scratch.before.extend(plan.lanes.iter().zip(&self.lanes).map(|(lane, state)| match state {
-            LaneState::Latest(latest) => {
-                latest.filter(|latest| lane.span.is_none_or(|span| latest.time > bound(plan, span, time)))
-            }
-            _ => None,
-        }));
-        if plan.keeps_entries() {
-            self.entries.insert(layout, row);
-        }
-        for (lane, state) in plan.lanes.iter().zip(&mut self.lanes) {
-            lane.add(state, layout, row);
-        }
-        for span in 0..plan.sizes.len() {
-            self.expire(plan, span, scratch, slot, scripts);
-        }
-        for (index, custom) in plan.customs.iter().enumerate() {
-            let script = scripts.of(index);
-            let rebuilt = !custom.invertible && script.has_expired(slot);
-            if rebuilt && let Some(span) = custom.span {
-                script.reset(slot);
-                self.each_in(plan, self.firsts[span] as usize.., scratch, |entry| {
-                    script.add(plan, custom, slot, entry)
-                });
-            } else {
-                script.add(plan, custom, slot, row);
-            }
-            script.emit(slot);
-        }
-        cells.write(plan, &self.lanes, &scratch.before, time);
+    fn number(&mut self, plan: &Plan, input: usize, row: &mut [u64]) -> Option<u64> {
+        let id = plan.inputs[input].layout.id?;
+        row[id] = self.seen;
+        self.seen += 1;
+        Some(row[id])
     }
 
-    /// Lets go of what is too old for one size.
-    fn expire(&mut self, plan: &Plan, span: usize, scratch: &mut Scratch, slot: u32, scripts: &mut Scripts) {
-        let (layout, bound) = (&plan.layout, bound(plan, span, self.newest));
-        // The newest row itself never leaves: sizes are above zero.
-        while self.entries.time(layout, self.firsts[span] as usize) <= bound {
-            self.entries.read(layout, self.firsts[span] as usize, &mut scratch.leaving);
-            for (lane, state) in plan.lanes.iter().zip(&mut self.lanes) {
-                if lane.span == Some(span) {
-                    lane.retract(state, layout, &scratch.leaving);
-                }
-            }
-            for (index, custom) in plan.customs.iter().enumerate() {
-                if custom.span == Some(span) {
-                    scripts.of(index).expire(plan, custom, slot, &scratch.leaving);
-                }
-            }
-            self.firsts[span] += 1;
-        }
-    }
-
-    fn admit_straggler(
-        &mut self,
-        plan: &Plan,
-        scratch: &mut Scratch,
-        row: &[u64],
-        slot: u32,
-        cells: &mut Cells<'_>,
-        scripts: &mut Scripts,
-    ) {
-        let (layout, time) = (&plan.layout, row[0].cast_signed());
-        let place = if plan.keeps_entries() { self.entries.insert(layout, row) } else { 0 };
-        for span in 0..plan.sizes.len() {
-            if time <= bound(plan, span, self.newest) {
-                self.firsts[span] += 1; // already out of the newest row's window
-            }
-        }
-        // As of its own place: from scratch, over what is kept up to it.
-        let mut lanes: Box<[LaneState]> = plan.lanes.iter().map(|lane| lane.fresh()).collect();
-        let mut before = vec![None; plan.lanes.len()];
-        for (index, lane) in plan.lanes.iter().enumerate() {
-            let Some(span) = lane.span else {
-                before[index] = latest_of(&self.lanes[index]).filter(|latest| latest.time <= time);
-                continue;
-            };
-            let from = self.first_after(layout, bound(plan, span, time));
-            let state = &mut lanes[index];
-            self.each_in(plan, from..place, scratch, |entry| lane.add(state, layout, entry));
-            before[index] = latest_of(state);
-            lane.add(state, layout, row);
-        }
-        for (index, custom) in plan.customs.iter().enumerate() {
-            let from = custom.span.map(|span| self.first_after(layout, bound(plan, span, time)));
-            match from {
-                Some(from) => {
-                    let (script, own) = scripts.with_temporary(index);
-                    self.each_in(plan, from..=place, scratch, |entry| script.add(plan, custom, own, entry));
-                    script.emit(own);
-                    if custom.span.is_some_and(|span| time > bound(plan, span, self.newest)) {
-                        script.add(plan, custom, slot, row);
+    /// Puts a row in its list, and into those values that hold its place. Gives its place, and the custom
+    /// aggregates that took it in: a bit for each.
+    fn insert(&mut self, plan: &Plan, input: usize, row: &[u64], scripts: &mut Scripts) -> (usize, u32) {
+        let layout = &plan.inputs[input].layout;
+        let place = if plan.keeps_entries(input) { self.entries[input].insert(layout, row) } else { 0 };
+        let mut named = 0;
+        for (index, span) in plan.spans.iter().enumerate().filter(|(_, span)| span.input == input) {
+            let forever = span.kind == SpanKind::Forever;
+            let side = if forever { Side::Inside } else { self.cursors[index].insert(place) };
+            if side == Side::Inside {
+                for (lane, state) in plan.lanes.iter().zip(&mut self.lanes) {
+                    if lane.span == index {
+                        lane.add(state, layout, row);
                     }
                 }
-                None => {
-                    scripts.of(index).add(plan, custom, slot, row);
-                    scripts.of(index).emit(slot);
+            }
+            for (number, custom) in plan.customs.iter().enumerate().filter(|(_, of)| of.span == index) {
+                let script = scripts.of(number);
+                let at = &mut At { plan, custom, entries: &self.entries[input], script };
+                let registers = &mut self.registers[number];
+                match side {
+                    Side::Inside if forever => {
+                        registers.add(at, row);
+                        named |= 1 << number;
+                    }
+                    Side::Inside => named |= u32::from(registers.insert_inside(at, place)) << number,
+                    Side::Before => registers.insert_before(),
+                    Side::Behind => {}
                 }
             }
         }
-        // As of the newest row: what is in its windows counts there from now on.
-        for ((index, lane), state) in plan.lanes.iter().enumerate().zip(&mut self.lanes) {
-            if lane.span.is_none_or(|span| time > bound(plan, span, self.newest)) {
-                lane.add(state, layout, row);
-            }
-            if lane.span.is_none() && lane.kind != LaneKind::Latest {
-                lanes[index] = state.clone(); // forever: all that was ever seen
-            }
-        }
-        cells.write(plan, &lanes, &before, time);
+        (place, named)
     }
 
-    /// Index of the first entry later than `bound`.
-    fn first_after(&self, layout: &Layout, bound: i64) -> usize {
-        let (mut low, mut high) = (0, self.entries.len(layout));
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.entries.time(layout, middle) <= bound { low = middle + 1 } else { high = middle }
-        }
-        low
-    }
-
-    fn each_in(
-        &self,
+    /// Moves all windows on to a row at `time`, which is at `place`.
+    fn advance(
+        &mut self,
         plan: &Plan,
-        range: impl std::ops::RangeBounds<usize>,
         scratch: &mut Scratch,
-        mut visit: impl FnMut(&[u64]),
+        time: i64,
+        place: usize,
+        scripts: &mut Scripts,
     ) {
-        let from = match range.start_bound() {
-            std::ops::Bound::Included(from) => *from,
-            _ => 0,
-        };
-        let to = match range.end_bound() {
-            std::ops::Bound::Included(to) => *to + 1,
-            std::ops::Bound::Excluded(to) => *to,
-            std::ops::Bound::Unbounded => self.entries.len(&plan.layout),
-        };
-        for index in from..to {
-            self.entries.read(&plan.layout, index, &mut scratch.leaving);
-            visit(&scratch.leaving);
+        for (index, span) in plan.spans.iter().enumerate() {
+            let entries = &self.entries[span.input];
+            let (from, to) = windows(plan, span, &self.cursors[index], entries, time);
+            if span.kind != SpanKind::Forever {
+                // `latest` is of before this row.
+                let before = if span.input == 0 { to.start..place } else { to.clone() };
+                for (number, lane) in plan.lanes.iter().enumerate().filter(|(_, of)| of.span == index) {
+                    let (run, state) = (run(plan, lane, entries), &mut self.lanes[number]);
+                    run.advance(state, &from, &before);
+                    if let LaneState::Latest(latest) = state {
+                        scratch.before[number] = *latest;
+                    }
+                    run.advance(state, &before, &to);
+                }
+            }
+            for (number, custom) in plan.customs.iter().enumerate().filter(|(_, of)| of.span == index) {
+                let registers = &mut self.registers[number];
+                let at = &mut At { plan, custom, entries, script: scripts.of(number) };
+                if span.kind == SpanKind::Forever {
+                    registers.emit_main(at);
+                } else {
+                    registers.advance(at, &from, &to);
+                    registers.emit(at, &to);
+                }
+            }
+            self.cursors[index].set(&to);
         }
     }
 
-    /// Drops entries that no window of the newest row holds.
-    fn forget(&mut self, plan: &Plan) {
-        let Some(gone) = self.firsts.iter().copied().min().filter(|gone| *gone > 0) else { return };
-        self.entries.drop_front(&plan.layout, gone as usize);
-        self.firsts.iter_mut().for_each(|first| *first -= gone);
+    /// What a row sees that is older than the windows: the lanes in `scratch`, and what scripts emit.
+    fn straggle(
+        &mut self,
+        plan: &Plan,
+        scratch: &mut Scratch,
+        time: i64,
+        place: usize,
+        scripts: &mut Scripts,
+    ) {
+        scratch.lanes.clear();
+        for (number, (lane, state)) in plan.lanes.iter().zip(&self.lanes).enumerate() {
+            let span = &plan.spans[lane.span];
+            let (entries, run) = (&self.entries[span.input], run(plan, lane, &self.entries[span.input]));
+            let (from, to) = windows(plan, span, &self.cursors[lane.span], entries, time);
+            scratch.lanes.push(match lane.kind {
+                _ if span.kind == SpanKind::Forever => state.clone(),
+                LaneKind::Latest => {
+                    scratch.before[number] = run.latest(to, (span.input == 0).then_some(place));
+                    lane.fresh()
+                }
+                _ => run.as_of(state, &from, &to),
+            });
+        }
+        for (number, custom) in plan.customs.iter().enumerate() {
+            let span = &plan.spans[custom.span];
+            let (entries, script) = (&self.entries[span.input], scripts.of(number));
+            let (from, to) = windows(plan, span, &self.cursors[custom.span], entries, time);
+            let at = &mut At { plan, custom, entries, script };
+            if span.kind == SpanKind::Forever {
+                self.registers[number].emit_main(at);
+            } else {
+                self.registers[number].emit_as_of(at, &from, &to);
+            }
+        }
     }
 }
 
-/// The last moment that a window of a row at `time` no longer holds.
-fn bound(plan: &Plan, span: usize, time: i64) -> i64 {
-    time.saturating_sub_unsigned(plan.sizes[span])
+/// The window at which a span stands, and that of a row at `time`.
+fn windows(
+    plan: &Plan,
+    span: &Span,
+    cursor: &Cursor,
+    entries: &Entries,
+    time: i64,
+) -> (Range<usize>, Range<usize>) {
+    let to = match span.kind {
+        SpanKind::Forever => 0..0,
+        kind => cursor.as_of(kind, entries, &plan.inputs[span.input].layout, time),
+    };
+    (cursor.window(), to)
 }
 
-fn latest_of(state: &LaneState) -> Option<Latest> {
-    match state {
-        LaneState::Latest(latest) => *latest,
-        _ => None,
-    }
+fn run<'a>(plan: &'a Plan, lane: &'a Lane, entries: &'a Entries) -> Run<'a> {
+    let leave_together = !matches!(plan.spans[lane.span].kind, SpanKind::Last(_));
+    Run { entries, layout: plan.layout_of(lane), lane, leave_together }
 }

@@ -1,10 +1,15 @@
 //! One running value over the entries of a span.
 
+use super::decayed::Decayed;
+use super::distinct::Distinct;
 use super::exact::ExactSum;
 use super::extremes::{Extremes, ordered};
+use super::frequencies::Frequencies;
 use super::plan::{Lane, LaneKind, Layout, is_float};
+use super::quantile::Quantiles;
 
-/// State of a lane. Adding what was added before and retracting are each other's inverse.
+/// State of a lane. Adding what was added before and retracting are each other's inverse; so are merge and
+/// unmerge. All but the newest entry depends on which entries are in alone, not on how they came in.
 #[derive(Clone, Debug)]
 pub enum LaneState {
     Count(u64),
@@ -12,6 +17,10 @@ pub enum LaneState {
     Float(ExactSum),
     Extremes(Extremes),
     Latest(Option<Latest>),
+    Distinct(Box<Distinct>),
+    Quantile(Box<Quantiles>),
+    Decayed(Box<Decayed>),
+    Frequencies(Box<Frequencies>),
 }
 
 /// The newest entry so far, and when it was.
@@ -25,10 +34,50 @@ impl LaneState {
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         match self {
+            Self::Count(_) | Self::Latest(_) => 0,
             Self::IntSum(_) => size_of::<i128>(),
             Self::Float(sum) => sum.size(),
             Self::Extremes(extremes) => extremes.size(),
-            Self::Count(_) | Self::Latest(_) => 0,
+            Self::Distinct(distinct) => size_of::<Distinct>() + distinct.size(),
+            Self::Quantile(quantiles) => size_of::<Quantiles>() + quantiles.size(),
+            Self::Decayed(decayed) => size_of::<Decayed>() + decayed.size(),
+            Self::Frequencies(frequencies) => size_of::<Frequencies>() + frequencies.size(),
+        }
+    }
+
+    /// Takes in all that another state of the same lane took in.
+    pub fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Count(count), Self::Count(other)) => *count += other,
+            (Self::IntSum(sum), Self::IntSum(other)) => **sum += **other,
+            (Self::Float(sum), Self::Float(other)) => sum.merge(other),
+            (Self::Extremes(extremes), Self::Extremes(other)) => extremes.merge(other),
+            (Self::Latest(latest), Self::Latest(other)) => {
+                if latest.is_none_or(|latest| other.is_some_and(|other| latest.time <= other.time)) {
+                    *latest = *other;
+                }
+            }
+            (Self::Distinct(distinct), Self::Distinct(other)) => distinct.merge(other),
+            (Self::Quantile(quantiles), Self::Quantile(other)) => quantiles.merge(other),
+            (Self::Decayed(decayed), Self::Decayed(other)) => decayed.merge(other),
+            (Self::Frequencies(frequencies), Self::Frequencies(other)) => frequencies.merge(other),
+            _ => unreachable!("states of one lane are of one kind"),
+        }
+    }
+
+    /// Lets go of all that another state took in and this one merged. Extremes and the newest entry can't:
+    /// they stay as they are.
+    pub fn unmerge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Count(count), Self::Count(other)) => *count -= other,
+            (Self::IntSum(sum), Self::IntSum(other)) => **sum -= **other,
+            (Self::Float(sum), Self::Float(other)) => sum.unmerge(other),
+            (Self::Extremes(_), Self::Extremes(_)) | (Self::Latest(_), Self::Latest(_)) => {}
+            (Self::Distinct(distinct), Self::Distinct(other)) => distinct.unmerge(other),
+            (Self::Quantile(quantiles), Self::Quantile(other)) => quantiles.unmerge(other),
+            (Self::Decayed(decayed), Self::Decayed(other)) => decayed.unmerge(other),
+            (Self::Frequencies(frequencies), Self::Frequencies(other)) => frequencies.unmerge(other),
+            _ => unreachable!("states of one lane are of one kind"),
         }
     }
 }
@@ -41,7 +90,16 @@ impl Lane {
             LaneKind::FloatSum | LaneKind::Squares => LaneState::Float(ExactSum::default()),
             LaneKind::Least | LaneKind::Greatest => LaneState::Extremes(Extremes::default()),
             LaneKind::Latest => LaneState::Latest(None),
+            LaneKind::Distinct => LaneState::Distinct(Box::default()),
+            LaneKind::Quantile => LaneState::Quantile(Box::default()),
+            LaneKind::Decayed { half_life } => LaneState::Decayed(Box::new(Decayed::new(half_life))),
+            LaneKind::Frequencies => LaneState::Frequencies(Box::default()),
         }
+    }
+
+    /// Whether any entry can be retracted, not only the oldest.
+    pub fn invertible(&self) -> bool {
+        !matches!(self.kind, LaneKind::Least | LaneKind::Greatest | LaneKind::Latest)
     }
 
     /// Takes an entry in, if it counts here.
@@ -52,10 +110,11 @@ impl Lane {
             LaneState::Count(count) => *count += 1,
             LaneState::IntSum(sum) => **sum += i128::from(word.cast_signed()),
             LaneState::Float(sum) if self.kind == LaneKind::Squares => {
-                sum.add_square(self.float(layout, word))
+                let value = self.float(layout, word);
+                sum.add_product(value, value);
             }
             LaneState::Float(sum) => sum.add(self.float(layout, word)),
-            LaneState::Extremes(extremes) if self.span.is_none() => {
+            LaneState::Extremes(extremes) if self.forever => {
                 extremes.add_forever(time, self.order(layout, word));
             }
             LaneState::Extremes(extremes) => extremes.add(time, self.order(layout, word)),
@@ -64,25 +123,48 @@ impl Lane {
                     *latest = Some(Latest { time, word });
                 }
             }
+            LaneState::Distinct(distinct) => distinct.add(self.value(layout, word)),
+            LaneState::Quantile(quantiles) => quantiles.add(self.float(layout, word)),
+            LaneState::Decayed(decayed) => {
+                decayed.add(time, self.float(layout, word));
+                if self.endless {
+                    decayed.forget();
+                }
+            }
+            LaneState::Frequencies(frequencies) if self.endless => {
+                frequencies.add_forever(self.order(layout, self.value(layout, word)));
+            }
+            LaneState::Frequencies(frequencies) => {
+                frequencies.add(self.order(layout, self.value(layout, word)));
+            }
         }
     }
 
-    /// Lets go of an entry; entries leave in order of time.
+    /// Lets go of an entry. Of extremes, all up to its time leave: there, entries leave in order of time.
     pub fn retract(&self, state: &mut LaneState, layout: &Layout, entry: &[u64]) {
         let Some(word) = self.counts(layout, entry) else { return };
+        let time = entry[0].cast_signed();
         match state {
             LaneState::Count(count) => *count -= 1,
             LaneState::IntSum(sum) => **sum -= i128::from(word.cast_signed()),
             LaneState::Float(sum) if self.kind == LaneKind::Squares => {
-                sum.retract_square(self.float(layout, word));
+                let value = self.float(layout, word);
+                sum.retract_product(value, value);
             }
             LaneState::Float(sum) => sum.retract(self.float(layout, word)),
-            LaneState::Extremes(extremes) => extremes.expire(entry[0].cast_signed()),
+            LaneState::Extremes(extremes) => extremes.expire(time),
             LaneState::Latest(_) => {} // its time tells whether it still counts
+            LaneState::Distinct(distinct) => distinct.retract(self.value(layout, word)),
+            LaneState::Quantile(quantiles) => quantiles.retract(self.float(layout, word)),
+            LaneState::Decayed(decayed) => decayed.retract(time, self.float(layout, word)),
+            LaneState::Frequencies(frequencies) => {
+                frequencies.retract(self.order(layout, self.value(layout, word)));
+            }
         }
     }
 
-    fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
+    /// The word that the lane sees of an entry, if it counts here.
+    pub(super) fn counts(&self, layout: &Layout, entry: &[u64]) -> Option<u64> {
         if self.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1)) {
             return None;
         }
@@ -97,9 +179,128 @@ impl Lane {
         if self.is_float(layout) { f64::from_bits(word) } else { word.cast_signed() as f64 }
     }
 
+    /// The word that all equal values have: there are two zeros among floats.
+    fn value(&self, layout: &Layout, word: u64) -> u64 {
+        if self.is_float(layout) { (f64::from_bits(word) + 0.0).to_bits() } else { word }
+    }
+
     /// A number whose minimum is what the lane looks for. `!` turns the order around and never overflows.
     fn order(&self, layout: &Layout, word: u64) -> i64 {
         let order = if self.is_float(layout) { ordered(f64::from_bits(word)) } else { word.cast_signed() };
         if self.kind == LaneKind::Greatest { !order } else { order }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::{Column, Kind};
+    use proptest::prelude::*;
+
+    const KINDS: [LaneKind; 11] = [
+        LaneKind::Count,
+        LaneKind::IntSum,
+        LaneKind::FloatSum,
+        LaneKind::Squares,
+        LaneKind::Distinct,
+        LaneKind::Quantile,
+        LaneKind::Decayed { half_life: 3 },
+        LaneKind::Frequencies,
+        LaneKind::Least,
+        LaneKind::Greatest,
+        LaneKind::Latest,
+    ];
+
+    fn lane(kind: LaneKind) -> Lane {
+        Lane { span: 0, column: Some(0), filter: Some(1), kind, forever: false, endless: false }
+    }
+
+    fn layout(kind: Kind) -> Layout {
+        let kept = vec![Column::nullable("value", kind), Column::new("counts", Kind::Boolean)];
+        Layout { stride: 4, kept, flags: Some(3), id: None }
+    }
+
+    /// (time, value, whether it counts, whether there is a value)
+    type Entry = (i64, i64, bool, bool);
+
+    fn words((time, value, counts, has): Entry) -> [u64; 4] {
+        [time.cast_unsigned(), value.cast_unsigned(), u64::from(counts), 0b10 | u64::from(has)]
+    }
+
+    fn of(lane: &Lane, entries: &[Entry]) -> LaneState {
+        let (mut state, layout) = (lane.fresh(), layout(Kind::Int));
+        entries.iter().for_each(|entry| lane.add(&mut state, &layout, &words(*entry)));
+        state
+    }
+
+    fn read(state: &LaneState) -> String {
+        match state {
+            LaneState::Count(count) => count.to_string(),
+            LaneState::IntSum(sum) => sum.to_string(),
+            LaneState::Float(sum) => sum.value().to_string(),
+            LaneState::Extremes(extremes) => format!("{:?}", extremes.least()),
+            LaneState::Latest(latest) => format!("{latest:?}"),
+            LaneState::Distinct(distinct) => distinct.estimate().to_string(),
+            LaneState::Quantile(quantiles) => {
+                format!("{:?}", [0.0, 0.3, 0.5, 1.0].map(|q| quantiles.quantile(q)))
+            }
+            LaneState::Decayed(decayed) => format!("{:?}", decayed.mean()),
+            LaneState::Frequencies(frequencies) => format!("{:?}", frequencies.top().collect::<Vec<_>>()),
+        }
+    }
+
+    fn entries() -> impl Strategy<Value = Vec<Entry>> {
+        prop::collection::vec((0i64..400, -9i64..9, any::<bool>(), any::<bool>()), 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_is_in_counts(list in entries(), detour in entries(), split in 0usize..40) {
+            let (layout, split) = (layout(Kind::Int), split.min(list.len()));
+            let counting: Vec<Entry> = list.iter().copied().filter(|entry| entry.2 && entry.3).collect();
+            for lane in KINDS.map(lane) {
+                let expected = read(&of(&lane, &counting));
+                prop_assert_eq!(&read(&of(&lane, &list)), &expected);
+                let mut parts = of(&lane, &list[..split]);
+                parts.merge(&of(&lane, &list[split..]));
+                prop_assert_eq!(&read(&parts), &expected, "{:?}", lane.kind);
+                if lane.invertible() {
+                    parts.merge(&of(&lane, &detour));
+                    let (left, rest) = detour.split_at(detour.len() / 2);
+                    left.iter().for_each(|entry| lane.retract(&mut parts, &layout, &words(*entry)));
+                    parts.unmerge(&of(&lane, rest));
+                    prop_assert_eq!(&read(&parts), &expected, "{:?}", lane.kind);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_zeros_are_one_value() {
+        let layout = layout(Kind::Float);
+        for (kind, expected) in [(LaneKind::Distinct, "1"), (LaneKind::Frequencies, "[(0, 2)]")] {
+            let (lane, mut state) = (lane(kind), lane(kind).fresh());
+            let entry = |value: f64| [0, value.to_bits(), 1, 0b11];
+            [0.0, -0.0].iter().for_each(|zero| lane.add(&mut state, &layout, &entry(*zero)));
+            assert_eq!(read(&state), expected);
+            lane.retract(&mut state, &layout, &entry(-0.0));
+            lane.retract(&mut state, &layout, &entry(-0.0));
+            assert_eq!(read(&state), read(&lane.fresh()));
+        }
+    }
+
+    #[test]
+    fn only_an_endless_lane_forgets_what_weighs_nothing() {
+        let list: Vec<Entry> = (0..1000).map(|n| (n * 192, 1, true, true)).collect();
+        let sizes = [false, true].map(|endless| {
+            let lane = Lane { endless, ..lane(LaneKind::Decayed { half_life: 3 }) };
+            let mut state = of(&lane, &list);
+            let size = state.size();
+            let newer = list.iter().skip(1);
+            newer.for_each(|entry| lane.retract(&mut state, &layout(Kind::Int), &words(*entry)));
+            assert_eq!(read(&state), if endless { "None" } else { "Some(1.0)" });
+            size
+        });
+        assert!(sizes[1] * 20 < sizes[0], "{sizes:?}");
     }
 }

@@ -1,73 +1,49 @@
 //! How the aggregates of a features plugin are kept: which words an entry has, which lanes run over
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
+mod kind;
+mod layout;
+
 use crate::columns::{Column, Kind};
-use crate::contract::{Aggregate, FeaturesDescription, Fold, Window};
+use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
-/// What an entry is made of: `words[0]` its time, then one word a kept column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Layout {
-    /// Words an entry.
-    pub stride: usize,
-    /// Of the kept columns, in order.
-    pub kept: Vec<Column>,
-    /// Index of the word with a bit a kept column (1: it has a value), where a column needs one.
-    /// Floats do not: NaN is no value.
-    pub flags: Option<usize>,
-    /// Index of the word with the entry's number in its key, where custom folds need one. Its highest bits
-    /// say which custom aggregates leave the entry out.
-    pub id: Option<usize>,
-}
+pub use kind::SpanKind;
+pub use layout::{CUSTOM_LIMIT, ID, Layout, is_float, left_out};
 
-/// Bits of an entry's id word that are its number.
-pub const ID: u64 = (1 << 48) - 1;
-/// Aggregates with custom folds that a plugin may have: each needs a bit of the id word.
-const CUSTOM_LIMIT: usize = 16;
-
-/// Bit of an entry's id word: this custom aggregate leaves the entry out.
-pub fn left_out(custom: usize) -> u64 {
-    1 << (48 + custom)
-}
 /// Columns that an input may keep.
 const KEPT_LIMIT: usize = 64;
 
-impl Layout {
-    fn new(kept: Vec<Column>, custom: bool) -> Self {
-        let needs_flag = |column: &Column| column.nullable && !is_float(column.kind);
-        let flags = kept.iter().any(needs_flag).then_some(1 + kept.len());
-        let id = custom.then_some(1 + kept.len() + usize::from(flags.is_some()));
-        let stride = 1 + kept.len() + usize::from(flags.is_some()) + usize::from(custom);
-        Self { stride, kept, flags, id }
-    }
-
-    /// The word of a kept column, if the entry has a value there.
-    pub fn value(&self, entry: &[u64], kept: usize) -> Option<u64> {
-        let word = entry[1 + kept];
-        if is_float(self.kept[kept].kind) {
-            return (!f64::from_bits(word).is_nan()).then_some(word);
-        }
-        self.flags.is_none_or(|flags| entry[flags] >> kept & 1 == 1).then_some(word)
-    }
+/// What is kept of one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputPlan {
+    pub layout: Layout,
+    /// For each kept column its index in the input.
+    pub kept_from: Vec<usize>,
 }
 
-/// Kinds whose words are the bits of an f64; the words of all others are integers.
-pub fn is_float(kind: Kind) -> bool {
-    matches!(kind, Kind::Float | Kind::Single)
+/// Windows over the entries of one input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Index into [`Plan::inputs`].
+    pub input: usize,
+    pub kind: SpanKind,
 }
-
-/// Index into [`Plan::sizes`], or `None`: forever.
-pub type Span = Option<usize>;
 
 /// A running value over the entries of one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
-    pub span: Span,
+    /// Index into [`Plan::spans`].
+    pub span: usize,
     /// Which kept column; none: every entry counts.
     pub column: Option<usize>,
     /// Which kept boolean must be true.
     pub filter: Option<usize>,
     pub kind: LaneKind,
+    /// Entries do not leave one by one, if at all (forever, session): of extremes the best one is enough.
+    pub forever: bool,
+    /// Entries never leave at all: memory that grows with them has to be bounded.
+    pub endless: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +55,10 @@ pub enum LaneKind {
     Least,
     Greatest,
     Latest,
+    Distinct,
+    Quantile,
+    Decayed { half_life: u64 },
+    Frequencies,
 }
 
 /// How a cell is made. Indices are of lanes.
@@ -99,6 +79,16 @@ pub enum Cell {
     Extreme(usize),
     Latest(usize),
     SinceLatest(usize),
+    Distinct(usize),
+    Quantile {
+        lane: usize,
+        q: f64,
+    },
+    DecayedMean(usize),
+    TopK {
+        lane: usize,
+        k: u32,
+    },
     /// Index into [`Plan::customs`].
     Custom(usize),
 }
@@ -108,7 +98,8 @@ pub enum Cell {
 pub struct Custom {
     /// As the plugin numbers its folds.
     pub fold: u32,
-    pub span: Span,
+    /// Index into [`Plan::spans`].
+    pub span: usize,
     pub filter: Option<usize>,
     pub invertible: bool,
     pub register_bytes: usize,
@@ -119,40 +110,40 @@ pub struct Custom {
 /// The aggregates of one features stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    pub layout: Layout,
-    /// For each kept column its index in the input.
-    pub kept_from: Vec<usize>,
-    /// Sizes of the sliding windows in milliseconds, each once.
-    pub sizes: Vec<u64>,
+    pub inputs: Vec<InputPlan>,
+    /// Each once.
+    pub spans: Vec<Span>,
     pub lanes: Vec<Lane>,
     pub cells: Vec<Cell>,
     /// Columns of the cells.
     pub columns: Vec<Column>,
     pub customs: Vec<Custom>,
+    /// The one window of a stage that fires on close.
+    pub closing: Option<SpanKind>,
 }
 
 impl Plan {
     /// The description is sound; what this version does not do is refused by name.
     pub fn new(description: &FeaturesDescription) -> Result<Self> {
-        let input = &description.inputs[0];
-        let kept_from: Vec<usize> = input.kept.iter().map(|column| *column as usize).collect();
-        let kept: Vec<Column> = kept_from.iter().map(|column| input.columns[*column].clone()).collect();
-        if let Some(column) = kept.iter().find(|column| column.kind.is_list()) {
-            let Column { name, kind, .. } = column;
-            return Err(not_yet(format!("column {name}: keeping {kind} in a window")));
-        }
-        if kept.len() > KEPT_LIMIT {
-            return Err(not_yet(format!("keeping {} columns; {KEPT_LIMIT} is the limit", kept.len())));
-        }
-        let custom = description.aggregates.iter().any(|aggregate| matches!(aggregate.fold, Fold::Custom(_)));
+        let closing = match description.trigger {
+            Trigger::Row => None,
+            Trigger::Close(_) => Some(closing(&description.aggregates)?),
+        };
+        let inputs = description.inputs.iter().enumerate();
+        let inputs = inputs.map(|(index, input)| {
+            let custom = |aggregate: &Aggregate| {
+                matches!(aggregate.fold, Fold::Custom(_)) && aggregate.input as usize == index
+            };
+            InputPlan::new(input, description.aggregates.iter().any(custom))
+        });
         let mut plan = Self {
-            layout: Layout::new(kept, custom),
-            kept_from,
-            sizes: Vec::new(),
+            inputs: inputs.collect::<Result<_>>()?,
+            spans: Vec::new(),
             lanes: Vec::new(),
             cells: Vec::new(),
             columns: Vec::new(),
             customs: Vec::new(),
+            closing,
         };
         for aggregate in &description.aggregates {
             plan.add(aggregate, description)
@@ -167,20 +158,32 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Entries older than this are of no use; none: no entry is kept at all.
-    pub fn keeps_entries(&self) -> bool {
-        !self.sizes.is_empty()
+    /// Layout of the entries that a lane runs over.
+    pub fn layout_of(&self, lane: &Lane) -> &Layout {
+        &self.inputs[self.spans[lane.span].input].layout
+    }
+
+    /// Whether a window needs the entries of an input; those of others are let go of at once.
+    pub fn keeps_entries(&self, input: usize) -> bool {
+        self.spans.iter().any(|span| span.input == input && span.kind != SpanKind::Forever)
     }
 
     fn add(&mut self, aggregate: &Aggregate, description: &FeaturesDescription) -> Result<()> {
-        let span = self.span(aggregate.window)?;
+        let input = aggregate.input as usize;
+        let kept = &self.inputs[input].layout.kept;
         let column = aggregate.column.map(|column| column as usize);
         let filter = aggregate.filter.map(|filter| filter as usize);
-        let kind = column.map(|column| self.layout.kept[column].kind);
+        let kind = column.map(|column| kept[column].kind);
+        self.refuse(aggregate.fold, kind, kept)?;
         let float = kind.is_some_and(is_float);
         let own =
             if float { Kind::Float } else { kind.filter(|kind| *kind == Kind::Time).unwrap_or(Kind::Int) };
-        let mut lane = |kind| self.lane(Lane { span, column, filter, kind });
+        let span_kind = SpanKind::of(aggregate.window);
+        let span = index_of(&mut self.spans, Span { input, kind: span_kind });
+        let forever = matches!(span_kind, SpanKind::Forever | SpanKind::Session(_));
+        let endless = span_kind == SpanKind::Forever;
+        let mut lane =
+            |kind| index_of(&mut self.lanes, Lane { span, column, filter, kind, forever, endless });
         let sum_kind = if float { LaneKind::FloatSum } else { LaneKind::IntSum };
         let (cell, kind, nullable) = match aggregate.fold {
             Fold::Count => (Cell::Count(lane(LaneKind::Count)), Kind::Int, false),
@@ -197,6 +200,12 @@ impl Plan {
             Fold::Max => (Cell::Extreme(lane(LaneKind::Greatest)), own, true),
             Fold::Latest => (Cell::Latest(lane(LaneKind::Latest)), own, true),
             Fold::SinceLatest => (Cell::SinceLatest(lane(LaneKind::Latest)), Kind::Int, true),
+            Fold::Distinct => (Cell::Distinct(lane(LaneKind::Distinct)), Kind::Int, false),
+            Fold::Quantile(q) => (Cell::Quantile { lane: lane(LaneKind::Quantile), q }, Kind::Float, true),
+            Fold::DecayedMean(half_life) => {
+                (Cell::DecayedMean(lane(LaneKind::Decayed { half_life })), Kind::Float, true)
+            }
+            Fold::TopK(k) => (Cell::TopK { lane: lane(LaneKind::Frequencies), k }, Kind::Text, true),
             Fold::Custom(fold) => {
                 let custom = &description.custom_folds[fold as usize];
                 self.customs.push(Custom {
@@ -209,24 +218,79 @@ impl Plan {
                 });
                 (Cell::Custom(self.customs.len() - 1), custom.cell.kind, custom.cell.nullable)
             }
-            fold => return Err(not_yet(format!("the fold {}", fold.name()))),
         };
         self.cells.push(cell);
         self.columns.push(Column { name: aggregate.name.clone(), kind, nullable });
         Ok(())
     }
 
-    fn span(&mut self, window: Window) -> Result<Span> {
-        match window {
-            Window::Forever => Ok(None),
-            Window::Sliding(size) => Ok(Some(index_of(&mut self.sizes, size))),
-            window => Err(not_yet(format!("the window {}", window.name()))),
+    /// Refuses what is not possible: of a text only its hash is kept, and a closed window has no row.
+    fn refuse(&self, fold: Fold, column: Option<Kind>, kept: &[Column]) -> Result<()> {
+        if let Some(kind) = column.filter(|kind| kind.is_list())
+            && !matches!(fold, Fold::Count | Fold::Distinct)
+        {
+            return Err(not_yet(format!("the fold {} of {kind}", fold.name())));
         }
+        if let Fold::Custom(_) = fold {
+            if let Some(Column { name, kind, .. }) = kept.iter().find(|column| column.kind.is_list()) {
+                return Err(not_yet(format!(
+                    "the fold custom over an input that keeps {kind} (column {name})"
+                )));
+            }
+            if matches!(self.closing, Some(SpanKind::Hopping { size, slide }) if slide < size) {
+                return Err(not_yet("the fold custom on close of hopping windows".to_owned()));
+            }
+        }
+        if self.closing.is_some() && matches!(fold, Fold::Latest | Fold::SinceLatest) {
+            let name = fold.name();
+            return Err(mismatch(format!(
+                "the fold {name} looks back from a row, and a window that closes has none"
+            )));
+        }
+        Ok(())
     }
+}
 
-    fn lane(&mut self, lane: Lane) -> usize {
-        index_of(&mut self.lanes, lane)
+impl InputPlan {
+    fn new(input: &Input, custom: bool) -> Result<Self> {
+        let kept_from: Vec<usize> = input.kept.iter().map(|column| *column as usize).collect();
+        let kept: Vec<Column> = kept_from.iter().map(|column| input.columns[*column].clone()).collect();
+        if let Some(Column { name, kind, .. }) = kept.iter().find(|column| column.kind == Kind::Floats) {
+            return Err(not_yet(format!("column {name}: keeping {kind} in a window")));
+        }
+        if kept.len() > KEPT_LIMIT {
+            return Err(not_yet(format!("keeping {} columns; {KEPT_LIMIT} is the limit", kept.len())));
+        }
+        Ok(Self { layout: Layout::new(kept, custom), kept_from })
     }
+}
+
+/// The window that all aggregates of a stage which fires on close have.
+fn closing(aggregates: &[Aggregate]) -> Result<SpanKind> {
+    let Some(first) = aggregates.first() else {
+        return Err(mismatch(
+            "the trigger close needs an aggregate: its window is the one that closes".into(),
+        ));
+    };
+    let Aggregate { name, window, .. } = first;
+    if !matches!(window, Window::Tumbling(_) | Window::Hopping { .. } | Window::Session(_)) {
+        return Err(mismatch(format!(
+            "aggregate {name}: the window {} never closes; with the trigger close there are \
+             tumbling, hopping and session",
+            window.name()
+        )));
+    }
+    let kind = SpanKind::of(*window);
+    let other = |aggregate: &&Aggregate| SpanKind::of(aggregate.window) != kind;
+    let others: Vec<&str> = aggregates.iter().filter(other).map(|other| other.name.as_str()).collect();
+    if others.is_empty() {
+        return Ok(kind);
+    }
+    Err(mismatch(format!(
+        "with the trigger close all aggregates have one window; {} not that of {name}: {}",
+        if others.len() == 1 { "this one has" } else { "these have" },
+        others.join(", ")
+    )))
 }
 
 /// Index of a thing in a list, where it is put if it is not there yet.
@@ -239,4 +303,8 @@ fn index_of<T: PartialEq>(list: &mut Vec<T>, thing: T) -> usize {
 
 fn not_yet(what: String) -> Error {
     Error::new(Code::NotYet, format!("{what} is not supported by this version"))
+}
+
+fn mismatch(message: String) -> Error {
+    Error::new(Code::Mismatch, message)
 }

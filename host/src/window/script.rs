@@ -1,8 +1,12 @@
-//! What the custom folds of a batch are to do, row by row: later written out as tapes.
+//! What the custom folds of a batch are to do, item by item: later written out as tapes.
+//!
+//! An item is a row that was admitted to windows: of the stage's own input, or of another, which emits
+//! nothing. Whoever runs a script may run any number of items in one call, if he runs them in order. An
+//! entry is named first in its own item, so that an entry which makes the fold fail is found there.
 
 use hashbrown::HashMap;
 
-use super::plan::{Custom, ID, Plan, left_out};
+use super::plan::{Custom, ID, Layout, Plan, left_out};
 use crate::columns::{Builder, Column, Kind, Schema};
 
 /// An instruction: an operation on the register `slot`.
@@ -18,61 +22,57 @@ pub enum Operation {
     /// Index into [`Script::ids`].
     Add(u32),
     Retract(u32),
+    /// Takes in what the register of this slot took in.
+    Merge(u32),
     Emit,
 }
 
-/// The scripts of all custom aggregates over one batch. Slots number the registers; temporary ones
-/// start empty and are not kept.
+/// The scripts of all custom aggregates over one batch.
 #[derive(Debug)]
 pub struct Scripts {
     scripts: Vec<Script>,
-    slots: u32,
+    key: u32,
 }
 
 impl Scripts {
     pub fn new(plan: &Plan) -> Self {
-        let schema = (!plan.customs.is_empty()).then(|| entry_schema(plan));
-        let scripts = schema
-            .map(|schema| (0..plan.customs.len()).map(|index| Script::new(index, schema.clone())).collect());
-        Self { scripts: scripts.unwrap_or_default(), slots: 0 }
+        let customs = plan.customs.iter().enumerate();
+        Self { scripts: customs.map(|(index, custom)| Script::new(plan, index, custom)).collect(), key: 0 }
     }
 
-    /// Begins a row of the key whose registers are in `slot`.
-    pub fn begin_row(&mut self, slot: u32) {
-        self.scripts.iter_mut().for_each(|script| script.key = slot);
-    }
-
-    /// A register more.
-    pub fn slot(&mut self) -> u32 {
-        self.slots += 1;
-        self.slots - 1
+    /// Begins an item of a key: any number that stands for this key, and for no other, over the batch.
+    pub fn begin(&mut self, key: u32) {
+        self.key = key;
+        self.scripts.iter_mut().for_each(|script| script.key = key);
     }
 
     pub fn of(&mut self, custom: usize) -> &mut Script {
         &mut self.scripts[custom]
     }
 
-    /// Ends the row that was admitted last; `own`: the number of its entry in its key.
-    pub fn end_row(&mut self, own: Option<u64>) {
-        self.scripts.iter_mut().for_each(|script| {
-            script.own.push(own.map(|id| (script.key, id)));
-            script.row_ends.push(script.steps.len());
-            script.expired = None;
-        });
-    }
-
-    pub fn slots(&self) -> u32 {
-        self.slots
+    /// Ends the item at hand, a row of `input`; `id`: the number of its entry in its key.
+    pub(super) fn end(&mut self, input: usize, id: Option<u64>) {
+        for script in &mut self.scripts {
+            let own = id.filter(|_| script.input == input).map(|id| (script.key, id));
+            script.items.push(Item { end: script.steps.len(), own, emits: script.emits });
+            script.emits = 0;
+        }
     }
 
     pub fn into_scripts(self) -> Vec<Script> {
         self.scripts
     }
+}
 
-    pub(super) fn with_temporary(&mut self, custom: usize) -> (&mut Script, u32) {
-        let slot = self.slot();
-        (&mut self.scripts[custom], slot)
-    }
+/// What one item has in a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Steps up to its end.
+    pub end: usize,
+    /// What [`Script::ids`] says of its own entry; none: its input is not that of the fold.
+    pub own: Option<(u32, u64)>,
+    /// Cells that it gives: for a row one, for a row of another input none.
+    pub emits: u32,
 }
 
 /// The script of one custom aggregate.
@@ -80,37 +80,47 @@ impl Scripts {
 pub struct Script {
     /// Which of the custom aggregates it is.
     index: usize,
+    input: usize,
     pub steps: Vec<Step>,
-    /// For each row the number of steps up to its end.
-    pub row_ends: Vec<usize>,
+    pub items: Vec<Item>,
     /// The entries that steps name: kept columns, then the time.
     pub entries: Builder,
-    /// For each of them the slot of its key, and its number in that key.
+    /// For each of them the number of its key, and its number in that key.
     pub ids: Vec<(u32, u64)>,
-    /// Where each of them is: a window that begins anew names all of its entries again.
+    /// By slot what its register holds before the first step; none: zero. What it holds after the last one
+    /// is for [`super::History::settle`].
+    pub registers: Vec<Option<Box<[u8]>>>,
+    /// Where each entry is: several steps may name one.
     known: HashMap<(u32, u64), u32>,
-    /// For each row what `ids` says of its own entry.
-    pub own: Vec<Option<(u32, u64)>>,
-    /// The slot of the key at hand.
+    /// The key at hand.
     key: u32,
-    /// The slot in which the row at hand saw an entry expire.
-    expired: Option<u32>,
+    emits: u32,
 }
 
+/// The register to work in: what it holds is of no use to the next item.
+pub(super) const SCRATCH: u32 = 0;
+
 impl Script {
-    fn new(index: usize, schema: Schema) -> Self {
-        let entries = Builder::new(schema);
+    fn new(plan: &Plan, index: usize, custom: &Custom) -> Self {
+        let input = plan.spans[custom.span].input;
         Self {
             index,
+            input,
             steps: Vec::new(),
-            row_ends: Vec::new(),
-            entries,
+            items: Vec::new(),
+            entries: Builder::new(entry_schema(&plan.inputs[input].layout)),
             ids: Vec::new(),
+            registers: vec![None],
             known: HashMap::new(),
-            own: Vec::new(),
             key: 0,
-            expired: None,
+            emits: 0,
         }
+    }
+
+    /// A register more, of that content; none: zero.
+    pub(super) fn slot(&mut self, content: Option<Box<[u8]>>) -> u32 {
+        self.registers.push(content);
+        self.registers.len() as u32 - 1
     }
 
     pub(super) fn reset(&mut self, slot: u32) {
@@ -118,7 +128,12 @@ impl Script {
     }
 
     pub(super) fn emit(&mut self, slot: u32) {
+        self.emits += 1;
         self.step(slot, Operation::Emit);
+    }
+
+    pub(super) fn merge(&mut self, slot: u32, other: u32) {
+        self.step(slot, Operation::Merge(other));
     }
 
     pub(super) fn add(&mut self, plan: &Plan, custom: &Custom, slot: u32, entry: &[u64]) {
@@ -127,17 +142,10 @@ impl Script {
         }
     }
 
-    pub(super) fn expire(&mut self, plan: &Plan, custom: &Custom, slot: u32, entry: &[u64]) {
-        self.expired = Some(slot);
-        if custom.invertible
-            && let Some(index) = self.entry(plan, custom, entry)
-        {
+    pub(super) fn retract(&mut self, plan: &Plan, custom: &Custom, slot: u32, entry: &[u64]) {
+        if let Some(index) = self.entry(plan, custom, entry) {
             self.step(slot, Operation::Retract(index));
         }
-    }
-
-    pub(super) fn has_expired(&self, slot: u32) -> bool {
-        self.expired == Some(slot)
     }
 
     fn step(&mut self, slot: u32, operation: Operation) {
@@ -146,7 +154,7 @@ impl Script {
 
     /// Puts an entry on the list, unless it does not count.
     fn entry(&mut self, plan: &Plan, custom: &Custom, entry: &[u64]) -> Option<u32> {
-        let layout = &plan.layout;
+        let layout = &plan.inputs[self.input].layout;
         let id = layout.id.map_or(0, |word| entry[word]);
         let filtered = custom.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1));
         if id & left_out(self.index) != 0 || filtered {
@@ -178,7 +186,7 @@ impl Script {
 }
 
 /// Kept columns, then the time.
-pub fn entry_schema(plan: &Plan) -> Schema {
+fn entry_schema(layout: &Layout) -> Schema {
     let time = Column::new("@time", Kind::Time);
-    plan.layout.kept.iter().cloned().chain([time]).collect()
+    layout.kept.iter().cloned().chain([time]).collect()
 }

@@ -33,9 +33,9 @@ pub fn write(history: &History) -> Result<Written> {
         .map_err(|error| anyhow!("{}\n  This is run from the repository's root.", error.report()))?;
     let runtimes = Runtimes::new(None, None).map_err(report)?;
     let release = Release::load(&config, &runtimes).map_err(report)?;
-    let features = release.pipeline().features.as_ref().map(|stage| stage.names.clone());
+    let features = release.pipeline().features.iter().flat_map(|stage| stage.names.clone());
     let table = Table {
-        columns: COLUMNS.map(str::to_owned).into_iter().chain(features.unwrap_or_default()).collect(),
+        columns: COLUMNS.map(str::to_owned).into_iter().chain(features).collect(),
         dead_letters: config.dead_letters.topic.clone(),
     };
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &history.out {

@@ -15,14 +15,14 @@ pub(crate) fn read(path: &Path) -> Result<Config> {
         return Ok(config);
     };
     let guests = std::path::absolute(guests).unwrap_or_default();
-    let stages = [
-        ("TAILWATER__PREPROCESS__PLUGIN", config.preprocess.as_ref().map(|stage| stage.plugin())),
-        ("TAILWATER__FEATURES__0__PLUGIN", config.features.first().map(|stage| stage.plugin())),
-        ("TAILWATER__RULES__PLUGIN", config.rules.as_ref().map(|stage| stage.plugin())),
-    ];
-    let moved = stages.into_iter().filter_map(|(variable, stage)| {
-        let plugin = guests.join(stage?.plugin.file_name()?);
-        Some((variable.to_owned(), plugin.to_str()?.to_owned()))
+    let variable = |stage: &str| format!("TAILWATER__{stage}__PLUGIN");
+    let preprocess = config.preprocess.iter().map(|stage| (variable("PREPROCESS"), stage.plugin()));
+    let features = config.features.iter().enumerate();
+    let features = features.map(|(index, stage)| (variable(&format!("FEATURES__{index}")), stage.plugin()));
+    let rules = config.rules.iter().map(|stage| (variable("RULES"), stage.plugin()));
+    let moved = preprocess.chain(features).chain(rules).filter_map(|(variable, stage)| {
+        let plugin = guests.join(stage.plugin.file_name()?);
+        Some((variable, plugin.to_str()?.to_owned()))
     });
     // Variables that are no text don't concern a pipeline.
     let variables = std::env::vars_os()

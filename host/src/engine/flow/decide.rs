@@ -11,16 +11,11 @@ use super::intake::part;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::meter::Meter;
-use crate::engine::outbox::{Outbox, around};
+use crate::engine::outbox::around;
 use crate::engine::work::{Work, refusals};
 
 impl Flow {
-    pub(super) fn decide(
-        &mut self,
-        records: &Records<'_>,
-        mut work: Work,
-        outbox: &mut Outbox,
-    ) -> Result<()> {
+    pub(super) fn decide(&mut self, records: &Records<'_>, mut work: Work) -> Result<()> {
         if work.len() == 0 {
             return Ok(());
         }
@@ -29,7 +24,7 @@ impl Flow {
         let seen = seen(node, &work, &mut self.numbers);
         let Some(plugin) = &mut self.parts.rules else {
             let route = vec![0; seen.rows()];
-            self.encode(records, &seen, &route, &work, outbox);
+            self.encode(records, &seen, &route, &work);
             return Ok(());
         };
         let routes = pipeline.routes.len();
@@ -58,30 +53,23 @@ impl Flow {
                 Err(refusal) => refused.push((range.start as u32, refusal)),
             }
         }
-        self.refuse(Stage::Rules, refused, &mut work, outbox);
+        self.refuse(Stage::Rules, refused, &mut work);
         let rows = match batches.len() {
             1 => batches.remove(0),
             _ => Batch::concat(node.output.clone(), &batches),
         };
-        self.encode(records, &rows, &route, &work, outbox);
+        self.encode(records, &rows, &route, &work);
         Ok(())
     }
 
-    fn encode(
-        &mut self,
-        records: &Records<'_>,
-        rows: &Batch,
-        route: &[u8],
-        work: &Work,
-        outbox: &mut Outbox,
-    ) {
+    fn encode(&mut self, records: &Records<'_>, rows: &Batch, route: &[u8], work: &Work) {
         let (mut sent, mut dropped, limit) = (0, 0, self.pipeline.bounds.message_bytes);
         for (row, (place, route)) in work.places.iter().zip(route).enumerate() {
             if *route == NO_ROUTE {
                 dropped += 1;
                 continue;
             }
-            let encoder = &mut self.parts.encoder;
+            let (encoder, outbox) = (&mut self.parts.encoder, &mut self.outbox);
             let size = outbox.decide(*place, usize::from(*route), |into| encoder.encode(rows, row, into));
             let size = size + around(&self.pipeline, records, *place);
             if size > limit {

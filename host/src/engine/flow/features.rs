@@ -1,117 +1,203 @@
-//! The features stage: windows first, then the plugin.
+//! A features stage that gives a vector for each row: windows first, then the plugin.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::columns::{Batch, Builder, Kind, View};
+use crate::columns::{Batch, Builder, Column, Kind, Schema, View};
 use crate::error::{Code, Error, Refusal, Result};
-use crate::pipeline::{FeaturesNode, Stage};
-use crate::record::{PartitionId, Records};
-use crate::state::KeyColumns;
-use crate::window::{Cells, Plan, Scripts};
+use crate::pipeline::{FeaturesNode, RowColumn, Stage};
+use crate::record::Records;
+use crate::state::{Slot, Windows};
+use crate::window::{Cell, Cells, Plan, Scripts, hash};
 
-use super::folds::Registers;
+use super::Flow;
+use super::folds::{Folding, Item};
 use super::intake::part;
-use super::{Flow, Partitions};
+use super::run::{Event, Flight};
+use super::words::RowReader;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
-use crate::engine::outbox::Outbox;
+use crate::engine::outbox::Place;
+use crate::engine::task::Tasks;
 use crate::engine::work::{Work, refusals};
+
+/// What of a batch did not get through the windows.
+#[derive(Default)]
+struct Refused {
+    /// Rows that came to the windows of another key's partition, or whose own fold failed.
+    rows: BTreeMap<u32, Refusal>,
+}
 
 impl Flow {
     pub(super) fn features(
         &mut self,
+        group: usize,
+        stage: usize,
         records: &Records<'_>,
-        partitions: &mut Partitions,
-        work: &mut Work,
-        outbox: &mut Outbox,
+        flight: &mut Flight,
+        tasks: &mut Tasks,
     ) -> Result<()> {
-        let pipeline = std::sync::Arc::clone(&self.pipeline);
-        let Some(node) = &pipeline.features else { return Ok(()) };
-        self.refuse(Stage::Features, incomplete(node, &work.rows), work, outbox);
-        if work.len() == 0 {
+        let pipeline = Arc::clone(&self.pipeline);
+        let node = &pipeline.features[stage];
+        let own = Stage::Features(stage as u8);
+        let refused = keyless(node, &flight.work.rows);
+        self.refuse_rows(own, refused, flight);
+        if flight.steps.is_empty() {
             return Ok(());
         }
-        let (cells, refused) = self.windows(node, records, partitions, work)?;
-        let keep: Vec<u32> = (0..work.len() as u32).filter(|row| !refused.contains_key(row)).collect();
-        let cells = if refused.is_empty() { cells } else { cells.gather(&keep) };
-        self.refuse(Stage::Features, refused.into_iter().collect(), work, outbox);
-        self.compute(node, &cells, work, outbox)
+        let (cells, refused) = self.windows(group, stage, records, flight, tasks)?;
+        let keep: Vec<u32> =
+            (0..flight.work.len() as u32).filter(|row| !refused.rows.contains_key(row)).collect();
+        let cells = if refused.rows.is_empty() { cells } else { cells.gather(&keep) };
+        self.refuse_rows(own, refused.rows.into_iter().collect(), flight);
+        let seen = seen(node, &cells, &flight.work);
+        let refused = self.compute(stage, &seen, &mut flight.work)?;
+        self.refuse_rows(own, refused, flight);
+        Ok(())
     }
 
-    /// Sends rows to the dead letters, and counts them.
-    pub(super) fn refuse(
-        &self,
-        stage: Stage,
-        refused: Vec<(u32, Refusal)>,
-        work: &mut Work,
-        outbox: &mut Outbox,
-    ) {
-        refused.iter().for_each(|(_, refusal)| self.meter.dead_letter(stage, refusal.code));
-        work.refuse(stage, refused, outbox);
-    }
-
-    /// Admits each row to the windows of its key; gives the cells, and the rows that a custom fold refused.
+    /// Takes all that happens to the windows of its key, in order; gives the cells of the rows.
     fn windows(
         &mut self,
-        node: &FeaturesNode,
+        group: usize,
+        stage: usize,
         records: &Records<'_>,
-        partitions: &mut Partitions,
-        work: &Work,
-    ) -> Result<(Batch, BTreeMap<u32, Refusal>)> {
-        let Self { parts, scratch, cells: builder, .. } = self;
-        let plan = &node.plan;
-        let keys = node.key.views(&work.rows);
-        let reader = RowReader::new(node, &work.rows);
+        flight: &Flight,
+        tasks: &mut Tasks,
+    ) -> Result<(Batch, Refused)> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let (node, own) = (&pipeline.features[stage], &pipeline.groups[group]);
+        let (plan, at) = (&node.plan, stage - own.stages.start);
+        let retention = node.retention(own.lateness);
+        let readers = readers(node, own, flight);
         let mut scripts = Scripts::new(plan);
-        let mut registers = Registers::default();
-        let (mut key, mut row_words) = (Vec::new(), Vec::new());
-        let mut last: Option<(PartitionId, usize)> = None;
-        for (row, place) in work.places.iter().enumerate() {
-            let id = records.rows[place.record as usize].from;
-            let at = match last {
-                Some((before, at)) if before == id => at,
-                _ => partitions.index(id).ok_or_else(|| unassigned(id))?,
+        let mut folding = Folding::default();
+        let (mut key, mut words, mut row, mut refused) = (Vec::new(), Vec::new(), 0, Refused::default());
+        for step in &flight.steps {
+            let (input, index, place) = match step.event {
+                Event::Row => (0, row, flight.work.places[row]),
+                Event::Update { side, row } => match readers.input_of(usize::from(side)) {
+                    None => continue,
+                    Some(input) => {
+                        (input, row as usize, flight.sides[usize::from(side)].places[row as usize])
+                    }
+                },
+                Event::Advance => continue,
             };
-            last = Some((id, at));
-            let partition = partitions.at(at);
-            KeyColumns::write(&keys, row, &mut key)
-                .map_err(|_| Error::new(Code::Internal, "a row lost its key"))?;
-            let history = partition.store.history(plan, &key);
-            let slot =
-                if plan.customs.is_empty() { 0 } else { registers.slot(id, &key, history, &mut scripts) };
-            reader.read(row, &mut row_words);
-            let mut cells = Cells(builder);
-            history.admit(plan, scratch, &mut row_words, slot, &mut cells, &mut scripts);
-            scripts.end_row(plan.layout.id.map(|id| row_words[id]));
-        }
-        let refused = match &mut parts.features {
-            Some(plugin) if !plan.customs.is_empty() => {
-                registers.run(plan, plugin.as_mut(), scripts, work.len(), partitions, builder)?
+            row += usize::from(step.event == Event::Row);
+            let Some(reader) = &readers.inputs[input] else { continue };
+            if let Err(missing) = reader.key(index, &mut key) {
+                // Rows without a key were refused before.
+                self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
+                continue;
             }
-            _ => BTreeMap::new(),
-        };
-        builder.finish_rows(work.len());
+            let store = &mut tasks.at(step.task).stores[at];
+            let id = store.find(plan, &key);
+            let slot = store.slot(id);
+            if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
+                if input > 0 {
+                    self.refuse_update(stage, place, refusal);
+                } else {
+                    refused.rows.insert(row as u32 - 1, refusal);
+                    skip(plan, &mut self.cells[stage]);
+                    folding.skip();
+                }
+                continue;
+            }
+            let Windows::Row(history) = &mut slot.windows else {
+                return Err(Error::new(Code::Internal, "windows of another trigger"));
+            };
+            if !plan.customs.is_empty() {
+                let item = if input == 0 { Item::Row } else { Item::Update(place) };
+                folding.begin((step.task, id), item, &mut scripts);
+            }
+            reader.read(index, &mut words);
+            if input == 0 {
+                let mut cells = Cells(&mut self.cells[stage]);
+                history.admit(plan, &mut self.scratch, &mut words, &mut cells, &mut scripts);
+            } else {
+                history.update(plan, input, &mut words, &mut scripts);
+            }
+            history.forget(plan, step.watermark.saturating_sub(own.lateness));
+            store.touch(retention, id, reader.time(index));
+        }
+        let builder = &mut self.cells[stage];
+        if !plan.customs.is_empty() {
+            let plugin = self.parts.features[stage].as_mut();
+            let failed = folding.run(plan, plugin, scripts, at, tasks, builder)?;
+            for (row, refusal) in failed.rows {
+                refused.rows.entry(row).or_insert(refusal);
+            }
+            for (place, refusal) in failed.updates {
+                self.refuse_update(stage, place, refusal);
+            }
+        }
+        let builder = &mut self.cells[stage];
+        builder.finish_rows(flight.work.len());
         Ok((builder.seal(), refused))
     }
 
-    /// Asks the plugin for the vectors.
-    fn compute(
-        &mut self,
+    pub(super) fn refuse_update(&mut self, stage: usize, place: Place, refusal: Refusal) {
+        let stage = Stage::Features(stage as u8);
+        self.meter.dead_letter(stage, refusal.code);
+        self.outbox.refuse(place, stage, refusal);
+    }
+
+    /// Whether the record's key says that the source is not partitioned as it is claimed to be: then rows of
+    /// one key are in several partitions, and windows would be wrong.
+    pub(super) fn misplaced(
+        &self,
+        is_direct: bool,
+        input: usize,
         node: &FeaturesNode,
-        cells: &Batch,
+        slot: &mut Slot,
+        records: &Records<'_>,
+        place: Place,
+    ) -> Option<Refusal> {
+        let source = usize::from(node.inputs[input].source);
+        let own = &self.pipeline.sources[source];
+        if !is_direct || !own.checked || self.partitions[source] < 2 {
+            return None;
+        }
+        let record = &records.rows[place.record as usize];
+        let key = record.key.map(hash);
+        let claimed = own.partitioned_by.join(", ");
+        let Some(key) = key else {
+            let message = format!(
+                "source {} is said to be partitioned by {claimed}, but the record has no key; \
+                 if something else than keys decides the partition: custom_partitioner = true",
+                own.name
+            );
+            return Some(Refusal::new(Code::Misplaced, message));
+        };
+        if slot.is_known(input, key) {
+            return None;
+        }
+        let message = format!(
+            "source {} is said to be partitioned by {claimed}, but one value of it came with two keys of \
+             records, which are in different partitions mostly. Leave partitioned_by out, or name what decides \
+             the partition; if something else than keys does: custom_partitioner = true",
+            own.name
+        );
+        Some(Refusal::new(Code::Misplaced, message))
+    }
+
+    /// Asks the plugin for the vectors, and puts them behind those of earlier stages. Gives the rows that were
+    /// refused.
+    pub(super) fn compute(
+        &mut self,
+        stage: usize,
+        seen: &Batch,
         work: &mut Work,
-        outbox: &mut Outbox,
-    ) -> Result<()> {
-        let Some(plugin) = &mut self.parts.features else { return Ok(()) };
-        let columns: Vec<View<'_>> =
-            node.input.iter().map(|column| work.rows.column(*column)).chain(cells.columns()).collect();
-        let seen = Batch::assemble(node.seen.clone(), work.len(), &columns);
+    ) -> Result<Vec<(u32, Refusal)>> {
+        let node = &self.pipeline.features[stage];
+        let plugin = &mut self.parts.features[stage];
         let features = node.names.len();
         let pieces = bisect(seen.rows(), |range| {
             let count = range.len();
-            let answer = match part(&seen, range) {
+            let answer = match part(seen, range) {
                 Some(part) => plugin.compute(&part)?,
-                None => plugin.compute(&seen)?,
+                None => plugin.compute(seen)?,
             };
             answers::computed(features, &node.ids, count, answer)
         })?;
@@ -134,19 +220,86 @@ impl Flow {
                 }
             }
         }
-        work.ids = Some(match ids.len() {
+        let ids = match ids.len() {
             1 => ids.remove(0),
             _ => Batch::concat(node.ids.clone(), &ids),
-        });
-        work.matrix = matrix;
-        work.features = features;
-        self.refuse(Stage::Features, refused, work, outbox);
-        Ok(())
+        };
+        work.extend(matrix, features, ids);
+        Ok(refused)
     }
 }
 
-fn unassigned(id: PartitionId) -> Error {
-    Error::new(Code::Internal, format!("a record of partition {} came unassigned", id.partition))
+/// A reader for each input of a stage.
+pub(super) struct Readers<'a> {
+    inputs: Vec<Option<RowReader<'a>>>,
+    /// For each side of the group the input that it feeds.
+    sides: Vec<Option<usize>>,
+}
+
+impl<'a> Readers<'a> {
+    pub fn input(&self, input: usize) -> Option<&RowReader<'a>> {
+        self.inputs[input].as_ref()
+    }
+
+    pub fn input_of(&self, side: usize) -> Option<usize> {
+        self.sides.get(side).copied().flatten()
+    }
+}
+
+pub(super) fn readers<'a>(
+    node: &'a FeaturesNode,
+    group: &crate::pipeline::Group,
+    flight: &'a Flight,
+) -> Readers<'a> {
+    let inputs = node.inputs.iter().zip(&node.plan.inputs).enumerate().map(|(index, (input, plan))| {
+        let rows = match index {
+            0 => Some(&flight.work.rows),
+            _ => group.side(input.source).and_then(|side| flight.sides.get(side)).map(|side| &side.rows),
+        };
+        rows.map(|rows| RowReader::new(input, &plan.layout, rows))
+    });
+    let feeds = |source| node.inputs.iter().skip(1).position(|input| input.source == source).map(|at| at + 1);
+    Readers { inputs: inputs.collect(), sides: group.sides.iter().map(|side| feeds(side.source)).collect() }
+}
+
+/// The batch that the plugin sees.
+fn seen(node: &FeaturesNode, cells: &Batch, work: &Work) -> Batch {
+    let earlier: Schema = node
+        .input
+        .iter()
+        .zip(&*node.seen)
+        .filter(|(from, _)| matches!(from, RowColumn::Feature(_)))
+        .map(|(_, column)| Column::new(column.name.clone(), Kind::Single))
+        .collect();
+    let mut builder = Builder::new(earlier);
+    let features = node.input.iter().filter_map(|from| match from {
+        RowColumn::Feature(index) => Some(*index),
+        RowColumn::Record(_) => None,
+    });
+    for (column, feature) in features.enumerate() {
+        let column = builder.column(column);
+        work.matrix.chunks(work.features).for_each(|row| column.push_single(row[feature]));
+    }
+    builder.finish_rows(work.len());
+    let (earlier, mut next) = (builder.seal(), 0);
+    let columns = node.input.iter().map(|from| match from {
+        RowColumn::Record(column) => work.rows.column(*column),
+        RowColumn::Feature(_) => {
+            next += 1;
+            earlier.column(next - 1)
+        }
+    });
+    let columns: Vec<View<'_>> = columns.chain(cells.columns()).collect();
+    Batch::assemble(node.seen.clone(), work.len(), &columns)
+}
+
+/// Cells of a row that did not come to its windows; those of custom folds come with them.
+fn skip(plan: &Plan, cells: &mut Builder) {
+    for (index, (cell, column)) in plan.cells.iter().zip(&plan.columns).enumerate() {
+        if !matches!(cell, Cell::Custom(_)) {
+            cells.column(index).push_filler(column.nullable);
+        }
+    }
 }
 
 /// One row of ids that nobody looks at.
@@ -159,55 +312,18 @@ fn filler(node: &FeaturesNode) -> Batch {
     builder.seal()
 }
 
-/// Rows without a key or an event time.
-fn incomplete(node: &FeaturesNode, rows: &Batch) -> Vec<(u32, Refusal)> {
-    let needed: Vec<usize> = node.key.columns().iter().copied().chain([node.event_time]).collect();
-    let gaps: Vec<usize> = needed.into_iter().filter(|column| !rows.column(*column).all_valid()).collect();
+pub(super) fn no_key(column: &str) -> Refusal {
+    Refusal::new(Code::NoKey, format!("no value in {column}, which windows need"))
+}
+
+/// Rows without a key.
+pub(super) fn keyless(node: &FeaturesNode, rows: &Batch) -> Vec<(u32, Refusal)> {
+    let needed = node.inputs[0].key.columns().iter().copied();
+    let gaps: Vec<usize> = needed.filter(|column| !rows.column(*column).all_valid()).collect();
     if gaps.is_empty() {
         return Vec::new();
     }
     let missing = |row: usize| gaps.iter().find(|column| !rows.column(**column).is_valid(row));
-    let refuse = |row: usize| {
-        let column = &rows.schema()[*missing(row)?].name;
-        Some((row as u32, Refusal::new(Code::NoKey, format!("no value in {column}, which windows need"))))
-    };
+    let refuse = |row: usize| Some((row as u32, no_key(&rows.schema()[*missing(row)?].name)));
     (0..rows.rows()).filter_map(refuse).collect()
-}
-
-/// Reads what a window keeps of a row.
-struct RowReader<'a> {
-    time: View<'a>,
-    kept: Vec<View<'a>>,
-    plan: &'a Plan,
-}
-
-impl<'a> RowReader<'a> {
-    fn new(node: &'a FeaturesNode, rows: &'a Batch) -> Self {
-        let kept = node.plan.kept_from.iter().map(|input| rows.column(node.input[*input])).collect();
-        Self { time: rows.column(node.event_time), kept, plan: &node.plan }
-    }
-
-    fn read(&self, row: usize, words: &mut Vec<u64>) {
-        words.clear();
-        words.push(self.time.int(row).cast_unsigned());
-        let mut flags = 0;
-        for (index, view) in self.kept.iter().enumerate() {
-            let valid = view.is_valid(row);
-            flags |= u64::from(valid) << index;
-            words.push(if valid { word(*view, row) } else { f64::NAN.to_bits() });
-        }
-        if self.plan.layout.flags.is_some() {
-            words.push(flags);
-        }
-        words.resize(self.plan.layout.stride, 0);
-    }
-}
-
-fn word(view: View<'_>, row: usize) -> u64 {
-    match view.kind() {
-        Kind::Boolean => u64::from(view.boolean(row)),
-        Kind::Float => view.float(row).to_bits(),
-        Kind::Single => f64::from(view.single(row)).to_bits(),
-        _ => view.int(row).cast_unsigned(),
-    }
 }

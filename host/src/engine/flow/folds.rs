@@ -1,95 +1,139 @@
-//! Runs the custom folds of a batch: one tape a custom aggregate.
+//! Runs the custom folds of a batch: one script a custom aggregate, written out as tapes.
 //!
-//! Registers are taken over only from calls that succeeded. A row whose part of the tape fails is
+//! Registers are taken over only from calls that succeeded. A row whose part of the script fails is
 //! refused, and the fold that failed leaves its entry out from then on.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use hashbrown::HashMap;
-
 use crate::columns::{Batch, Builder, Schema};
 use crate::contract::Tape;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
+use crate::engine::outbox::Place;
 use crate::engine::ports::{Features, PluginFault};
-use crate::error::{Code, Refusal, Result};
-use crate::record::PartitionId;
-use crate::window::{Custom, History, Operation, Plan, Script, Scripts};
+use crate::engine::task::Tasks;
+use crate::error::{Refusal, Result};
+use crate::state::Windows;
+use crate::window::{Custom, Operation, Plan, Script, Scripts};
 
-use super::Partitions;
+use hashbrown::HashMap;
 
-/// A call with more is cut, where it has more than one row.
+/// A call with more is cut, where it has more than one item.
 const STEPS_A_CALL: usize = 1 << 17;
 
-/// The registers of the keys that a batch touches, by slot.
-#[derive(Debug, Default)]
-pub(super) struct Registers {
-    slots: HashMap<PartitionId, HashMap<Box<[u8]>, u32>>,
-    /// By slot; empty for temporary ones.
-    values: Vec<Box<[u8]>>,
+/// Which item of the scripts is which.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// The next of the rows.
+    Row,
+    /// A row that did not come to its windows.
+    Skipped,
+    /// Of another source.
+    Update(Place),
 }
 
-impl Registers {
-    /// The slot of a key, its registers loaded.
-    pub fn slot(&mut self, id: PartitionId, key: &[u8], history: &History, scripts: &mut Scripts) -> u32 {
-        let slot = *self.slots.entry(id).or_default().entry_ref(key).or_insert_with(|| {
-            let slot = scripts.slot();
-            self.values.resize(slot as usize + 1, Box::default());
-            self.values[slot as usize] = history.registers.clone();
-            slot
+/// The keys that a batch touches, and what happens to them.
+#[derive(Debug, Default)]
+pub(super) struct Folding {
+    /// Task and slot of each key, by the number that the scripts have for it.
+    keys: Vec<(usize, u32)>,
+    numbers: HashMap<(usize, u32), u32>,
+    items: Vec<Item>,
+}
+
+/// What failed.
+#[derive(Debug, Default)]
+pub(super) struct Failed {
+    /// By row.
+    pub rows: BTreeMap<u32, Refusal>,
+    pub updates: Vec<(Place, Refusal)>,
+}
+
+impl Folding {
+    /// Begins an item of a key.
+    pub fn begin(&mut self, key: (usize, u32), item: Item, scripts: &mut Scripts) {
+        let number = *self.numbers.entry(key).or_insert_with(|| {
+            self.keys.push(key);
+            self.keys.len() as u32 - 1
         });
-        scripts.begin_row(slot);
-        slot
+        self.items.push(item);
+        scripts.begin(number);
     }
 
-    /// Executes all scripts, stores the registers, writes the cells. Gives the rows that were refused.
+    /// A row has no item in the scripts, but cells all the same.
+    pub fn skip(&mut self) {
+        self.items.push(Item::Skipped);
+    }
+
+    /// Executes all scripts, stores the registers in stage `at` of the tasks, writes the cells.
     pub fn run(
-        mut self,
+        self,
         plan: &Plan,
         plugin: &mut dyn Features,
         scripts: Scripts,
-        rows: usize,
-        partitions: &mut Partitions,
+        at: usize,
+        tasks: &mut Tasks,
         cells: &mut Builder,
-    ) -> Result<BTreeMap<u32, Refusal>> {
-        self.values.resize(scripts.slots() as usize, Box::default());
-        let (mut refused, mut left_out) = (BTreeMap::new(), Vec::new());
-        let mut start = 0;
+    ) -> Result<Failed> {
+        let mut failed: BTreeMap<usize, Refusal> = BTreeMap::new();
+        let positions: Vec<usize> =
+            (0..self.items.len()).filter(|item| !matches!(self.items[*item], Item::Skipped)).collect();
         for ((index, custom), script) in plan.customs.iter().enumerate().zip(scripts.into_scripts()) {
-            let size = custom.register_bytes;
-            let mut run = Run::new(plan, custom, script, self.gather(start, size));
-            run.execute(plugin, rows, &mut refused, cells)?;
-            self.scatter(start, size, &run.registers);
-            left_out.extend(run.left_out.into_iter().map(|(slot, id)| (index, slot, id)));
-            start += size;
-        }
-        for (id, keys) in &self.slots {
-            let Some(partition) = partitions.get_mut(*id) else { continue };
-            for (key, slot) in keys {
-                let history = partition.store.history(plan, key);
-                history.registers.clone_from(&self.values[*slot as usize]);
-                for (custom, _, id) in left_out.iter().filter(|(_, of, _)| of == slot) {
-                    history.leave_out(plan, *custom, *id);
+            let mut run = Run::new(plan, custom, script);
+            let (emitted, values) = run.execute(plugin, &positions, &mut failed)?;
+            self.write(custom, plan, (&emitted, &values), cells);
+            let left_out: Vec<(u32, u64)> = run.left_out.iter().copied().collect();
+            for (number, (task, slot)) in self.keys.iter().enumerate() {
+                let Windows::Row(history) = &mut tasks.at(*task).stores[at].slot(*slot).windows else {
+                    continue;
+                };
+                history.settle(plan, index, &run.registers);
+                for (_, id) in left_out.iter().filter(|(key, _)| *key as usize == number) {
+                    history.leave_out(plan, index, *id);
                 }
             }
         }
-        Ok(refused)
+        Ok(self.sort(failed))
     }
 
-    /// The registers of one custom fold, one behind the other; temporary ones are zero.
-    fn gather(&self, start: usize, size: usize) -> Vec<u8> {
-        let mut registers = vec![0; self.values.len() * size];
-        for (slot, value) in self.values.iter().enumerate().filter(|(_, value)| !value.is_empty()) {
-            registers[slot * size..][..size].copy_from_slice(&value[start..start + size]);
+    /// The cells of one fold: those of the items that emitted, fillers for the other rows.
+    fn write(
+        &self,
+        custom: &Custom,
+        plan: &Plan,
+        (emitted, values): (&[usize], &Batch),
+        cells: &mut Builder,
+    ) {
+        let (column, nullable) = (cells.column(custom.cell), plan.columns[custom.cell].nullable);
+        let mut emitted = emitted.iter().enumerate().peekable();
+        for (position, item) in self.items.iter().enumerate() {
+            if matches!(item, Item::Update(_)) {
+                continue;
+            }
+            match emitted.next_if(|(_, at)| **at == position) {
+                Some((row, _)) => column.push_from(values.column(0), row),
+                None => column.push_filler(nullable),
+            }
         }
-        registers
     }
 
-    fn scatter(&mut self, start: usize, size: usize, registers: &[u8]) {
-        for (slot, value) in self.values.iter_mut().enumerate().filter(|(_, value)| !value.is_empty()) {
-            value[start..start + size].copy_from_slice(&registers[slot * size..][..size]);
+    /// Failures by item as failures of rows and updates.
+    fn sort(self, failed: BTreeMap<usize, Refusal>) -> Failed {
+        let mut sorted = Failed::default();
+        let mut row = 0;
+        let mut failed = failed.into_iter().peekable();
+        for (position, item) in self.items.into_iter().enumerate() {
+            let refusal = failed.next_if(|(at, _)| *at == position).map(|(_, refusal)| refusal);
+            match item {
+                Item::Update(place) => sorted.updates.extend(refusal.map(|refusal| (place, refusal))),
+                Item::Row | Item::Skipped => {
+                    sorted.rows.extend(refusal.map(|refusal| (row, refusal)));
+                    row += 1;
+                }
+            }
         }
+        sorted
     }
 }
 
@@ -115,72 +159,80 @@ struct Run<'a> {
     cell: Schema,
     script: Script,
     entries: Batch,
+    /// One behind the other, by slot.
     registers: Vec<u8>,
-    /// Key slot and id of entries that failed.
+    /// Key and id of entries that failed.
     left_out: HashSet<(u32, u64)>,
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &Plan, custom: &'a Custom, mut script: Script, registers: Vec<u8>) -> Self {
+    fn new(plan: &Plan, custom: &'a Custom, mut script: Script) -> Self {
         let cell = plan.columns[custom.cell].clone();
+        let size = custom.register_bytes;
+        let mut registers = vec![0; script.registers.len() * size];
+        for (slot, content) in script.registers.iter().enumerate() {
+            if let Some(content) = content {
+                registers[slot * size..][..size].copy_from_slice(content);
+            }
+        }
         let entries = script.entries.seal();
         Self { custom, cell: [cell].into(), script, entries, registers, left_out: HashSet::new() }
     }
 
+    /// Runs all items; `positions`: where each stands among all items of the batch. Gives the positions of
+    /// those that emitted, and their cells.
     fn execute(
         &mut self,
         plugin: &mut dyn Features,
-        rows: usize,
-        refused: &mut BTreeMap<u32, Refusal>,
-        cells: &mut Builder,
-    ) -> Result<()> {
-        let pieces = bisect(rows, |range| {
+        positions: &[usize],
+        failed: &mut BTreeMap<usize, Refusal>,
+    ) -> Result<(Vec<usize>, Batch)> {
+        let pieces = bisect(self.script.items.len(), |range| {
             if range.len() > 1 && self.steps_of(&range) > STEPS_A_CALL {
-                // Cut, not failed: windows that begin anew name each of their entries.
-                return Err(PluginFault { code: Code::PluginMemory, message: String::new() });
+                // Cut, not failed.
+                return Err(PluginFault { code: crate::error::Code::PluginMemory, message: String::new() });
             }
             let whole = self.call(plugin, range.clone(), true);
             if whole.is_err() && range.len() == 1 {
-                // All but the row's own entry, so that what leaves the window still leaves.
-                self.left_out.extend(self.script.own[range.start]);
+                // All but the item's own entry, so that what leaves the window still leaves.
+                self.left_out.extend(self.script.items[range.start].own);
                 let _ = self.call(plugin, range, false);
             }
             whole
         })?;
-        let nullable = self.cell[0].nullable;
+        let (mut emitted, mut cells) = (Vec::new(), Vec::new());
         for (range, answer) in pieces {
             match answer {
                 Ok(values) => {
-                    for row in 0..values.rows() {
-                        cells.column(self.custom.cell).push_from(values.column(0), row);
-                    }
+                    let emitting = range.filter(|item| self.script.items[*item].emits > 0);
+                    emitted.extend(emitting.map(|item| positions[item]));
+                    cells.push(values);
                 }
                 Err(refusal) => {
-                    cells.column(self.custom.cell).push_filler(nullable);
-                    refused.entry(range.start as u32).or_insert(refusal);
+                    failed.entry(positions[range.start]).or_insert(refusal);
                 }
             }
         }
-        Ok(())
+        Ok((emitted, Batch::concat(self.cell.clone(), &cells)))
     }
 
-    fn steps_of(&self, rows: &Range<usize>) -> usize {
-        self.script.row_ends[rows.end - 1] - self.first_step(rows)
+    fn steps_of(&self, items: &Range<usize>) -> usize {
+        self.script.items[items.end - 1].end - self.first_step(items)
     }
 
-    fn first_step(&self, rows: &Range<usize>) -> usize {
-        rows.start.checked_sub(1).map_or(0, |before| self.script.row_ends[before])
+    fn first_step(&self, items: &Range<usize>) -> usize {
+        items.start.checked_sub(1).map_or(0, |before| self.script.items[before].end)
     }
 
-    /// The steps of some rows, with the entries and registers that they name; on success the registers
+    /// The steps of some items, with the entries and registers that they name; on success the registers
     /// are moved on.
     fn call(
         &mut self,
         plugin: &mut dyn Features,
-        rows: Range<usize>,
+        items: Range<usize>,
         emit: bool,
     ) -> Result<Batch, PluginFault> {
-        let steps = &self.script.steps[self.first_step(&rows)..self.script.row_ends[rows.end - 1]];
+        let steps = &self.script.steps[self.first_step(&items)..self.script.items[items.end - 1].end];
         let (mut tape, mut emitted) = (Tape::default(), 0);
         let (mut slots, mut named) = (Numbering::default(), Numbering::default());
         let counts = |entry: u32| !self.left_out.contains(&self.script.ids[entry as usize]);
@@ -190,6 +242,7 @@ impl<'a> Run<'a> {
                 Operation::Reset => tape.reset(slot),
                 Operation::Add(entry) if counts(entry) => tape.add(slot, named.of(entry)),
                 Operation::Retract(entry) if counts(entry) => tape.retract(slot, named.of(entry)),
+                Operation::Merge(other) => tape.merge(slot, slots.of(other)),
                 Operation::Emit if emit => {
                     tape.emit(slot);
                     emitted += 1;

@@ -10,12 +10,11 @@ use crate::pipeline::{MatrixColumn, ModelNode, NamedColumn, Stage};
 use super::Flow;
 use super::intake::part;
 use crate::engine::bisect::bisect;
-use crate::engine::outbox::Outbox;
 use crate::engine::ports::{PluginFault, Question};
 use crate::engine::work::Work;
 
 impl Flow {
-    pub(super) fn score(&mut self, work: &mut Work, outbox: &mut Outbox) -> Result<()> {
+    pub(super) fn score(&mut self, work: &mut Work) -> Result<()> {
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         let (Some(node), Some(model)) = (&pipeline.model, &mut self.parts.model) else { return Ok(()) };
         if work.len() == 0 {
@@ -57,7 +56,7 @@ impl Flow {
         drop(matrix);
         work.scores = scores;
         work.score_names = width;
-        self.refuse(Stage::Score, refused, work, outbox);
+        self.refuse(Stage::Score, refused, work);
         Ok(())
     }
 }

@@ -11,13 +11,17 @@ use std::time::Duration;
 use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
 use crate::engine::ports::{Clock, Decoder, Encoder, Limit, Polled, Sent, Sink, Source, UnderWay};
-use crate::engine::{Flow, Lodge, Meter, Parts, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Meter, Parts, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
 use crate::record::{Message, PartitionId, Record, Records};
 
 pub(super) fn id(partition: i32) -> PartitionId {
     PartitionId { source: 0, partition }
+}
+
+pub(super) fn task(partition: i32) -> TaskId {
+    TaskId { group: 0, partition }
 }
 
 /// What a poll brings.
@@ -39,6 +43,7 @@ pub(super) struct SourceState {
     pub commits: Vec<(PartitionId, i64)>,
     pub started: Vec<(PartitionId, Option<i64>)>,
     pub released: Vec<PartitionId>,
+    pub held: Vec<PartitionId>,
     pub signs_of_life: usize,
     pub left: bool,
 }
@@ -115,15 +120,19 @@ impl House {
 
     pub fn worker(&self) -> Worker<Tap, Drain, Hands> {
         let parts = Parts {
-            decoder: Box::new(Numbers(pipeline().decoded.clone())),
+            decoders: vec![Box::new(Numbers(pipeline().sources[0].decoded.clone()))],
             preprocessor: None,
-            features: None,
+            features: Vec::new(),
             model: None,
             rules: None,
             encoder: Box::new(Digits),
         };
-        let flow = Flow::new(Arc::new(pipeline()), parts, Arc::new(Meter::default()));
-        let options = WorkerOptions { commit_interval: Duration::from_millis(100), patience: Duration::ZERO };
+        let flow = Flow::new(Arc::new(pipeline()), parts, Arc::new(Meter::default()), [2].into());
+        let options = WorkerOptions {
+            commit_interval: Duration::from_millis(100),
+            patience: Duration::ZERO,
+            until_end: false,
+        };
         let (tap, drain) =
             (Tap(Rc::clone(&self.source), Vec::new()), Drain(Rc::clone(&self.sink), self.clock.clone()));
         Worker::new(flow, tap, drain, self.clock.clone(), Arc::clone(&self.lodge), options)
@@ -200,7 +209,7 @@ impl Source for Tap {
             value: Some(value.as_bytes()),
             headers: 0..0,
         });
-        Records { rows: rows.collect(), headers: Vec::new() }
+        Records { rows: rows.collect(), ..Records::default() }
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
@@ -212,6 +221,15 @@ impl Source for Tap {
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
         self.0.borrow_mut().started.extend(partitions);
         Ok(())
+    }
+
+    fn hold(&mut self, partitions: &[PartitionId]) -> Result<()> {
+        self.0.borrow_mut().held = partitions.to_vec();
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Vec<PartitionId> {
+        Vec::new()
     }
 
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()> {

@@ -72,6 +72,23 @@ impl Inbox {
         Ok(())
     }
 
+    /// Lets the records of a partition wait where they are; [`Inbox::adopt`] lets them come again. What is here
+    /// already stays.
+    pub(in crate::kafka) fn hold<C: ClientContext>(
+        &self,
+        consumer: &Client<C>,
+        topic: &str,
+        partition: i32,
+    ) -> Result<()> {
+        let name = c_string(topic)?;
+        // SAFETY: as above; without a queue to forward to, the partition's own keeps them.
+        unsafe {
+            let from = rd::rd_kafka_queue_get_partition(consumer.native_ptr(), name.as_ptr(), partition);
+            rd::rd_kafka_queue_forward(queue(from)?.raw(), ptr::null_mut());
+        }
+        Ok(())
+    }
+
     /// Whether the consumer has something to tell beside records.
     pub(in crate::kafka) fn has_events(&self) -> bool {
         // SAFETY: the queue is alive.

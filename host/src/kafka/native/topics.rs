@@ -13,6 +13,9 @@ use super::inbox::c_string;
 use crate::error::{Code, Error, Result};
 use crate::record::{Header, Message};
 
+/// As the key decides.
+const ANY_PARTITION: i32 = -1;
+
 /// Why a message was not taken.
 pub(in crate::kafka) type Refused = RDKafkaErrorCode;
 
@@ -53,6 +56,8 @@ impl Topics {
                 producer.native_ptr(),
                 Part::RD_KAFKA_VTYPE_RKT,
                 topic.as_ptr(),
+                Part::RD_KAFKA_VTYPE_PARTITION,
+                message.partition.unwrap_or(ANY_PARTITION),
                 Part::RD_KAFKA_VTYPE_MSGFLAGS,
                 rd::RD_KAFKA_MSG_F_COPY,
                 Part::RD_KAFKA_VTYPE_KEY,

@@ -61,6 +61,7 @@ impl SourceOptions {
                 ("enable.auto.offset.store", "false"),
                 ("auto.offset.reset", "error"),
                 ("isolation.level", "read_committed"),
+                ("enable.partition.eof", "true"),
                 ("queued.max.messages.kbytes", &queued),
                 ("fetch.max.bytes", &fetch),
             ],

@@ -17,6 +17,8 @@ use crate::record::{PartitionId, Record, Records, SourceId};
 pub(super) struct Batch {
     messages: Vec<Fetched>,
     given: usize,
+    /// Partitions whose end stood between the records that were given.
+    ended: Vec<PartitionId>,
 }
 
 impl Batch {
@@ -33,6 +35,12 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.messages.clear();
         self.given = 0;
+        self.ended.clear();
+    }
+
+    /// Partitions whose end was met since the last call.
+    pub(super) fn ended(&mut self) -> Vec<PartitionId> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Takes what is there; if that is nothing, waits for one message, and takes what came with it.
@@ -51,7 +59,12 @@ impl Batch {
         let (mut rows, mut bytes, mut given, mut known) = (0, 0, 0, None);
         for message in &self.messages {
             if let Some((code, text)) = message.error() {
-                unreadable(message, code, text)?;
+                if code == RDKafkaErrorCode::PartitionEOF {
+                    let source = source_of(message, topics)?;
+                    self.ended.push(PartitionId { source, partition: message.partition() });
+                } else {
+                    unreadable(message, code, text)?;
+                }
                 given += 1;
                 continue;
             }
@@ -110,7 +123,6 @@ fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String) -> Result
     use RDKafkaErrorCode as E;
     let place = format!("{}/{}", message.topic(), message.partition());
     let code = match code {
-        E::PartitionEOF => return Ok(()),
         E::AutoOffsetReset | E::OffsetOutOfRange => {
             return Err(Error::new(Code::OffsetLost, lost(&place, &text)));
         }

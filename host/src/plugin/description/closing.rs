@@ -12,7 +12,10 @@ pub(super) fn check(taken: &[Column], aggregates: &[Aggregate]) -> Check {
     let closes = matches!(first.window, Window::Tumbling(_) | Window::Hopping { .. } | Window::Session(_));
     refuse(!closes, || {
         let Aggregate { name, window, .. } = first;
-        format!("the trigger close, but aggregate `{name}` with a {} window, which never closes", window.name())
+        format!(
+            "the trigger close, but aggregate `{name}` with a {} window, which never closes",
+            window.name()
+        )
     })?;
     for Aggregate { name, fold, window, .. } in aggregates {
         refuse(*window != first.window, || {

@@ -174,7 +174,10 @@ fn unsound_closing_is_refused_by_name() {
     refused(&taken(|c| c[0].name.clear()), &["column of a closed window 0", "without a name"]);
     refused(&taken(|c| c[2].name = "@start".into()), &["column of a closed window `@start` twice"]);
     refused(&taken(|c| c[0].nullable = true), &["column `country` of a closed window as nullable"]);
-    refused(&taken(|c| c[1].kind = Kind::Int), &["column `@start` of a closed window as int", "must be time"]);
+    refused(
+        &taken(|c| c[1].kind = Kind::Int),
+        &["column `@start` of a closed window as int", "must be time"],
+    );
     refused(&taken(|c| c[2].kind = Kind::Int), &["column `@end`", "must be time"]);
     refused(&taken(|c| c[3].kind = Kind::Time), &["column `@revision`", "must be int"]);
     refused(&taken(|c| drop(c.remove(0))), &["by `country`, which is not among the key columns"]);
@@ -187,7 +190,8 @@ fn unsound_closing_is_refused_by_name() {
         refused(&spoil, &["aggregate `a0` with a", window.name(), "which never closes"]);
     }
     for (fold, column) in [(Fold::Latest, Some(0)), (Fold::SinceLatest, None), (Fold::Custom(0), None)] {
-        let spoil = |d: &mut FeaturesDescription| (d.aggregates[0].fold, d.aggregates[0].column) = (fold, column);
+        let spoil =
+            |d: &mut FeaturesDescription| (d.aggregates[0].fold, d.aggregates[0].column) = (fold, column);
         refused(&spoil, &["aggregate `a0` as", fold.name(), "which a row alone can see"]);
     }
 }

@@ -1,0 +1,197 @@
+//! A features stage that gives a vector for each window that closes.
+
+use std::sync::Arc;
+
+use crate::columns::{Batch, Builder, View};
+use crate::error::{Code, Error, Result};
+use crate::pipeline::{ClosedNode, Stage};
+use crate::record::{Record, Records, WindowId};
+use crate::state::{KeyReader, Retention, Store, Windows};
+use crate::window::Closed;
+
+use super::features::{keyless, no_key, readers};
+use super::run::{Event, Flight};
+use super::{Flow, Post};
+use crate::engine::outbox::Place;
+use crate::engine::task::{TaskId, Tasks};
+use crate::engine::work::Work;
+
+/// Windows that came out, in order.
+struct Out {
+    closed: Closed,
+    /// For each its key, and the task.
+    keys: Vec<(Box<[u8]>, TaskId)>,
+}
+
+impl Flow {
+    /// Takes all that happens to the windows of its key, in order, and what closes on to model and rules.
+    pub(super) fn run_closing(
+        &mut self,
+        group: usize,
+        stage: usize,
+        records: &Records<'_>,
+        mut flight: Flight,
+        tasks: &mut Tasks,
+        send: &mut Post<'_>,
+    ) -> Result<()> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let node = &pipeline.features[stage];
+        let Some(shape) = &node.closed else { return Ok(()) };
+        let refused = keyless(node, &flight.work.rows);
+        self.refuse_rows(Stage::Features(stage as u8), refused, &mut flight);
+        let out = self.close(group, stage, records, &flight, tasks)?;
+        self.flush(records, send)?;
+        let Out { closed: Closed { windows, mut cells }, keys } = out;
+        if windows.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<Vec<u8>> = keys.iter().map(|(key, _)| text(key, shape)).collect();
+        let records = Records {
+            rows: windows
+                .iter()
+                .zip(&keys)
+                .zip(&texts)
+                .map(|((window, (_, task)), key)| {
+                    let from = crate::record::PartitionId {
+                        source: pipeline.groups[usize::from(task.group)].input,
+                        partition: task.partition,
+                    };
+                    Record {
+                        from,
+                        offset: 0,
+                        timestamp: Some(window.1),
+                        key: Some(key),
+                        value: None,
+                        headers: 0..0,
+                    }
+                })
+                .collect(),
+            windows: windows
+                .iter()
+                .map(|&(start, end, revision)| WindowId { start, end, revision })
+                .collect(),
+            ..Records::default()
+        };
+        let rows = rows(shape, &windows, &keys);
+        let places = (0..windows.len() as u32).map(|record| Place { record, index: 0 }).collect();
+        let cells = cells.seal();
+        let all = Work::new(rows, places);
+        let mut start = 0;
+        for mut work in all.cut(pipeline.bounds.batch_rows) {
+            let range: Vec<u32> = (start..start + work.len() as u32).collect();
+            start += work.len() as u32;
+            let cells = cells.gather(&range);
+            let columns = shape.seen.iter().map(|column| work.rows.column(*column)).chain(cells.columns());
+            let columns: Vec<View<'_>> = columns.collect();
+            let seen = Batch::assemble(node.seen.clone(), work.len(), &columns);
+            let refused = self.compute(stage, &seen, &mut work)?;
+            self.refuse(Stage::Features(stage as u8), refused, &mut work);
+            self.score(&mut work)?;
+            self.decide(&records, work)?;
+        }
+        self.flush(&records, send)
+    }
+
+    fn close(
+        &mut self,
+        group: usize,
+        stage: usize,
+        records: &Records<'_>,
+        flight: &Flight,
+        tasks: &mut Tasks,
+    ) -> Result<Out> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let (node, own) = (&pipeline.features[stage], &pipeline.groups[group]);
+        let at = stage - own.stages.start;
+        let retention = node.retention(own.lateness);
+        let plan = &node.plan;
+        let readers = readers(node, own, flight);
+        let mut out = Out { closed: Closed::new(&node.plan), keys: Vec::new() };
+        let (mut key, mut words, mut row) = (Vec::new(), Vec::new(), 0);
+        for step in &flight.steps {
+            let id = tasks.id(step.task);
+            let store = &mut tasks.at(step.task).stores[at];
+            due(retention, store, step.watermark, id, &mut out)?;
+            let (input, index, place) = match step.event {
+                Event::Row => (0, row, flight.work.places[row]),
+                Event::Update { side, row } => match readers.input_of(usize::from(side)) {
+                    None => continue,
+                    Some(input) => {
+                        (input, row as usize, flight.sides[usize::from(side)].places[row as usize])
+                    }
+                },
+                Event::Advance => continue,
+            };
+            row += usize::from(step.event == Event::Row);
+            let Some(reader) = readers.input(input) else { continue };
+            if let Err(missing) = reader.key(index, &mut key) {
+                self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
+                continue;
+            }
+            let found = store.find(plan, &key);
+            let slot = store.slot(found);
+            if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
+                self.refuse_update(stage, place, refusal);
+                continue;
+            }
+            reader.read(index, &mut words);
+            let Windows::Close(closing) = &mut slot.windows else {
+                return Err(Error::new(Code::Internal, "windows of another trigger"));
+            };
+            closing.admit(plan, input, &words, step.watermark, &mut out.closed);
+            out.keys.resize(out.closed.windows.len(), (slot.key.clone(), id));
+            store.touch(retention, found, reader.time(index));
+        }
+        Ok(out)
+    }
+}
+
+/// Lets windows close that this watermark has passed, those of one moment in order of their keys.
+fn due(
+    retention: Retention<'_>,
+    store: &mut Store,
+    watermark: i64,
+    task: TaskId,
+    out: &mut Out,
+) -> Result<()> {
+    let mut due = Vec::new();
+    // Closing one window may bring the next one's moment.
+    while let Some(moment) = store.due(watermark, &mut due) {
+        for id in &due {
+            let slot = store.slot(*id);
+            let Windows::Close(closing) = &mut slot.windows else {
+                return Err(Error::new(Code::Internal, "windows of another trigger"));
+            };
+            closing.close(retention.plan, moment, &mut out.closed);
+            out.keys.resize(out.closed.windows.len(), (slot.key.clone(), task));
+            store.settle(retention, *id, watermark);
+        }
+    }
+    Ok(())
+}
+
+/// The key's columns as text, `|` between.
+fn text(key: &[u8], shape: &ClosedNode) -> Vec<u8> {
+    let (mut reader, mut text) = (KeyReader::new(key), Vec::new());
+    for (index, column) in shape.key_columns().iter().enumerate() {
+        if index > 0 {
+            text.push(b'|');
+        }
+        reader.text(column.kind, &mut text);
+    }
+    text
+}
+
+fn rows(shape: &ClosedNode, windows: &[(i64, i64, u32)], keys: &[(Box<[u8]>, TaskId)]) -> Batch {
+    let mut builder = Builder::new(shape.rows.clone());
+    let first = shape.key_columns().len();
+    for ((start, end, revision), (key, _)) in windows.iter().zip(keys) {
+        let mut reader = KeyReader::new(key);
+        (0..first).for_each(|column| reader.read(builder.column(column)));
+        builder.column(first).push_int(*start);
+        builder.column(first + 1).push_int(*end);
+        builder.column(first + 2).push_int((*revision).into());
+        builder.finish_row();
+    }
+    builder.seal()
+}

@@ -1,0 +1,55 @@
+//! The columns of one row.
+
+use super::reader::Reader;
+use crate::columns::{Batch, Builder, Column, ColumnBuilder, Kind};
+
+/// Appends the row.
+pub(super) fn write(rows: &Batch, row: usize, into: &mut Vec<u8>) {
+    for (column, view) in rows.schema().iter().zip(rows.columns()) {
+        let valid = view.is_valid(row);
+        if column.nullable {
+            into.push(u8::from(valid));
+        }
+        if !valid {
+            continue;
+        }
+        if column.kind.is_list() {
+            let bytes = view.bytes(row);
+            into.extend((bytes.len() as u32).to_le_bytes());
+            into.extend(bytes);
+        } else {
+            let width = column.kind.width();
+            into.extend(&view.values()[row * width..][..width]);
+        }
+    }
+}
+
+/// Reads a row into the builder, without finishing it. `None`: broken, and some columns may be ahead.
+pub(super) fn read(columns: &[Column], reader: &mut Reader<'_>, into: &mut Builder) -> Option<()> {
+    for (index, column) in columns.iter().enumerate() {
+        let builder = into.column(index);
+        if column.nullable && reader.fixed()? == [0] {
+            builder.push_null();
+        } else {
+            value(column.kind, reader, builder)?;
+        }
+    }
+    Some(())
+}
+
+fn value(kind: Kind, reader: &mut Reader<'_>, into: &mut ColumnBuilder) -> Option<()> {
+    match kind {
+        Kind::Boolean => match reader.fixed()? {
+            [value @ (0 | 1)] => into.push_boolean(value == 1),
+            _ => return None,
+        },
+        Kind::Int => into.push_int(i64::from_le_bytes(reader.fixed()?)),
+        Kind::Time => into.push_int(reader.time()?),
+        Kind::Float => into.push_float(f64::from_le_bytes(reader.fixed()?)),
+        Kind::Single => into.push_single(f32::from_le_bytes(reader.fixed()?)),
+        Kind::Text => into.push_bytes(std::str::from_utf8(reader.list()?).ok()?.as_bytes()),
+        Kind::Bytes => into.push_bytes(reader.list()?),
+        Kind::Floats => into.push_bytes(reader.list().filter(|bytes| bytes.len() % 4 == 0)?),
+    }
+    Some(())
+}

@@ -1,0 +1,209 @@
+//! A task: one stage group on one partition, with its state. It moves as a whole.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::held::Held;
+use crate::pipeline::{Pipeline, Role};
+use crate::record::{PartitionId, SourceId};
+use crate::state::{Store, Usage};
+use crate::watermark::{END, Merged, Progress};
+
+/// Which task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    /// Index of the group; sources that are only passed on come behind, each as a group of its own.
+    pub group: u16,
+    pub partition: i32,
+}
+
+impl TaskId {
+    /// The task that reads a partition.
+    pub fn of(pipeline: &Pipeline, id: PartitionId) -> Self {
+        let group = match pipeline.role(id.source) {
+            Role::Rows { group } | Role::Repartition { group } => group,
+            Role::Side { .. } => 0,
+            Role::Passed | Role::Table => pipeline.groups.len() + usize::from(id.source),
+        };
+        Self { group: group as u16, partition: id.partition }
+    }
+}
+
+/// A partition that a task reads.
+#[derive(Debug)]
+pub struct Input {
+    pub id: PartitionId,
+    /// The next offset to be read; `None`: none was read yet.
+    pub next: Option<i64>,
+    pub(super) progress: Progress,
+    /// What those behind were told last.
+    pub(super) told: Progress,
+    /// Offsets of records of which rows are held, and how many rows.
+    held: BTreeMap<i64, u32>,
+    /// What was committed or is about to be.
+    pub(super) marked: Option<i64>,
+    /// When something came last.
+    pub(super) heard: Duration,
+    /// All was read that there was.
+    pub(super) at_end: bool,
+}
+
+impl Input {
+    pub fn new(id: PartitionId, committed: Option<i64>, now: Duration) -> Self {
+        Self {
+            id,
+            next: committed,
+            progress: Progress::default(),
+            told: Progress::default(),
+            held: BTreeMap::new(),
+            marked: committed,
+            heard: now,
+            at_end: false,
+        }
+    }
+
+    /// Where a restart has to go on: no row before is held.
+    pub fn resume(&self) -> Option<i64> {
+        self.held.first_key_value().map(|(offset, _)| *offset).or(self.next)
+    }
+
+    pub(super) fn hold(&mut self, offset: i64) {
+        *self.held.entry(offset).or_default() += 1;
+    }
+
+    pub(super) fn release(&mut self, offset: i64) {
+        if let Some(count) = self.held.get_mut(&offset) {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&offset);
+            }
+        }
+    }
+}
+
+/// One stage group on one partition.
+#[derive(Debug, Default)]
+pub struct Task {
+    pub inputs: Vec<Input>,
+    pub(super) watermark: Merged,
+    pub(super) held: Held,
+    /// By stage of the group.
+    pub(super) stores: Vec<Store>,
+    /// Behind a repartition topic: how far those that write to it are.
+    pub(super) writers: BTreeMap<PartitionId, Progress>,
+    /// What those behind were told last.
+    pub(super) told: Progress,
+    /// All rows before this time are through the windows.
+    pub(super) passed: i64,
+    /// What had passed when keys were looked at last.
+    pub(super) settled: i64,
+}
+
+impl Task {
+    pub fn new(stages: usize) -> Self {
+        let stores = (0..stages).map(|_| Store::default()).collect();
+        Self { stores, passed: i64::MIN, settled: i64::MIN, ..Self::default() }
+    }
+
+    /// Looks at all inputs again; `expected`: so many there must be. Gives whether the watermark rose.
+    pub(super) fn update_watermark(&mut self, expected: usize) -> bool {
+        let Self { inputs, watermark, writers, .. } = self;
+        if writers.is_empty() {
+            watermark.update(inputs.iter().map(|input| input.progress), inputs.len() == expected)
+        } else {
+            watermark.update(writers.values().copied(), writers.len() == expected)
+        }
+    }
+
+    /// What all windows of the task hold.
+    pub fn usage(&self, pipeline: &Pipeline, group: usize) -> Usage {
+        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
+        let plans = pipeline.features[stages].iter().map(|stage| &stage.plan);
+        self.stores
+            .iter()
+            .zip(plans)
+            .map(|(store, plan)| store.usage(plan))
+            .fold(Usage::default(), |a, b| a + b)
+    }
+}
+
+/// The tasks of a thread.
+#[derive(Debug, Default)]
+pub struct Tasks(Vec<(TaskId, Task)>);
+
+impl Tasks {
+    pub fn insert(&mut self, id: TaskId, task: Task) {
+        self.remove(id);
+        self.0.push((id, task));
+    }
+
+    pub fn remove(&mut self, id: TaskId) -> Option<Task> {
+        let index = self.0.iter().position(|(other, _)| *other == id)?;
+        Some(self.0.swap_remove(index).1)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &(TaskId, Task)> {
+        self.0.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where a partition is: indices of its task and of the task's input, until a task comes or goes.
+    pub fn find(&self, id: PartitionId) -> Option<(usize, usize)> {
+        self.0
+            .iter()
+            .enumerate()
+            .find_map(|(task, (_, one))| Some((task, one.inputs.iter().position(|input| input.id == id)?)))
+    }
+
+    pub(super) fn at(&mut self, index: usize) -> &mut Task {
+        &mut self.0[index].1
+    }
+
+    pub(super) fn id(&self, index: usize) -> TaskId {
+        self.0[index].0
+    }
+
+    pub fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.0.iter().flat_map(|(_, task)| &task.inputs)
+    }
+
+    pub(super) fn inputs_mut(&mut self) -> impl Iterator<Item = &mut Input> {
+        self.0.iter_mut().flat_map(|(_, task)| &mut task.inputs)
+    }
+
+    /// Whether nothing comes any more from a partition.
+    pub(super) fn has_ended(&self, id: PartitionId) -> bool {
+        self.inputs().any(|input| input.id == id && input.progress.watermark == END)
+    }
+
+    /// Those behind may be others now, who were told nothing.
+    pub(super) fn tell_again(&mut self) {
+        for (_, task) in &mut self.0 {
+            task.told = Progress::default();
+            task.inputs.iter_mut().for_each(|input| input.told = Progress::default());
+        }
+    }
+
+    /// Bytes of rows that wait.
+    pub fn held_bytes(&self) -> usize {
+        self.0.iter().map(|(_, task)| task.held.bytes()).sum()
+    }
+
+    /// Whether nothing comes any more, for all of them.
+    pub fn are_done(&self) -> bool {
+        self.0.iter().all(|(_, task)| task.watermark.watermark() == END)
+    }
+
+    /// Partitions of sources that are ahead of the slowest that is known of.
+    pub(super) fn ahead(&self, sources: usize) -> Vec<PartitionId> {
+        let is_source = |source: SourceId| usize::from(source) < sources;
+        let writers = self.0.iter().flat_map(|(_, task)| task.writers.values());
+        let own = self.inputs().filter(|input| is_source(input.id.source)).map(|input| &input.progress);
+        let slowest = writers.chain(own).filter(|progress| !progress.idle).map(|one| one.watermark).min();
+        let ahead = |input: &&Input| slowest.is_some_and(|slowest| input.progress.watermark > slowest);
+        self.inputs().filter(|input| is_source(input.id.source)).filter(ahead).map(|input| input.id).collect()
+    }
+}

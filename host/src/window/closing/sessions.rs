@@ -1,0 +1,145 @@
+//! Sessions: entries no further apart than the gap.
+
+use std::collections::VecDeque;
+
+use super::{Closed, Lanes};
+use crate::window::plan::{Plan, SpanKind};
+
+#[derive(Clone, Debug)]
+struct Session {
+    /// Times of the first and the last entry.
+    first: i64,
+    last: i64,
+    lanes: Lanes,
+    /// With which revision it comes out next.
+    revision: u32,
+    /// Whether it came out as it is now.
+    out: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    /// By rising time, further apart than the gap; those that are out come first.
+    sessions: VecDeque<Session>,
+    /// Of their lanes.
+    bytes: usize,
+}
+
+impl Sessions {
+    pub fn new() -> Self {
+        Self { sessions: VecDeque::new(), bytes: 0 }
+    }
+
+    pub fn admit(&mut self, plan: &Plan, input: usize, entry: &[u64], watermark: i64, out: &mut Closed) {
+        self.close(plan, watermark, out);
+        let index = self.session(plan, entry[0].cast_signed());
+        let session = &mut self.sessions[index];
+        session.out = false;
+        self.bytes -= session.lanes.size();
+        session.lanes.add(plan, input, entry);
+        self.bytes += session.lanes.size();
+        if session.closes_after(plan) < watermark {
+            session.come_out(plan, out);
+        }
+    }
+
+    pub fn due(&self, plan: &Plan) -> Option<i64> {
+        let next = self.sessions.get(self.next())?;
+        Some(next.closes_after(plan).saturating_add(1))
+    }
+
+    pub fn close(&mut self, plan: &Plan, watermark: i64, out: &mut Closed) {
+        for session in self.sessions.range_mut(self.next()..) {
+            if session.closes_after(plan) >= watermark {
+                break;
+            }
+            session.come_out(plan, out);
+        }
+    }
+
+    pub fn forget(&mut self, plan: &Plan, horizon: i64) {
+        let gone = |session: &Session| session.out && session.closes_after(plan) < horizon;
+        let gone = self.sessions.drain(..self.sessions.partition_point(gone));
+        self.bytes -= gone.map(|session| session.lanes.size()).sum::<usize>();
+        if self.sessions.capacity() > 16 && self.sessions.len() < self.sessions.capacity() / 4 {
+            self.sessions.shrink_to(self.sessions.len() * 2);
+        }
+    }
+
+    pub fn expiry(&self, plan: &Plan) -> Option<i64> {
+        self.sessions.back().map(|last| last.closes_after(plan))
+    }
+
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Bytes held beside this struct.
+    pub fn size(&self) -> usize {
+        self.sessions.capacity() * size_of::<Session>() + self.bytes
+    }
+
+    /// Bytes that the lanes hold, as they are kept account of and as counted anew.
+    #[cfg(test)]
+    pub fn recount(&self) -> (usize, usize) {
+        (self.bytes, self.sessions.iter().map(|session| session.lanes.size()).sum())
+    }
+
+    /// Index of the first session that has yet to come out.
+    fn next(&self) -> usize {
+        self.sessions.partition_point(|session| session.out)
+    }
+
+    /// Index of the session that an entry at `time` belongs to: those that it brings together are one.
+    fn session(&mut self, plan: &Plan, time: i64) -> usize {
+        let gap = gap(plan);
+        let (low, high) = (time.saturating_sub_unsigned(gap), time.saturating_add_unsigned(gap));
+        let index = self.sessions.partition_point(|session| session.last < low);
+        let joins = |session: Option<&Session>| session.is_some_and(|session| session.first <= high);
+        if !joins(self.sessions.get(index)) {
+            let lanes = Lanes::new(plan);
+            self.bytes += lanes.size();
+            let session = Session { first: time, last: time, lanes, revision: 0, out: false };
+            self.sessions.insert(index, session);
+            return index;
+        }
+        if joins(self.sessions.get(index + 1))
+            && let Some(mut next) = self.sessions.remove(index + 1)
+        {
+            let session = &mut self.sessions[index];
+            self.bytes -= session.lanes.size() + next.lanes.size();
+            // A merge costs what is in the one that is merged.
+            if session.lanes.size() < next.lanes.size() {
+                std::mem::swap(&mut session.lanes, &mut next.lanes);
+            }
+            session.lanes.merge(&next.lanes);
+            session.lanes.keep_least();
+            self.bytes += session.lanes.size();
+            session.last = next.last;
+            session.revision = session.revision.max(next.revision);
+        }
+        let session = &mut self.sessions[index];
+        (session.first, session.last) = (session.first.min(time), session.last.max(time));
+        index
+    }
+}
+
+impl Session {
+    /// It closes when the watermark is later than this.
+    fn closes_after(&self, plan: &Plan) -> i64 {
+        self.last.saturating_add_unsigned(gap(plan))
+    }
+
+    fn come_out(&mut self, plan: &Plan, out: &mut Closed) {
+        out.push(plan, (self.first, self.last, self.revision), &self.lanes);
+        self.revision = self.revision.saturating_add(1);
+        self.out = true;
+    }
+}
+
+fn gap(plan: &Plan) -> u64 {
+    match plan.closing {
+        Some(SpanKind::Session(gap)) => gap,
+        _ => unreachable!("a key's windows are those of its plan"),
+    }
+}

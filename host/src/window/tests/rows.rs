@@ -1,0 +1,118 @@
+//! Vectors of rows, for all windows and folds.
+
+use super::model::{Expected, cell};
+use super::*;
+use crate::columns::{Batch, Builder};
+
+const FOLDS: [Fold; 13] = [
+    Fold::Count,
+    Fold::Sum,
+    Fold::Mean,
+    Fold::Variance,
+    Fold::Min,
+    Fold::Max,
+    Fold::Latest,
+    Fold::SinceLatest,
+    Fold::Distinct,
+    Fold::Quantile(0.3),
+    Fold::Quantile(0.9),
+    Fold::DecayedMean(7),
+    Fold::TopK(3),
+];
+
+/// All folds over a window, of both inputs.
+fn everything(windows: &[Window]) -> Vec<Aggregate> {
+    let mut aggregates = Vec::new();
+    for (window, input) in windows.iter().flat_map(|window| [(*window, 0), (*window, 1)]) {
+        for fold in FOLDS {
+            for (column, filter) in [(0, None), (1, Some(2))] {
+                let name = format!("a{}", aggregates.len());
+                aggregates.push(Aggregate { name, input, fold, column: Some(column), filter, window });
+            }
+        }
+        for fold in [Fold::Count, Fold::Distinct] {
+            let name = format!("a{}", aggregates.len());
+            aggregates.push(Aggregate { name, input, fold, column: Some(3), filter: None, window });
+        }
+    }
+    aggregates
+}
+
+/// The cells of all rows of the first input. A history of which nothing can be seen any more is dropped.
+fn run(plan: &Plan, steps: &[Arrival]) -> Batch {
+    let mut history = History::new(plan);
+    let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
+    let mut builder = Builder::new(plan.columns.as_slice().into());
+    for Arrival { horizon, event } in steps {
+        if let Some(horizon) = horizon {
+            history.forget(plan, *horizon);
+            if history.expiry(plan).is_some_and(|expiry| expiry < *horizon) {
+                assert_eq!(history.entries(plan), 0);
+                history = History::new(plan);
+            }
+        }
+        let mut words = event.words(plan);
+        if event.input == 0 {
+            let mut cells = Cells(&mut builder);
+            history.admit(plan, &mut scratch, &mut words, &mut cells, &mut scripts);
+            builder.finish_row();
+        } else {
+            history.update(plan, event.input, &mut words, &mut scripts);
+        }
+    }
+    builder.seal()
+}
+
+fn agrees(batch: &Batch, column: usize, row: usize, expected: &Expected) -> bool {
+    let view = batch.column(column);
+    if !view.is_valid(row) {
+        return *expected == Expected::Null;
+    }
+    let number = || if view.kind() == Kind::Float { view.float(row) } else { view.int(row) as f64 };
+    match expected {
+        Expected::Null => false,
+        Expected::Number(expected) => (number() - expected).abs() < 1e-9,
+        Expected::About(expected, error) => (number() - expected).abs() <= *error,
+        Expected::Text(expected) => view.bytes(row) == expected.as_bytes(),
+    }
+}
+
+fn compare(windows: &[Window], steps: &[Arrival]) -> Result<(), TestCaseError> {
+    let aggregates = everything(windows);
+    let plan = Plan::new(&description(aggregates.clone())).expect("all supported");
+    let cells = run(&plan, steps);
+    let events: Vec<Event> = steps.iter().map(|step| step.event).collect();
+    let rows = events.iter().enumerate().filter(|(_, event)| event.input == 0);
+    for (row, (index, _)) in rows.enumerate() {
+        for (column, aggregate) in aggregates.iter().enumerate() {
+            let expected = cell(&events[..=index], aggregate);
+            prop_assert!(
+                agrees(&cells, column, row, &expected),
+                "row {row}, event {index}, {aggregate:?}: expected {expected:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A few windows: with some of them a history ends, with others never.
+fn windows() -> impl Strategy<Value = Vec<Window>> {
+    prop::sample::subsequence(&WINDOWS[..], 1..4)
+}
+
+proptest! {
+    #[test]
+    fn rows_in_order_of_time(windows in windows(), steps in arrivals(0..8, 60)) {
+        compare(&windows, &steps)?;
+    }
+
+    #[test]
+    fn stragglers_too(windows in windows(), steps in arrivals(-7..8, 60)) {
+        compare(&windows, &steps)?;
+    }
+
+    #[test]
+    fn many_rows_in_a_window(windows in windows(), steps in arrivals(-2..3, 120)) {
+        compare(&windows, &steps)?;
+    }
+}
