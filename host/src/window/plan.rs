@@ -237,8 +237,8 @@ impl Plan {
                     "the fold custom over an input that keeps {kind} (column {name})"
                 )));
             }
-            if matches!(self.closing, Some(SpanKind::Hopping { size, slide }) if slide < size) {
-                return Err(not_yet("the fold custom on close of hopping windows".to_owned()));
+            if self.closing.is_some() {
+                return Err(not_yet("the fold custom on close".to_owned()));
             }
         }
         if self.closing.is_some() && matches!(fold, Fold::Latest | Fold::SinceLatest) {
