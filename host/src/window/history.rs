@@ -6,9 +6,14 @@
 //! Cost of a row in order of time: for each lane one step for each entry that comes and one for each that
 //! leaves, amortised; the size of a window does not matter. A row of another input costs its place in the
 //! list. A straggler (older than the newest row of its key) is scored in its place: from a copy of the
-//! lane, moved there entry by entry, or from its window's entries, whichever is less. But lanes from which
-//! not every entry can be taken away (min, max; `latest`, which looks back for one entry) and custom folds
-//! that are not invertible go through the straggler's window, unless it only adds to the cursor's.
+//! lane, moved there entry by entry, or from its window's entries, whichever is less. So it costs the
+//! entries it is behind. It goes through all of its window only
+//!
+//! - for min and max, if the extreme is one of the entries that are newer;
+//! - for `latest`, back to the first entry that counts;
+//! - for custom folds that are not invertible.
+//!
+//! One more case costs more than a step: of last n, the extreme leaves, and others of its time stay.
 
 mod forget;
 

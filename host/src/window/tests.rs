@@ -86,22 +86,26 @@ struct Arrival {
     event: Event,
 }
 
-/// Events whose times differ by `steps` from one to the next, but never lie before a horizon.
-fn arrivals(steps: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec<Arrival>> {
+/// Events whose times differ by `steps` from one to the next, some of them up to `back` late, but never
+/// before a horizon.
+fn arrivals(steps: std::ops::Range<i64>, back: i64, count: usize) -> impl Strategy<Value = Vec<Arrival>> {
     let time = prop_oneof![3 => steps, 1 => Just(0)];
     let amount =
         prop_oneof![19 => (0i64..40).prop_map(|quarters| quarters as f64 / 4.0), 1 => Just(f64::NAN)];
     let values = (amount, prop::option::of(-3i64..4), any::<bool>(), prop::option::of(0u64..6));
     let horizon = prop_oneof![3 => Just(None), 1 => (-6i64..30).prop_map(Some)];
-    let step = (0..2usize, time, values, horizon);
+    let back = prop_oneof![7 => Just(0), 1 => 0..=back];
+    let step = (0..2usize, (time, back), values, horizon);
     prop::collection::vec(step, 1..count).prop_map(|list| {
         let (mut time, mut floor) = (0, i64::MIN);
-        let next = |(input, step, (amount, items, declined, city), lag): (_, i64, _, Option<i64>)| {
-            let horizon = lag.map(|lag| time - lag);
-            floor = floor.max(horizon.unwrap_or(i64::MIN));
-            time = (time + step).max(floor);
-            Arrival { horizon, event: Event { input, time, amount, items, declined, city } }
-        };
+        let next =
+            |(input, (step, back), (amount, items, declined, city), lag): (_, (i64, i64), _, Option<i64>)| {
+                let horizon = lag.map(|lag| time - lag);
+                floor = floor.max(horizon.unwrap_or(i64::MIN));
+                time = (time + step).max(floor);
+                let late = (time - back).max(floor);
+                Arrival { horizon, event: Event { input, time: late, amount, items, declined, city } }
+            };
         list.into_iter().map(next).collect()
     })
 }

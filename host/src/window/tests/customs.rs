@@ -204,8 +204,8 @@ fn compare(windows: [Window; 2], steps: &[Keyed]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn keyed(range: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec<Keyed>> {
-    arrivals(range, count).prop_flat_map(|steps| {
+fn keyed(range: std::ops::Range<i64>, back: i64, count: usize) -> impl Strategy<Value = Vec<Keyed>> {
+    arrivals(range, back, count).prop_flat_map(|steps| {
         let count = steps.len();
         let keys = prop::collection::vec(prop_oneof![4 => Just(0usize), 1 => Just(1usize)], count);
         let ends = prop::collection::vec(prop::bool::weighted(0.2), count);
@@ -231,17 +231,17 @@ fn two_windows() -> impl Strategy<Value = [Window; 2]> {
 
 proptest! {
     #[test]
-    fn custom_folds_in_order_of_time(windows in two_windows(), steps in keyed(0..8, 80)) {
+    fn custom_folds_in_order_of_time(windows in two_windows(), steps in keyed(0..8, 0, 80)) {
         compare(windows, &steps)?;
     }
 
     #[test]
-    fn custom_folds_of_stragglers(windows in two_windows(), steps in keyed(-7..8, 80)) {
+    fn custom_folds_of_stragglers(windows in two_windows(), steps in keyed(-7..8, 20, 80)) {
         compare(windows, &steps)?;
     }
 
     #[test]
-    fn custom_folds_of_many_rows(windows in long_windows(), steps in keyed(-2..3, 300)) {
+    fn custom_folds_of_many_rows(windows in long_windows(), steps in keyed(-2..3, 60, 300)) {
         compare(windows, &steps)?;
     }
 }

@@ -105,17 +105,17 @@ fn windows() -> impl Strategy<Value = Vec<Window>> {
 
 proptest! {
     #[test]
-    fn rows_in_order_of_time(windows in windows(), arrivals in arrivals(0..8, 60)) {
+    fn rows_in_order_of_time(windows in windows(), arrivals in arrivals(0..8, 0, 60)) {
         compare(&windows, &arrivals)?;
     }
 
     #[test]
-    fn stragglers_too(windows in windows(), arrivals in arrivals(-7..8, 60)) {
+    fn stragglers_too(windows in windows(), arrivals in arrivals(-7..8, 20, 60)) {
         compare(&windows, &arrivals)?;
     }
 
     #[test]
-    fn many_rows_in_a_window(windows in windows(), arrivals in arrivals(-2..3, 120)) {
+    fn many_rows_in_a_window(windows in windows(), arrivals in arrivals(-2..3, 30, 120)) {
         compare(&windows, &arrivals)?;
     }
 }
