@@ -73,10 +73,8 @@ impl History {
         let time = row[0].cast_signed();
         let id = self.number(plan, 0, row);
         scratch.before.clear();
-        scratch.before.extend(self.lanes.iter().map(|state| match state {
-            LaneState::Latest(latest) => latest.filter(|latest| latest.time <= time),
-            _ => None,
-        }));
+        let before = |state| latest_of(state).filter(|latest| latest.time <= time);
+        scratch.before.extend(self.lanes.iter().map(before));
         let (place, _) = self.insert(plan, 0, row, scripts);
         if time < self.newest {
             self.straggle(plan, scratch, time, place, scripts);
@@ -194,10 +192,12 @@ impl History {
                 let before = if span.input == 0 { to.start..place } else { to.clone() };
                 for (number, lane) in plan.lanes.iter().enumerate().filter(|(_, of)| of.span == index) {
                     let (run, state) = (run(plan, lane, entries), &mut self.lanes[number]);
-                    run.advance(state, &from, &before);
-                    if let LaneState::Latest(latest) = state {
-                        scratch.before[number] = *latest;
+                    if lane.kind != LaneKind::Latest {
+                        run.advance(state, &from, &to);
+                        continue;
                     }
+                    run.advance(state, &from, &before);
+                    scratch.before[number] = latest_of(state);
                     run.advance(state, &before, &to);
                 }
             }
@@ -249,6 +249,13 @@ impl History {
                 self.registers[number].emit_as_of(at, &from, &to);
             }
         }
+    }
+}
+
+fn latest_of(state: &LaneState) -> Option<Latest> {
+    match state {
+        LaneState::Latest(latest) => *latest,
+        _ => None,
     }
 }
 

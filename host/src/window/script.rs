@@ -2,7 +2,13 @@
 //!
 //! An item is a row that was admitted to windows: of the stage's own input, or of another, which emits
 //! nothing. Whoever runs a script may run any number of items in one call, if he runs them in order. An
-//! entry is named first in its own item, so that an entry which makes the fold fail is found there.
+//! entry is named first in its own item, so that an entry which makes the fold fail is found there: the
+//! item is run again without it, its emits left out, and so is the entry in all items that follow.
+//!
+//! Registers are numbered anew in each script: a key has one or many. A history gives their bytes to
+//! the script when they are named first, and gets them back by [`super::History::settle`], which has to be
+//! called after the run: for each key that had an item, for each custom aggregate. Between the two the
+//! history holds numbers of registers instead, and is of use to that script alone.
 
 use hashbrown::HashMap;
 
@@ -40,7 +46,8 @@ impl Scripts {
         Self { scripts: customs.map(|(index, custom)| Script::new(plan, index, custom)).collect(), key: 0 }
     }
 
-    /// Begins an item of a key: any number that stands for this key, and for no other, over the batch.
+    /// Begins an item of a key: any number that stands for this key, and for no other, over the batch. A
+    /// key whose history was dropped and made anew is another one.
     pub fn begin(&mut self, key: u32) {
         self.key = key;
         self.scripts.iter_mut().for_each(|script| script.key = key);
