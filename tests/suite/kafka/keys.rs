@@ -39,11 +39,13 @@ impl Shops {
             columns = {{ id = "int", buyer = "text", shop = "text", amount = "int", at = "time" }}
             partitioned_by = ["buyer"]
             event_time = "at"
+            idleness = "2s"
             [[source]]
             name = "complaints"
             topic = "{name}-complaints"
             columns = {{ shop = "text", grave = "boolean", told = "time" }}
             event_time = "told"
+            idleness = "2s"
             {complaints}
             [[features]]
             plugin = "{buyers}"
