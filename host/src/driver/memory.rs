@@ -81,6 +81,7 @@ pub struct Memory {
     waiting: VecDeque<(PartitionId, i64, Given)>,
     batch: Vec<(PartitionId, i64, Given)>,
     assigned: Vec<PartitionId>,
+    revoked: Vec<PartitionId>,
     held: Vec<PartitionId>,
     /// Partitions that began or were given something since they were said to have ended.
     given: Vec<PartitionId>,
@@ -92,6 +93,12 @@ pub struct Memory {
 impl Memory {
     pub(super) fn assign(&mut self, id: PartitionId) {
         self.assigned.push(id);
+    }
+
+    /// Takes these back, and gives them again.
+    pub(super) fn shake(&mut self, ids: &[PartitionId]) {
+        self.revoked = ids.to_vec();
+        self.assigned = ids.to_vec();
     }
 
     pub(super) fn push(&mut self, id: PartitionId, offset: i64, record: Given) {
@@ -109,6 +116,10 @@ impl Memory {
 
 impl Source for Memory {
     fn poll(&mut self, _wait: Duration, limit: Limit) -> Result<Polled> {
+        if !self.revoked.is_empty() {
+            let partitions = std::mem::take(&mut self.revoked);
+            return Ok(Polled::Revoked { partitions, lost: false });
+        }
         if !self.assigned.is_empty() {
             return Ok(Polled::Assigned(std::mem::take(&mut self.assigned)));
         }
@@ -172,6 +183,7 @@ impl Source for Memory {
     }
 
     fn release(&mut self, _partitions: &[PartitionId]) -> Result<()> {
+        self.held.clear();
         Ok(())
     }
 
