@@ -19,7 +19,7 @@ from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-NOT_FEATURES = {"transaction_id", "event_time", "card_id", "fraud", "pattern"}
+NOT_FEATURES = {"transaction_id", "event_time", "card_id", "terminal_id", "fraud", "pattern"}
 FOR_TRAINING = 0.75
 
 
