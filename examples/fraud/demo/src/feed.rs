@@ -55,7 +55,8 @@ impl Feeder {
     pub(crate) fn probe(&self) -> Result<()> {
         let test = test_record();
         for partition in 0..self.partitions {
-            let record = BaseRecord::to(&self.transactions).partition(partition).key(&test.key).payload(&test.value);
+            let record =
+                BaseRecord::to(&self.transactions).partition(partition).key(&test.key).payload(&test.value);
             self.producer.send(record).map_err(|(error, _)| error)?;
         }
         self.producer.flush(FLUSH_WITHIN)?;

@@ -92,13 +92,7 @@ impl Table {
     }
 
     /// `patterns`: by transaction id, from 1 on.
-    fn row(
-        &self,
-        sent: &Sent,
-        patterns: &[&str],
-        out: &mut impl Write,
-        written: &mut Written,
-    ) -> Result<()> {
+    fn row(&self, sent: &Sent, patterns: &[&str], out: &mut impl Write, written: &mut Written) -> Result<()> {
         if sent.topic != self.history {
             written.refused += 1;
             return Ok(());

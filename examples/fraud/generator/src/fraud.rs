@@ -87,13 +87,21 @@ fn stolen_card(card: &Card, from: Time, terminals: &Terminals, random: &mut Rand
     (0..purchases).map(steal).collect()
 }
 
-fn card_testing(card: &Card, from: Time, terminals: &Terminals, random: &mut Random) -> Vec<(Time, Purchase)> {
+fn card_testing(
+    card: &Card,
+    from: Time,
+    terminals: &Terminals,
+    random: &mut Random,
+) -> Vec<(Time, Purchase)> {
     let mut at = later(from, random.between(0.5, 48.0) * HOUR);
     let mut plan = Vec::new();
     for _ in 0..5 + random.below(8) {
         at = later(at, random.wait(MINUTE));
         let amount = random.between(0.5, 3.0);
-        plan.push((at, Purchase { is_declined: random.chance(0.7), ..online(card.home(), amount, terminals, random) }));
+        plan.push((
+            at,
+            Purchase { is_declined: random.chance(0.7), ..online(card.home(), amount, terminals, random) },
+        ));
     }
     at = later(at, random.between(2.0, 20.0) * MINUTE);
     let amount = random.between(250.0, 900.0);

@@ -29,7 +29,8 @@ impl Terminals {
     /// So many are there that each takes about as much a day, however many cards there are.
     pub(crate) fn new(cards: u32, riggings_a_day: f64) -> Self {
         let there = CARDS.map(|for_each| u64::from(cards / for_each).max(2));
-        let purchases_a_day = PURCHASES_A_DAY * f64::from(cards) / (HOMES as u64 * there.iter().sum::<u64>()) as f64;
+        let purchases_a_day =
+            PURCHASES_A_DAY * f64::from(cards) / (HOMES as u64 * there.iter().sum::<u64>()) as f64;
         Self { there, rigging: riggings_a_day / purchases_a_day, rigged: HashMap::new() }
     }
 

@@ -76,12 +76,18 @@ fn a_rigged_terminal_steals_from_every_card_for_some_days_and_then_no_more() {
         terminals.entry(emitted.terminal_id).or_default().push(emitted);
     }
     let rigged: Vec<_> = terminals.values().filter(|all| all.iter().any(|one| one.fraud.is_some())).collect();
-    assert!(terminals.len() > 200 && (5..60).contains(&rigged.len()), "{} of {}", rigged.len(), terminals.len());
+    assert!(
+        terminals.len() > 200 && (5..60).contains(&rigged.len()),
+        "{} of {}",
+        rigged.len(),
+        terminals.len()
+    );
     for all in rigged {
         let first = all.iter().position(|one| one.fraud.is_some()).unwrap();
         let end = all[first].at.0 + 5 * 86_400_000;
         let during = all[first..].iter().take_while(|one| one.at.0 < end);
-        let (stolen, spared): (Vec<_>, Vec<_>) = during.partition(|one| one.fraud == Some(Pattern::RiggedTerminal));
+        let (stolen, spared): (Vec<_>, Vec<_>) =
+            during.partition(|one| one.fraud == Some(Pattern::RiggedTerminal));
         // What is declined costs nothing.
         assert!(spared.len() * 10 <= stolen.len() + 10, "{} of {}", spared.len(), stolen.len());
         let after = all.iter().filter(|one| one.at.0 > all[first].at.0 + 60 * 86_400_000);
