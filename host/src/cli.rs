@@ -87,9 +87,9 @@ impl Pipelines {
     fn load(self) -> Result<Vec<Run>> {
         let configs = self.files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
         config::apart(&configs)?;
-        let threads = configs.iter().map(|config| config.threads).sum();
+        let stages = configs.iter().map(|config| config.threads * config.plugin_stages()).sum();
         let cache = self.cache.or_else(default_cache);
-        let runtimes = Runtimes::for_threads(threads, cache, self.onnxruntime)?;
+        let runtimes = Runtimes::for_stages(stages, cache, self.onnxruntime)?;
         configs.into_iter().map(|config| Run::load(config, &runtimes)).collect()
     }
 }

@@ -124,6 +124,11 @@ impl Config {
         self.check_topics()
     }
 
+    /// How many stages have a plugin.
+    pub fn plugin_stages(&self) -> usize {
+        self.plugins().count()
+    }
+
     /// The sections that have a plugin, by name.
     fn plugins(&self) -> impl Iterator<Item = (&'static str, Plugin)> {
         let preprocess = self.preprocess.iter().map(|section| ("preprocess", section.plugin()));

@@ -27,10 +27,6 @@ pub struct Runtimes {
 
 /// A plugin that trapped is replaced while its old instance is still there.
 const INSTANCES_A_STAGE: usize = 2;
-/// Beside features stages.
-const OTHER_STAGES: usize = 2;
-/// Features stages that the first runtimes are made for.
-const FEATURES_STAGES: usize = 2;
 /// No pipeline may give a plugin more.
 const PLUGIN_MEMORY: usize = 1 << 30;
 
@@ -38,12 +34,12 @@ impl Runtimes {
     /// For one or a few threads. `cache`: a directory for compiled plugins, the host's alone. `library`:
     /// ONNX Runtime, where it is not to be looked for.
     pub fn new(cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
-        Self::for_threads(16, cache, library)
+        Self::for_stages(64, cache, library)
     }
 
-    /// The same, for so many stream threads in all pipelines.
-    pub fn for_threads(threads: usize, cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
-        let instances = threads.max(1).saturating_mul((OTHER_STAGES + FEATURES_STAGES) * INSTANCES_A_STAGE);
+    /// For so many stages with a plugin, in all threads of all pipelines.
+    pub fn for_stages(stages: usize, cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
+        let instances = stages.max(1).saturating_mul(INSTANCES_A_STAGE);
         let max_instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let options = RuntimeOptions { cache, max_instances, memory_limit: PLUGIN_MEMORY };
         Ok(Self { plugins: PluginRuntime::new(&options)?, models: OnceLock::new(), library })

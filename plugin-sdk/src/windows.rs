@@ -65,15 +65,16 @@ use crate::row::Fields;
 /// | `#[min("column", window)]`, `#[max(...)]` | or null |
 /// | `#[latest("column")]`, `#[latest("column", window)]` | of the newest entry before this row, or null |
 /// | `#[since_latest]`, `#[since_latest(window)]` | int: milliseconds since the newest entry before this row, or null |
-/// | `#[distinct("column", window)]` | int: number of different values, with a standard error of 1.6 % |
+/// | `#[distinct("column", window)]` | int: number of different values, with a standard error of at most 1.6 % |
 /// | `#[quantile("column", 0.9, window)]` | float within 1 % of the quantile, or null |
 /// | `#[decayed_mean("column", "1h", window)]` | float: weights halve in that time; or null |
-/// | `#[top_k("column", 3, window)]` | text: the most frequent values, or null; exact up to 65,536 different ones |
+/// | `#[top_k("column", 3, window)]` | text: the most frequent values as a JSON array, `[7,12]`, or null |
 /// | `#[fold(Type, window)]` | what a [`Fold`](crate::Fold) of your own emits |
 ///
 /// Sums, minima, maxima and latest of floats and singles are floats; minima, maxima and latest of
 /// times are times; all others are ints, `true` being 1. NaN in a column is no value. Of texts and bytes
-/// there are `count` and `distinct` only, of lists of floats nothing. `filter = "column"` takes only entries
+/// there are `count` and `distinct` only, of lists of floats nothing. Over `"forever"`, `top_k` tells no more
+/// than 65,536 different values apart. `filter = "column"` takes only entries
 /// where that boolean column is true.
 ///
 /// A field that is no `Option` reads 0 (or empty) where there is no value. `f64` and `f32` read any

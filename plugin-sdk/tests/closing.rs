@@ -69,7 +69,7 @@ fn features<'a>(hour: &Hour<'a>, card: &Card<'_>, limits: &Limits) -> Result<F<'
 }
 
 fn start() -> Running {
-    testing::start(plugin(), &[("most", 1.into())]).unwrap()
+    testing::start(plugin(), &[("most", 1.into())]).expect("it has all its settings")
 }
 
 #[test]

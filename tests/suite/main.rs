@@ -8,3 +8,4 @@ mod kafka;
 mod models;
 mod stuck;
 mod tidy;
+mod time;

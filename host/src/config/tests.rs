@@ -67,9 +67,9 @@ fn values_are_checked() {
         ("name = \"clicks\"", "name = \"clicks\"\nthreads = 0", Code::ConfigValue, "threads"),
         (
             "topic = \"user_clicks\"",
-            "topic = \"a\"\n[[source]]\ntopic = \"a\"\ncolumns.a = \"int\"",
+            "topic = \"a\"\n[[source]]\ntopic = \"a\"\nname = \"b\"\ncolumns.a = \"int\"",
             Code::ConfigValue,
-            "two sources are called",
+            "the topic of two sources",
         ),
         ("topic = \"user_clicks\"", "topic = \"a\"\ntable = true", Code::ConfigValue, "can't be a table"),
         ("[kafka]", "late.topic = \"user_clicks\"\n[kafka]", Code::ConfigValue, "endless loop"),
@@ -161,7 +161,7 @@ fn the_reference_lists_every_key() {
             }
         }
     }
-    assert_eq!(documented.len(), 11);
+    assert_eq!(documented.len(), 12);
     for (section, keys) in documented {
         assert_eq!(keys, keys_of(&section), "{section}");
     }

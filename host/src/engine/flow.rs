@@ -148,7 +148,10 @@ impl Flow {
     ) -> Result<()> {
         let mut released = self.released();
         for task in 0..tasks.len() {
-            self.rise(tasks, task, &mut released);
+            let expected = self.expected(usize::from(tasks.id(task).group));
+            if tasks.at(task).update_watermark(expected) {
+                self.rise(tasks, task, &mut released);
+            }
         }
         self.run_released(released, tasks, send)
     }

@@ -13,7 +13,7 @@ pub struct Cursor {
     end: u32,
     /// Of a session: no row can see the entries before this one.
     dead: u32,
-    /// Of a session: the entries from `dead` to this one belong together.
+    /// Of a session: the entries from `dead` to this one belong together, and maybe more.
     linked: u32,
 }
 
@@ -67,8 +67,6 @@ impl Cursor {
             (self.dead, self.linked) = (self.dead + 1, self.linked + 1);
         } else if place == self.dead {
             self.linked = place;
-        } else if place <= self.linked {
-            self.linked += 1;
         }
         if place >= self.end {
             return Side::Behind;

@@ -25,8 +25,7 @@ impl Entries {
     }
 
     pub fn range(&self, layout: &Layout, range: std::ops::Range<usize>) -> impl Iterator<Item = &[u64]> {
-        let words = self.head + range.start * layout.stride..self.head + range.end * layout.stride;
-        self.words[words].chunks_exact(layout.stride)
+        range.map(|index| self.get(layout, index))
     }
 
     pub fn set_word(&mut self, layout: &Layout, index: usize, word: usize, value: u64) {
@@ -53,11 +52,11 @@ impl Entries {
         index
     }
 
-    /// Forgets the oldest ones.
+    /// Forgets the oldest ones. At most a fifth of the words are of such as are gone.
     pub fn drop_front(&mut self, layout: &Layout, count: usize) {
         self.head += count * layout.stride;
         let live = self.words.len() - self.head;
-        if self.head <= live {
+        if self.head * 4 <= live {
             return;
         }
         self.words.drain(..self.head);

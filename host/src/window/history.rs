@@ -6,9 +6,14 @@
 //! Cost of a row in order of time: for each lane one step for each entry that comes and one for each that
 //! leaves, amortised; the size of a window does not matter. A row of another input costs its place in the
 //! list. A straggler (older than the newest row of its key) is scored in its place: from a copy of the
-//! lane, moved there entry by entry, or from its window's entries, whichever is less. But lanes from which
-//! not every entry can be taken away (min, max; `latest`, which looks back for one entry) and custom folds
-//! that are not invertible go through the straggler's window, unless it only adds to the cursor's.
+//! lane, moved there entry by entry, or from its window's entries, whichever is less. So it costs the
+//! entries it is behind. It goes through all of its window only
+//!
+//! - for min and max, if the extreme is one of the entries that are newer;
+//! - for `latest`, back to the first entry that counts;
+//! - for custom folds that are not invertible.
+//!
+//! One more case costs more than a step: of last n, the extreme leaves, and others of its time stay.
 
 mod forget;
 
@@ -73,10 +78,8 @@ impl History {
         let time = row[0].cast_signed();
         let id = self.number(plan, 0, row);
         scratch.before.clear();
-        scratch.before.extend(self.lanes.iter().map(|state| match state {
-            LaneState::Latest(latest) => latest.filter(|latest| latest.time <= time),
-            _ => None,
-        }));
+        let before = |state| latest_of(state).filter(|latest| latest.time <= time);
+        scratch.before.extend(self.lanes.iter().map(before));
         let (place, _) = self.insert(plan, 0, row, scripts);
         if time < self.newest {
             self.straggle(plan, scratch, time, place, scripts);
@@ -194,10 +197,12 @@ impl History {
                 let before = if span.input == 0 { to.start..place } else { to.clone() };
                 for (number, lane) in plan.lanes.iter().enumerate().filter(|(_, of)| of.span == index) {
                     let (run, state) = (run(plan, lane, entries), &mut self.lanes[number]);
-                    run.advance(state, &from, &before);
-                    if let LaneState::Latest(latest) = state {
-                        scratch.before[number] = *latest;
+                    if lane.kind != LaneKind::Latest {
+                        run.advance(state, &from, &to);
+                        continue;
                     }
+                    run.advance(state, &from, &before);
+                    scratch.before[number] = latest_of(state);
                     run.advance(state, &before, &to);
                 }
             }
@@ -249,6 +254,13 @@ impl History {
                 self.registers[number].emit_as_of(at, &from, &to);
             }
         }
+    }
+}
+
+fn latest_of(state: &LaneState) -> Option<Latest> {
+    match state {
+        LaneState::Latest(latest) => *latest,
+        _ => None,
     }
 }
 

@@ -54,10 +54,7 @@ impl Run<'_> {
             return;
         };
         left.for_each(|index| self.leave(state, index, from.end));
-        // What is older than the window does not change its latest entry.
-        if !matches!(state, LaneState::Latest(Some(_))) {
-            self.add(state, older);
-        }
+        self.add(state, older);
         self.add(state, newer);
     }
 
@@ -84,10 +81,9 @@ impl Run<'_> {
         state
     }
 
-    /// Whether any entry can be taken away. Where entries never leave one by one, some folds keep less.
+    /// Whether any entry can be taken away. Where entries do not leave one by one, frequencies are bounded.
     fn retracts(&self) -> bool {
-        let keeps_less = matches!(self.lane.kind, LaneKind::Decayed { .. } | LaneKind::Frequencies);
-        self.lane.invertible() && !(self.lane.forever && keeps_less)
+        self.lane.invertible() && !(self.lane.forever && self.lane.kind == LaneKind::Frequencies)
     }
 
     /// The newest entry of a part of the list, `but` not counted.

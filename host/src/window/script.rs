@@ -2,7 +2,13 @@
 //!
 //! An item is a row that was admitted to windows: of the stage's own input, or of another, which emits
 //! nothing. Whoever runs a script may run any number of items in one call, if he runs them in order. An
-//! entry is named first in its own item, so that an entry which makes the fold fail is found there.
+//! entry is named first in its own item, so that an entry which makes the fold fail is found there: the
+//! item is run again without it, its emits left out, and so is the entry in all items that follow.
+//!
+//! Registers are numbered anew in each script: a key has one or many. A history gives their bytes to
+//! the script when they are named first, and gets them back by [`super::History::settle`], which has to be
+//! called after the run: for each key that had an item, for each custom aggregate. Between the two the
+//! history holds numbers of registers instead, and is of use to that script alone.
 
 use hashbrown::HashMap;
 
@@ -40,7 +46,8 @@ impl Scripts {
         Self { scripts: customs.map(|(index, custom)| Script::new(plan, index, custom)).collect(), key: 0 }
     }
 
-    /// Begins an item of a key: any number that stands for this key, and for no other, over the batch.
+    /// Begins an item of a key: any number that stands for this key, and for no other, over the batch. A
+    /// key whose history was dropped and made anew is another one.
     pub fn begin(&mut self, key: u32) {
         self.key = key;
         self.scripts.iter_mut().for_each(|script| script.key = key);
@@ -83,7 +90,7 @@ pub struct Script {
     input: usize,
     pub steps: Vec<Step>,
     pub items: Vec<Item>,
-    /// The entries that steps name: kept columns, then the time.
+    /// The entries that steps name: kept columns but for texts and bytes, then the time.
     pub entries: Builder,
     /// For each of them the number of its key, and its number in that key.
     pub ids: Vec<(u32, u64)>,
@@ -163,8 +170,10 @@ impl Script {
         if let Some(index) = self.known.get(&(self.key, id & ID)) {
             return Some(*index);
         }
-        for (index, column) in layout.kept.iter().enumerate() {
-            let into = self.entries.column(index);
+        let mut columns = 0;
+        for (index, column) in shown(layout) {
+            let into = self.entries.column(columns);
+            columns += 1;
             let Some(word) = layout.value(entry, index) else {
                 // NaN is no value, and a column that is not nullable says it so.
                 if column.nullable {
@@ -176,7 +185,7 @@ impl Script {
             };
             into.push_word(word);
         }
-        self.entries.column(layout.kept.len()).push_int(entry[0].cast_signed());
+        self.entries.column(columns).push_int(entry[0].cast_signed());
         self.entries.finish_row();
         self.ids.push((self.key, id & ID));
         let index = self.ids.len() as u32 - 1;
@@ -185,8 +194,13 @@ impl Script {
     }
 }
 
-/// Kept columns, then the time.
+/// Columns that a fold sees, and their indices among those kept: of texts and bytes only a hash is kept.
+fn shown(layout: &Layout) -> impl Iterator<Item = (usize, &Column)> {
+    layout.kept.iter().enumerate().filter(|(_, column)| !column.kind.is_list())
+}
+
+/// Columns that a fold sees, then the time.
 fn entry_schema(layout: &Layout) -> Schema {
     let time = Column::new("@time", Kind::Time);
-    layout.kept.iter().cloned().chain([time]).collect()
+    shown(layout).map(|(_, column)| column.clone()).chain([time]).collect()
 }

@@ -63,17 +63,17 @@ struct Event {
 
 impl Event {
     fn words(&self, plan: &Plan) -> Vec<u64> {
-        let layout = &plan.inputs[self.input].layout;
-        let bit = |column: usize, valid: bool| u64::from(valid) << column;
-        let words = [
-            self.time.cast_unsigned(),
-            self.amount.to_bits(),
-            self.items.unwrap_or_default().cast_unsigned(),
-            u64::from(self.declined),
-            self.city.unwrap_or_default(),
+        let InputPlan { layout, kept_from } = &plan.inputs[self.input];
+        let columns = [
+            (self.amount.to_bits(), true),
+            (self.items.unwrap_or_default().cast_unsigned(), self.items.is_some()),
+            (u64::from(self.declined), true),
+            (self.city.unwrap_or_default(), self.city.is_some()),
         ];
-        let mut words = words[..=layout.kept.len()].to_vec();
-        words.push(0b0101 | bit(1, self.items.is_some()) | bit(3, self.city.is_some()));
+        let kept: Vec<_> = kept_from.iter().map(|column| columns[*column]).collect();
+        let mut words = vec![self.time.cast_unsigned()];
+        words.extend(kept.iter().map(|(word, _)| word));
+        words.push((0..).zip(&kept).map(|(index, (_, valid))| u64::from(*valid) << index).sum());
         words.resize(layout.stride, 0);
         words
     }
@@ -86,22 +86,26 @@ struct Arrival {
     event: Event,
 }
 
-/// Events whose times differ by `steps` from one to the next, but never lie before a horizon.
-fn arrivals(steps: std::ops::Range<i64>, count: usize) -> impl Strategy<Value = Vec<Arrival>> {
+/// Events whose times differ by `steps` from one to the next, some of them up to `back` late, but never
+/// before a horizon.
+fn arrivals(steps: std::ops::Range<i64>, back: i64, count: usize) -> impl Strategy<Value = Vec<Arrival>> {
     let time = prop_oneof![3 => steps, 1 => Just(0)];
     let amount =
         prop_oneof![19 => (0i64..40).prop_map(|quarters| quarters as f64 / 4.0), 1 => Just(f64::NAN)];
     let values = (amount, prop::option::of(-3i64..4), any::<bool>(), prop::option::of(0u64..6));
     let horizon = prop_oneof![3 => Just(None), 1 => (-6i64..30).prop_map(Some)];
-    let step = (0..2usize, time, values, horizon);
+    let back = prop_oneof![7 => Just(0), 1 => 0..=back];
+    let step = (0..2usize, (time, back), values, horizon);
     prop::collection::vec(step, 1..count).prop_map(|list| {
         let (mut time, mut floor) = (0, i64::MIN);
-        let next = |(input, step, (amount, items, declined, city), lag): (_, i64, _, Option<i64>)| {
-            let horizon = lag.map(|lag| time - lag);
-            floor = floor.max(horizon.unwrap_or(i64::MIN));
-            time = (time + step).max(floor);
-            Arrival { horizon, event: Event { input, time, amount, items, declined, city } }
-        };
+        let next =
+            |(input, (step, back), (amount, items, declined, city), lag): (_, (i64, i64), _, Option<i64>)| {
+                let horizon = lag.map(|lag| time - lag);
+                floor = floor.max(horizon.unwrap_or(i64::MIN));
+                time = (time + step).max(floor);
+                let late = (time - back).max(floor);
+                Arrival { horizon, event: Event { input, time: late, amount, items, declined, city } }
+            };
         list.into_iter().map(next).collect()
     })
 }

@@ -2,6 +2,9 @@
 //!
 //! A horizon is a promise: no row older than it will come. So an entry that no row at or after the horizon
 //! can see may go. That is never needed for what rows see, it only frees memory.
+//!
+//! What a window's running values hold stays until all of it may go, or until the next row of the key lets
+//! them move on.
 
 use super::History;
 use crate::window::plan::{Plan, SpanKind};

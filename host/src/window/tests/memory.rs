@@ -86,6 +86,31 @@ fn each_window_lets_go_of_what_no_row_can_see() {
 }
 
 #[test]
+fn a_straggler_alone_is_a_session_of_its_own() {
+    let mut bench = Bench::new(&[Window::Session(1)]);
+    [10, 11, 12].iter().for_each(|time| bench.take(event(1, *time)));
+    assert_eq!(bench.forget(4), 3);
+    bench.take(event(1, 5));
+    assert_eq!(bench.forget(6), 4);
+    assert_eq!(bench.forget(7), 3);
+}
+
+#[test]
+fn values_go_with_the_entries() {
+    for window in [Window::Sliding(10_000), Window::Tumbling(10_000), Window::Session(5)] {
+        let mut bench = Bench::new(&[window]);
+        for time in 0..5000 {
+            let event = event(time as usize % 2, time);
+            bench.take(Event { amount: time as f64, ..event });
+        }
+        let full = bench.history.size();
+        assert_eq!(bench.forget(20_000), 0);
+        let size = bench.history.size();
+        assert!(size < full / 20 && size < 3000, "{window:?}: {size} of {full}");
+    }
+}
+
+#[test]
 fn updates_that_no_row_follows_are_forgotten() {
     for window in WINDOWS {
         let mut bench = Bench::new(&[window]);
