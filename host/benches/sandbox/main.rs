@@ -116,7 +116,9 @@ fn pass(flow: &mut Flow, records: &[Records<'_>]) -> Result<()> {
     let mut between = Vec::new();
     for batch in records {
         flow.process(batch, &mut tasks, &mut |message| {
-            between.extend(message.value.filter(|_| message.topic.ends_with(".repartition")).map(<[u8]>::to_vec));
+            between.extend(
+                message.value.filter(|_| message.topic.ends_with(".repartition")).map(<[u8]>::to_vec),
+            );
             black_box(message);
             Ok(())
         })?;

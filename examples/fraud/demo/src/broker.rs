@@ -116,7 +116,7 @@ fn begin_at_end(brokers: &str, group: &str, topics: &[&str]) -> Result<()> {
     let mut ends = TopicPartitionList::new();
     for topic in topics {
         for partition in 0..partitions(consumer.client(), topic)?.unwrap_or(0) {
-            let (_, end) = consumer.fetch_watermarks(topic, partition, WITHIN)?;
+            let end = end(&consumer, topic, partition)?;
             ends.add_partition_offset(topic, partition, Offset::Offset(end))?;
         }
     }
@@ -125,6 +125,20 @@ fn begin_at_end(brokers: &str, group: &str, topics: &[&str]) -> Result<()> {
             "group {group} at {brokers} can't begin anew; another demo runs there, or did until a minute ago"
         )
     })
+}
+
+/// Where a partition ends now. Who leads one that was just made may not know it yet.
+pub(crate) fn end(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<i64> {
+    let since = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(topic, partition, WITHIN) {
+            Ok((_, end)) => return Ok(end),
+            Err(error) if since.elapsed() > WITHIN => {
+                return Err(error).with_context(|| format!("the end of {topic}/{partition}"));
+            }
+            Err(_) => std::thread::sleep(LOOK_EVERY),
+        }
+    }
 }
 
 /// How many partitions a topic has. `None` while the brokers don't know it, or who leads them.

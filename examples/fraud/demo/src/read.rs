@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tailwater::error::Code;
 use tailwater::record::RELEASE;
 
-use crate::broker::Broker;
+use crate::broker::{self, Broker};
 use crate::feed::{RUN, SENT};
 use crate::ledger::Ledger;
 use crate::tally::{Decided, Tally};
@@ -56,7 +56,7 @@ impl Reader {
         for topic in topics {
             let metadata = consumer.fetch_metadata(Some(topic), WITHIN)?;
             for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-                let (_, end) = consumer.fetch_watermarks(topic, partition.id(), WITHIN)?;
+                let end = broker::end(&consumer, topic, partition.id())?;
                 positions.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
             }
         }
