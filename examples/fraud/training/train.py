@@ -93,6 +93,10 @@ def export(model, names):
     return proto
 
 
+def quality(truth, score):
+    return f"AUC {roc_auc_score(truth, score):.3f}   average precision {average_precision_score(truth, score):.3f}"
+
+
 def main(history, target):
     names, features, fraud, patterns = read(history)
     split = int(len(fraud) * FOR_TRAINING)
@@ -106,7 +110,10 @@ def main(history, target):
     (exported,) = session.run(["probabilities"], {"features": judged})
     apart = float(np.abs(exported[:, 1] - score).max())
     print(f"{len(fraud)} transactions, {fraud.sum()} frauds; judged on the last {len(truth)}, {truth.sum()} frauds")
-    print(f"AUC {roc_auc_score(truth, score):.4f}   average precision {average_precision_score(truth, score):.4f}")
+    print(f"{'with all features:':<36}{quality(truth, score)}")
+    cards = [index for index, name in enumerate(names) if not name.startswith("terminal_")]
+    blind = train(features[:split, cards], fraud[:split]).predict_proba(judged[:, cards])[:, 1]
+    print(f"{'without those of the terminal:':<36}{quality(truth, blind)}")
     for threshold in (0.3, 0.8):
         above = score >= threshold
         found = [f"{name} {above[patterns == name].mean():.0%}" for name in sorted(set(patterns) - {""})]
