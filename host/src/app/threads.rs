@@ -45,12 +45,13 @@ pub(super) fn spawn(
 ) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
     let seat = Seat {
-        flow: run.release.flow(&run.meter, counts)?,
+        flow: run.release.flow(&run.meter, counts)?.of_run(watch.run()),
         source: SourceOptions {
             cluster: run.cluster(),
             group: config.group(),
             client_id: client_id.clone(),
             topics: run.release.pipeline().topics.clone(),
+            internal_from: run.release.pipeline().sources.len(),
             start: config.kafka.start,
             fetch_bytes: config.limits.fetch.bytes(),
         },

@@ -47,23 +47,15 @@ impl Flow {
         }
         let texts: Vec<Vec<u8>> = keys.iter().map(|(key, _)| text(key, shape)).collect();
         let records = Records {
-            rows: windows
+            rows: keys
                 .iter()
-                .zip(&keys)
                 .zip(&texts)
-                .map(|((window, (_, task)), key)| {
+                .map(|((_, task), key)| {
                     let from = crate::record::PartitionId {
                         source: pipeline.groups[usize::from(task.group)].input,
                         partition: task.partition,
                     };
-                    Record {
-                        from,
-                        offset: 0,
-                        timestamp: Some(window.1),
-                        key: Some(key),
-                        value: None,
-                        headers: 0..0,
-                    }
+                    Record { from, offset: 0, timestamp: None, key: Some(key), value: None, headers: 0..0 }
                 })
                 .collect(),
             windows: windows

@@ -24,7 +24,10 @@ pub struct SourceOptions {
     pub client_id: String,
     /// The index is the source's id. No topic twice.
     pub topics: Vec<String>,
-    /// Where to begin a partition of which the group has committed nothing.
+    /// Topics from this index on are internal: what is there is this pipeline's own.
+    pub internal_from: usize,
+    /// Where to begin a partition of which the group has committed nothing. Internal ones begin at their
+    /// beginning.
     pub start: Start,
     /// Values of records that were fetched ahead; 2 MiB at least.
     pub fetch_bytes: usize,
