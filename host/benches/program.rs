@@ -79,6 +79,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         group: "reader".to_owned(),
         client_id: "reader".to_owned(),
         topics: TOPICS[1..].iter().map(|(topic, _)| (*topic).to_owned()).collect(),
+        tables: Vec::new(),
         start: Start::Earliest,
         fetch_bytes: 2 << 20,
     })?;

@@ -100,7 +100,7 @@ fn row(offset: i64, one: &Emitted) -> Record<'_> {
 }
 
 fn flow(release: &Release, parts: Parts) -> Flow {
-    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1].into())
+    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1].into(), Arc::default())
 }
 
 /// All records through all stages, windows empty at first.

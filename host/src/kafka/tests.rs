@@ -31,6 +31,7 @@ fn source(broker: &EmbeddedBroker, topics: &[&str]) -> KafkaSource {
         group: "group".to_owned(),
         client_id: "test".to_owned(),
         topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+        tables: Vec::new(),
         start: Start::Earliest,
         fetch_bytes: 4 << 20,
     })

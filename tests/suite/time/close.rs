@@ -66,10 +66,13 @@ fn a_late_row_joins_two_visits() {
     let names = ["purchases", "sum", "again"];
     let first = told(&driver.run().expect("it goes on"), &names);
     let values = |purchases: f64, sum: f64, again: f64| vec![json!(purchases), json!(sum), json!(again)];
-    assert_eq!(first, [
-        ("b1".to_owned(), window(0, 8, 0), values(2.0, 3.0, 0.0)),
-        ("b1".to_owned(), window(25, 25, 0), values(1.0, 4.0, 0.0)),
-    ]);
+    assert_eq!(
+        first,
+        [
+            ("b1".to_owned(), window(0, 8, 0), values(2.0, 3.0, 0.0)),
+            ("b1".to_owned(), window(25, 25, 0), values(1.0, 4.0, 0.0)),
+        ]
+    );
     driver.give(purchase(1, 16, 17).given(0));
     let joined = told(&driver.run().expect("it goes on"), &names);
     assert_eq!(joined, [("b1".to_owned(), window(0, 25, 1), values(4.0, 23.0, 1.0))]);

@@ -38,7 +38,10 @@ fn a_row_beyond_it_goes_to_the_late_topic() {
     assert_eq!(late.header("tailwater-lateness"), "61000");
     assert_eq!(late.header("tailwater-origin"), "purchases/0/2/0");
     assert_eq!(late.json()["at"], super::START + 29, "it is the record as it came");
-    assert_eq!(driver.meter().late_by_source().into_iter().collect::<Vec<_>>(), [("purchases".to_owned(), 1)]);
+    assert_eq!(
+        driver.meter().late_by_source().into_iter().collect::<Vec<_>>(),
+        [("purchases".to_owned(), 1)]
+    );
     assert!(driver.meter().dead_letters().is_empty());
 }
 
@@ -64,7 +67,10 @@ fn a_record_of_the_future_does_not_make_others_late() {
     }
     let sent = driver.run().expect("it goes on");
     let [dead] = of(&sent, "dead")[..] else { panic!("one is dead: {sent:?}") };
-    assert_eq!((dead.header("tailwater-code"), dead.header("tailwater-offset")), ("TW409".into(), "1".into()));
+    assert_eq!(
+        (dead.header("tailwater-code"), dead.header("tailwater-offset")),
+        ("TW409".into(), "1".into())
+    );
     assert_eq!(of(&sent, "out").len(), 3);
 }
 

@@ -47,7 +47,8 @@ fn events() -> impl Strategy<Value = Events> {
     let purchases = |partition: u8| {
         let rows = (times(25), prop::collection::vec((0u8..2, 0u8..3, -5i64..50), 25));
         rows.prop_map(move |(times, rows)| {
-            let row = |(at, (buyer, shop, amount))| Purchase { buyer: buyer * 2 + partition, shop, amount, at };
+            let row =
+                |(at, (buyer, shop, amount))| Purchase { buyer: buyer * 2 + partition, shop, amount, at };
             times.into_iter().zip(rows).map(row).collect::<Vec<_>>()
         })
     };
@@ -99,10 +100,12 @@ fn expected(events: &Events) -> Vec<serde_json::Value> {
     let complaints: Vec<&Complaint> = events.complaints.iter().flatten().collect();
     let mut told = Vec::new();
     for (index, (at, .., own)) in rows.iter().enumerate() {
-        let until = |seconds: i64| rows[..=index].iter().map(|row| &row.3).filter(move |row| row.at > at - seconds);
+        let until =
+            |seconds: i64| rows[..=index].iter().map(|row| &row.3).filter(move |row| row.at > at - seconds);
         let sliding = until(60).filter(|row| row.buyer == own.buyer).count();
         let turnover: i64 = until(60).filter(|row| row.shop == own.shop).map(|row| row.amount).sum();
-        let about = complaints.iter().filter(|one| one.shop == own.shop && one.at <= *at && one.at > at - 120);
+        let about =
+            complaints.iter().filter(|one| one.shop == own.shop && one.at <= *at && one.at > at - 120);
         let (count, grave) = (about.clone().count(), about.filter(|one| one.grave).count());
         let share = (count > 0).then(|| grave as f32 / count as f32);
         told.push(serde_json::json!({

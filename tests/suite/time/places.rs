@@ -16,7 +16,8 @@ fn wrong_partitioning_is_refused_row_by_row() {
     let sent = driver.run().expect("it goes on");
     let codes: Vec<String> = of(&sent, "dead").iter().map(|dead| dead.header("tailwater-code")).collect();
     assert_eq!(codes, ["TW410", "TW410"]);
-    let seen: Vec<f64> = of(&sent, "out").iter().map(|out| out.json()["sliding"].as_f64().expect("a number")).collect();
+    let seen: Vec<f64> =
+        of(&sent, "out").iter().map(|out| out.json()["sliding"].as_f64().expect("a number")).collect();
     assert_eq!(seen, [1.0, 2.0], "the refused ones are in no window");
 }
 

@@ -81,8 +81,9 @@ impl Flow {
             let range: Vec<u32> = (start..start + work.len() as u32).collect();
             start += work.len() as u32;
             let cells = cells.gather(&range);
-            let columns = shape.seen.iter().map(|column| work.rows.column(*column)).chain(cells.columns());
-            let columns: Vec<View<'_>> = columns.collect();
+            let found = self.look_up(stage, &work.rows);
+            let shown = shape.seen.iter().map(|column| work.rows.column(*column));
+            let columns: Vec<View<'_>> = shown.chain(cells.columns()).chain(found.columns()).collect();
             let seen = Batch::assemble(node.seen.clone(), work.len(), &columns);
             let refused = self.compute(stage, &seen, &mut work)?;
             self.refuse(Stage::Features(stage as u8), refused, &mut work);

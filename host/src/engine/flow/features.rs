@@ -50,7 +50,8 @@ impl Flow {
             (0..flight.work.len() as u32).filter(|row| !refused.rows.contains_key(row)).collect();
         let cells = if refused.rows.is_empty() { cells } else { cells.gather(&keep) };
         self.refuse_rows(own, refused.rows.into_iter().collect(), flight);
-        let seen = seen(node, &cells, &flight.work);
+        let found = self.look_up(stage, &flight.work.rows);
+        let seen = seen(node, &cells, &found, &flight.work);
         let refused = self.compute(stage, &seen, &mut flight.work)?;
         self.refuse_rows(own, refused, flight);
         Ok(())
@@ -263,7 +264,7 @@ pub(super) fn readers<'a>(
 }
 
 /// The batch that the plugin sees.
-fn seen(node: &FeaturesNode, cells: &Batch, work: &Work) -> Batch {
+fn seen(node: &FeaturesNode, cells: &Batch, found: &Batch, work: &Work) -> Batch {
     let earlier: Schema = node
         .input
         .iter()
@@ -289,7 +290,7 @@ fn seen(node: &FeaturesNode, cells: &Batch, work: &Work) -> Batch {
             earlier.column(next - 1)
         }
     });
-    let columns: Vec<View<'_>> = columns.chain(cells.columns()).collect();
+    let columns: Vec<View<'_>> = columns.chain(cells.columns()).chain(found.columns()).collect();
     Batch::assemble(node.seen.clone(), work.len(), &columns)
 }
 

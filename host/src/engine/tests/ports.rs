@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
 use crate::engine::ports::{Clock, Decoder, Encoder, Limit, Polled, Sent, Sink, Source, UnderWay};
-use crate::engine::{Flow, Lodge, Meter, Parts, TaskId, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Parts, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
 use crate::record::{Message, PartitionId, Record, Records};
@@ -127,7 +127,7 @@ impl House {
             rules: None,
             encoder: Box::new(Digits),
         };
-        let flow = Flow::new(Arc::new(pipeline()), parts, Arc::new(Meter::default()), [2].into());
+        let flow = Flow::new(Arc::new(pipeline()), parts, Arc::default(), [2].into(), Arc::default());
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             patience: Duration::ZERO,

@@ -52,6 +52,7 @@ fn one_topic_can_not_be_two_sources() {
         group: "group".to_owned(),
         client_id: "test".to_owned(),
         topics: vec!["a".to_owned(), "b".to_owned(), "a".to_owned()],
+        tables: Vec::new(),
         start: Start::Earliest,
         fetch_bytes: 1 << 20,
     };
@@ -96,6 +97,7 @@ fn leaving_without_a_broker_takes_no_time_out() {
         group: "group".to_owned(),
         client_id: "test".to_owned(),
         topics: vec!["a".to_owned()],
+        tables: Vec::new(),
         start: Start::Earliest,
         fetch_bytes: 1 << 20,
     })
