@@ -2,6 +2,7 @@
 
 mod failures;
 mod restarts;
+mod tables;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -104,7 +105,10 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        broker::remove(&["in", "out", "dead"].map(|which| self.topic(which)), &self.group());
+        broker::remove(
+            &["in", "out", "dead", "sellers", "prizes"].map(|which| self.topic(which)),
+            &self.group(),
+        );
     }
 }
 
