@@ -80,6 +80,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         client_id: "reader".to_owned(),
         topics: TOPICS[1..].iter().map(|(topic, _)| (*topic).to_owned()).collect(),
         tables: Vec::new(),
+        internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 2 << 20,
     })?;

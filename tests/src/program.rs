@@ -47,7 +47,16 @@ pub struct Program {
 impl Program {
     /// Starts `tailwater run PIPELINE` with variables.
     pub fn run(pipeline: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = command(&["run", pipeline.to_str().expect("UTF-8")]);
+        Self::start(&["run", pipeline.to_str().expect("UTF-8")], environment)
+    }
+
+    /// Starts `tailwater run --until-end PIPELINE`.
+    pub fn run_until_end(pipeline: &Path) -> Self {
+        Self::start(&["run", "--until-end", pipeline.to_str().expect("UTF-8")], &[])
+    }
+
+    fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command(arguments);
         command.envs(environment.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
         let (open, log) = channel();

@@ -1,6 +1,7 @@
 //! The built program on a real Apache Kafka.
 
 mod failures;
+mod keys;
 mod restarts;
 mod tables;
 

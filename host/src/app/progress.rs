@@ -36,6 +36,10 @@ impl<'a> Progress<'a> {
             }
             let rate = (records - told.0) as f64 / passed.as_secs_f64();
             info!(pipeline = %run.config.name, records, decisions, dead_letters, "{rate:.0} records/s");
+            let late = late(run);
+            if !late.is_empty() {
+                warn!(pipeline = %run.config.name, "late so far: {late}");
+            }
             if dead_letters > told.1 {
                 warn!(pipeline = %run.config.name, "dead letters so far: {}", causes(run));
             }
@@ -48,6 +52,10 @@ impl<'a> Progress<'a> {
         for run in self.runs {
             let Counts { records, decisions, dead_letters } = Counts::of(run);
             info!(pipeline = %run.config.name, records, decisions, dead_letters, "ended");
+            let late = late(run);
+            if !late.is_empty() {
+                warn!(pipeline = %run.config.name, "late: {late}");
+            }
             if dead_letters > 0 {
                 warn!(pipeline = %run.config.name, "dead letters: {}", causes(run));
             }
@@ -86,4 +94,11 @@ fn causes(run: &Run) -> String {
     let causes: Vec<String> =
         causes.iter().map(|((stage, code), count)| format!("{count} {stage} {code}")).collect();
     causes.join(", ")
+}
+
+/// Rows that came too late, by source.
+fn late(run: &Run) -> String {
+    let late = run.meter.late_by_source();
+    let late: Vec<String> = late.iter().map(|(source, count)| format!("{count} from {source}")).collect();
+    late.join(", ")
 }

@@ -49,13 +49,14 @@ pub(super) fn spawn(
     let (config, client_id) = (&run.config, run.config.client_id(thread));
     let pipeline = run.release.pipeline();
     let seat = Seat {
-        flow: run.release.flow(&run.meter, counts, &shelf.tables)?,
+        flow: run.release.flow(&run.meter, counts, &shelf.tables)?.of_run(watch.run()),
         source: SourceOptions {
             cluster: run.cluster(),
             group: config.group(),
             client_id: client_id.clone(),
             topics: pipeline.topics.clone(),
             tables: pipeline.tables().map(|(table, _)| table).collect(),
+            internal_from: pipeline.sources.len(),
             start: config.kafka.start,
             fetch_bytes: config.limits.fetch.bytes(),
         },

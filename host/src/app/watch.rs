@@ -1,5 +1,6 @@
 //! When threads are to end.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -12,12 +13,20 @@ pub(super) struct Watch {
     until: Until,
     stop: Stop,
     done: Arc<[AtomicBool]>,
+    run: u64,
 }
 
 impl Watch {
     pub fn new(until: Until, stop: &Stop, threads: usize) -> Self {
         let done = (0..threads).map(|_| AtomicBool::new(false)).collect();
-        Self { until, stop: stop.clone(), done }
+        // Random.
+        let run = RandomState::new().hash_one(());
+        Self { until, stop: stop.clone(), done, run }
+    }
+
+    /// No other run has this number.
+    pub fn run(&self) -> u64 {
+        self.run
     }
 
     pub fn until_end(&self) -> bool {

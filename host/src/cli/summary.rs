@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::app::Run;
-use crate::pipeline::declared;
+use crate::pipeline::{Order, declared};
 
 pub(super) struct Summary<'a>(pub &'a Run);
 
@@ -15,6 +15,9 @@ impl fmt::Display for Summary<'_> {
             |digest: &Option<String>| digest.as_deref().unwrap_or("-").chars().take(12).collect::<String>();
         write!(f, "{}: valid, release {}", pipeline.name, identity.release)?;
         let mut line = |name: &str, text: String| write!(f, "\n  {name:<13} {text}");
+        if pipeline.order == Order::EventTime {
+            line("order", "event-time: rows wait for their watermark".to_owned())?;
+        }
         for (index, source) in pipeline.sources.iter().enumerate() {
             let name = if index == 0 { "source" } else { &format!("source {}", source.name) };
             line(name, format!("{}: {}", source.topic, declared(&source.decoded)))?;

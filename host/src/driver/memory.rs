@@ -83,7 +83,7 @@ pub struct Memory {
     batch: Vec<(PartitionId, i64, Given)>,
     assigned: Vec<PartitionId>,
     held: Vec<PartitionId>,
-    /// Partitions that were given something since they were said to have ended.
+    /// Partitions that began or were given something since they were said to have ended.
     given: Vec<PartitionId>,
     committed: BTreeMap<PartitionId, i64>,
     cuts: Vec<usize>,
@@ -170,7 +170,9 @@ impl Source for Memory {
         Ok(partitions.iter().map(|id| self.committed.get(id).copied()).collect())
     }
 
-    fn start(&mut self, _partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
+    fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
+        // An empty one is at its end.
+        self.given.extend(partitions.iter().map(|(id, _)| *id));
         Ok(())
     }
 

@@ -73,6 +73,7 @@ pub struct Flow {
     scratch: Scratch,
     outbox: Outbox,
     bytes: Vec<u8>,
+    run: u64,
 }
 
 /// Where messages go.
@@ -114,7 +115,13 @@ impl Flow {
             scratch: Scratch::default(),
             outbox: Outbox::default(),
             bytes: Vec::new(),
+            run: 0,
         }
+    }
+
+    /// One of the flows of a run of this number, which no earlier run of the pipeline had.
+    pub fn of_run(self, run: u64) -> Self {
+        Self { run, ..self }
     }
 
     pub fn pipeline(&self) -> &Arc<Pipeline> {
@@ -134,9 +141,9 @@ impl Flow {
         tasks: &mut Tasks,
         send: &mut dyn FnMut(Message<'_>) -> Result<()>,
     ) -> Result<()> {
-        Meter::add(&self.meter.batches, 1);
-        Meter::add(&self.meter.records, records.rows.len());
         let taken = self.intake(records)?;
+        Meter::add(&self.meter.batches, 1);
+        Meter::add(&self.meter.records, records.rows.len() - taken.parcels.len());
         let mut released = self.released();
         let flights = self.admit(records, taken, tasks, &mut released, send)?;
         for flight in flights {

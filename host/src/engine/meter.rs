@@ -11,6 +11,7 @@ use crate::pipeline::Stage;
 #[derive(Debug, Default)]
 pub struct Meter {
     pub batches: AtomicU64,
+    /// Of sources.
     pub records: AtomicU64,
     /// Records without a value that were passed over.
     pub tombstones: AtomicU64,

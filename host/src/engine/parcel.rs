@@ -9,7 +9,7 @@
 //! row, update: layout u64, release text, source u16, partition i32, offset i64, index u32, time i64,
 //!              timestamp i64 (least: none), key bytes?, value bytes?, headers u16 x (name text, value bytes?),
 //!              then each column: valid u8 if nullable, the value; then features f32 each; then ids like columns
-//! watermark:   source u16, partition i32, watermark i64, idle u8
+//! watermark:   source u16, partition i32, watermark i64, idle u8, run u64
 //! text: length u8 and UTF-8; bytes?: length u32 (2^32 - 1: none) and bytes
 //! ```
 //!
@@ -73,7 +73,16 @@ pub(super) struct Unpacked {
 pub(super) enum Read<'a> {
     /// The rest is read by [`Layout::unpack`].
     Row(Head<'a>, Rest<'a>),
-    Watermark(PartitionId, Progress),
+    Watermark(Told),
+}
+
+/// How far a writer of a repartition topic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub of: PartitionId,
+    pub progress: Progress,
+    /// In which run: an end is that of its own run only.
+    pub run: u64,
 }
 
 /// Columns, not looked at yet.
@@ -176,12 +185,14 @@ impl Layout {
 }
 
 /// Appends a watermark.
-pub(super) fn pack_watermark(of: PartitionId, progress: Progress, into: &mut Vec<u8>) {
+pub(super) fn pack_watermark(told: Told, into: &mut Vec<u8>) {
+    let Told { of, progress, run } = told;
     into.extend([VERSION, WATERMARK]);
     into.extend(of.source.to_le_bytes());
     into.extend(of.partition.to_le_bytes());
     into.extend(progress.watermark.to_le_bytes());
     into.push(u8::from(progress.idle));
+    into.extend(run.to_le_bytes());
 }
 
 /// Reads what stands before the columns.
@@ -224,7 +235,8 @@ fn watermark<'a>(reader: &mut Reader<'a>) -> Option<Read<'a>> {
     let of = reader.partition()?;
     let watermark = i64::from_le_bytes(reader.fixed()?);
     let [idle] = reader.fixed()?;
-    Some(Read::Watermark(of, Progress { watermark, idle: idle != 0 }))
+    let run = u64::from_le_bytes(reader.fixed()?);
+    Some(Read::Watermark(Told { of, progress: Progress { watermark, idle: idle != 0 }, run }))
 }
 
 impl<'a> Head<'a> {

@@ -5,6 +5,7 @@
 //! packed into bytes of its own, so that a key costs its own length, that of its row, and some 50 bytes.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::cells;
@@ -64,21 +65,33 @@ impl Table {
         Usage { keys: by_key.len(), entries: by_key.len(), bytes: bytes + slots }
     }
 
-    /// For each of the keys the columns of its row; without a row they are null. Rows are not finished.
-    pub(super) fn look_up(&self, keys: View<'_>, lookup: &LookupNode, into: &mut Builder) {
+    /// For a range of keys the columns of the row of each; without a row they are null. Rows are not finished.
+    /// `None`: they have more bytes than there is `room`, and some columns may be ahead.
+    pub(super) fn look_up(
+        &self,
+        keys: View<'_>,
+        range: Range<usize>,
+        lookup: &LookupNode,
+        room: &mut usize,
+        into: &mut Builder,
+    ) -> Option<()> {
         let (rows, mut digits) = (self.rows(), itoa::Buffer::new());
-        for index in 0..keys.rows() {
+        for index in range {
             let key = match keys.kind() {
                 _ if !keys.is_valid(index) => None,
                 Kind::Int => Some(digits.format(keys.int(index)).as_bytes()),
                 _ => Some(keys.bytes(index)),
             };
             match key.and_then(|key| rows.by_key.get(key)) {
-                Some(row) => cells::pick(&self.columns, &lookup.places, &mut Reader(row), into)
-                    .expect("the row was packed by the same columns"),
+                Some(row) => {
+                    *room = room.checked_sub(row.len())?;
+                    cells::pick(&self.columns, &lookup.places, &mut Reader(row), into)
+                        .expect("the row was packed by the same columns");
+                }
                 None => lookup.own.clone().for_each(|column| into.column(column).push_null()),
             }
         }
+        Some(())
     }
 
     fn change(&self, changes: Vec<Change>) {

@@ -124,6 +124,78 @@ fn nothing_is_committed_or_kept_of_a_lost_partition() {
 }
 
 #[test]
+fn rows_wait_for_the_watermark_and_hold_offsets_back() {
+    let mut house = House::in_order(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..3), Event::Records(0, 51..52)]);
+    let mut worker = house.worker();
+    (0..2).for_each(|_| assert!(worker.step().is_ok()));
+    assert!(house.sink().values().is_empty());
+    house.clock.advance(Duration::from_millis(100));
+    worker.step().expect("works");
+    assert_eq!(house.sink().values(), [0], "51 less 50 is 1, and more may come at 1");
+    assert_eq!(house.source().commits, [(id(0), 1)], "1 waits");
+}
+
+#[test]
+fn rows_that_wait_move_with_their_task_and_are_not_read_again() {
+    let lodge: Arc<Lodge> = Arc::default();
+    let mut house = House::in_order(Arc::clone(&lodge));
+    let revoke = Event::Revoke { partitions: vec![0], lost: false };
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..3), revoke, Event::Assign(vec![0])]);
+    let (mut first, mut second) = (house.worker(), house.worker());
+    (0..3).for_each(|_| assert!(first.step().is_ok()));
+    assert_eq!(house.source().commits, [(id(0), 0)], "the first one waits still");
+    house.script([Event::Records(0, 100..101)]);
+    (0..2).for_each(|_| assert!(second.step().is_ok()));
+    assert_eq!(house.source().started[1], (id(0), Some(3)));
+    assert_eq!(house.sink().values(), [0, 1, 2]);
+}
+
+#[test]
+fn with_too_much_held_only_what_is_behind_is_read() {
+    let mut house = House::in_order(Arc::default());
+    house.script([Event::Assign(vec![0, 1]), Event::Records(0, 900..910), Event::Records(1, 0..1)]);
+    let mut worker = house.worker();
+    for _ in 0..3 {
+        house.clock.advance(Duration::from_millis(10));
+        worker.step().expect("works");
+    }
+    assert_eq!(house.source().held, [id(0)], "it is ahead");
+    house.script([Event::Records(1, 1000..1001)]);
+    for _ in 0..2 {
+        house.clock.advance(Duration::from_millis(10));
+        worker.step().expect("works");
+    }
+    assert_eq!(house.source().held, [id(1)], "now the other one is");
+    house.script([Event::Records(0, 1001..1002)]);
+    for _ in 0..2 {
+        house.clock.advance(Duration::from_millis(10));
+        worker.step().expect("works");
+    }
+    assert!(house.source().held.is_empty(), "little is held");
+}
+
+#[test]
+fn a_bounded_run_is_done_when_all_went_through() {
+    let mut house = House::in_order(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..3)]);
+    let mut worker = house.worker_until_end();
+    (0..2).for_each(|_| assert!(worker.step().is_ok()));
+    assert!(!worker.is_done());
+    house.source().ended.push(id(0));
+    house.clock.advance(Duration::from_secs(1));
+    worker.step().expect("works");
+    // What comes behind the end is not part of the run.
+    house.script([Event::Records(0, 3..5)]);
+    worker.step().expect("works");
+    assert!(worker.is_done());
+    assert_eq!(house.sink().values(), [0, 1, 2]);
+    assert_eq!(house.source().held, [id(0)]);
+    worker.stop().expect("works");
+    assert_eq!(house.source().commits.last(), Some(&(id(0), 3)));
+}
+
+#[test]
 fn a_failed_delivery_ends_the_worker_and_commits_nothing() {
     let mut house = House::new(Arc::default());
     house.script([Event::Assign(vec![0]), Event::Records(0, 0..5)]);

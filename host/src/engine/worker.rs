@@ -31,6 +31,8 @@ const SINK_WAIT: Duration = Duration::from_millis(10);
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// How often groups behind are told of watermarks, at most.
 const TELL: Duration = Duration::from_millis(5);
+/// With more messages than this each time, it is less often: each task tells each partition.
+const TOLD_AT_ONCE: usize = 64;
 
 /// How a worker paces itself.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ pub struct Worker<S, K, C> {
     marked: Vec<(PartitionId, i64)>,
     last_mark: Duration,
     last_tell: Duration,
+    tell_interval: Duration,
 }
 
 impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
@@ -88,6 +91,7 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             marked: Vec::new(),
             last_mark: now,
             last_tell: now,
+            tell_interval: TELL,
         }
     }
 
@@ -185,7 +189,8 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
                 }
             }
         }
-        if step != Step::Idle && now.saturating_sub(self.last_tell) < TELL {
+        let waited = now.saturating_sub(self.last_tell);
+        if waited < self.tell_interval && !(step == Step::Idle && self.tell_interval == TELL) {
             return Ok(());
         }
         self.last_tell = now;
@@ -208,7 +213,9 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
 
     fn tell(&mut self) -> Result<()> {
         let Self { flow, source, sink, clock, tasks, .. } = self;
-        flow.tell(tasks, &mut |message| send(source, sink, clock, message))
+        let told = flow.tell(tasks, &mut |message| send(source, sink, clock, message))?;
+        self.tell_interval = TELL * (told / TOLD_AT_ONCE).max(1) as u32;
+        Ok(())
     }
 
     /// While too much is held, only partitions are read that are behind; and none that has ended.

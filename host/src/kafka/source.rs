@@ -52,6 +52,7 @@ pub struct KafkaSource {
     client_id: String,
     topics: Vec<String>,
     tables: Vec<SourceId>,
+    internal_from: usize,
     start: Start,
 }
 
@@ -83,11 +84,23 @@ impl KafkaSource {
     /// Joins the group. The broker's answer comes with the first polls.
     pub fn connect(options: SourceOptions) -> Result<Self> {
         let config = options.config()?;
-        let SourceOptions { client_id, topics, tables, start, .. } = options;
+        let SourceOptions { client_id, topics, tables, internal_from, start, .. } = options;
         let open = Some(Open::new(&config, &client_id, &topics, &tables)?);
         let (batch, membership, commits) = (Batch::default(), RefCell::default(), RefCell::default());
         let held = Vec::new();
-        Ok(Self { batch, membership, commits, held, open, config, client_id, topics, tables, start })
+        Ok(Self {
+            batch,
+            membership,
+            commits,
+            held,
+            open,
+            config,
+            client_id,
+            topics,
+            tables,
+            internal_from,
+            start,
+        })
     }
 
     fn open(&self) -> Result<&Open> {
@@ -136,6 +149,9 @@ impl KafkaSource {
         let consumer = &self.open()?.consumer;
         let mut begin = Vec::new();
         for (id, offset) in partitions.iter().zip(offsets).filter(|(_, offset)| offset.is_none()) {
+            if usize::from(id.source) >= self.internal_from {
+                continue;
+            }
             let topic = &self.topics[usize::from(id.source)];
             let ends = consumer.fetch_watermarks(topic, id.partition, COMMITTED_WITHIN);
             let (_, end) = ends.map_err(|error| consuming(&error))?;

@@ -54,9 +54,16 @@ impl KafkaTable {
     pub fn connect(options: TableOptions) -> Result<Self> {
         let TableOptions { cluster, group, client_id, topic, partitions, fetch_bytes } = options;
         let events = ConsumerEvents::new(&client_id);
-        let (topics, start) = (vec![topic.clone()], Start::Earliest);
-        let tables = Vec::new();
-        let options = SourceOptions { cluster, group, client_id, topics, tables, start, fetch_bytes };
+        let options = SourceOptions {
+            cluster,
+            group,
+            client_id,
+            topics: vec![topic.clone()],
+            tables: Vec::new(),
+            internal_from: 1,
+            start: Start::Earliest,
+            fetch_bytes,
+        };
         let consumer = options.config()?.create_with_context(events);
         let consumer: BaseConsumer<_> = consumer.map_err(|error| refused(&error))?;
         let inbox = Inbox::new(consumer.client())?;

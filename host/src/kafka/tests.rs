@@ -32,6 +32,7 @@ fn source(broker: &EmbeddedBroker, topics: &[&str]) -> KafkaSource {
         client_id: "test".to_owned(),
         topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
         tables: Vec::new(),
+        internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 4 << 20,
     })

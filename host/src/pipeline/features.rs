@@ -27,6 +27,8 @@ pub struct FeaturesNode {
     pub looked_up: Schema,
     /// What the plugin sees: its input or the closed window, then a cell an aggregate, then what is looked up.
     pub seen: Schema,
+    /// The same without what is looked up.
+    pub shown: Schema,
     /// For a stage that fires when windows close: its rows, the key's columns first, and which the plugin sees.
     pub closed: Option<ClosedNode>,
     /// Of the vector's numbers, in order.
@@ -133,6 +135,7 @@ impl FeaturesNode {
         }
         Ok(Self {
             seen: shown.iter().chain(&plan.columns).chain(&looked_up).cloned().collect(),
+            shown: shown.iter().chain(&plan.columns).cloned().collect(),
             lookups,
             looked_up: looked_up.into(),
             cells: plan.columns.as_slice().into(),

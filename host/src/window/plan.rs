@@ -174,7 +174,7 @@ impl Plan {
         let column = aggregate.column.map(|column| column as usize);
         let filter = aggregate.filter.map(|filter| filter as usize);
         let kind = column.map(|column| kept[column].kind);
-        self.refuse(aggregate.fold, kind, kept)?;
+        self.refuse(aggregate.fold, kind)?;
         let float = kind.is_some_and(is_float);
         let own =
             if float { Kind::Float } else { kind.filter(|kind| *kind == Kind::Time).unwrap_or(Kind::Int) };
@@ -225,21 +225,14 @@ impl Plan {
     }
 
     /// Refuses what is not possible: of a text only its hash is kept, and a closed window has no row.
-    fn refuse(&self, fold: Fold, column: Option<Kind>, kept: &[Column]) -> Result<()> {
+    fn refuse(&self, fold: Fold, column: Option<Kind>) -> Result<()> {
         if let Some(kind) = column.filter(|kind| kind.is_list())
             && !matches!(fold, Fold::Count | Fold::Distinct)
         {
             return Err(not_yet(format!("the fold {} of {kind}", fold.name())));
         }
-        if let Fold::Custom(_) = fold {
-            if let Some(Column { name, kind, .. }) = kept.iter().find(|column| column.kind.is_list()) {
-                return Err(not_yet(format!(
-                    "the fold custom over an input that keeps {kind} (column {name})"
-                )));
-            }
-            if self.closing.is_some() {
-                return Err(not_yet("the fold custom on close".to_owned()));
-            }
+        if self.closing.is_some() && matches!(fold, Fold::Custom(_)) {
+            return Err(not_yet("the fold custom on close".to_owned()));
         }
         if self.closing.is_some() && matches!(fold, Fold::Latest | Fold::SinceLatest) {
             let name = fold.name();

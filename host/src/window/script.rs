@@ -90,7 +90,7 @@ pub struct Script {
     input: usize,
     pub steps: Vec<Step>,
     pub items: Vec<Item>,
-    /// The entries that steps name: kept columns, then the time.
+    /// The entries that steps name: kept columns but for texts and bytes, then the time.
     pub entries: Builder,
     /// For each of them the number of its key, and its number in that key.
     pub ids: Vec<(u32, u64)>,
@@ -170,8 +170,10 @@ impl Script {
         if let Some(index) = self.known.get(&(self.key, id & ID)) {
             return Some(*index);
         }
-        for (index, column) in layout.kept.iter().enumerate() {
-            let into = self.entries.column(index);
+        let mut columns = 0;
+        for (index, column) in shown(layout) {
+            let into = self.entries.column(columns);
+            columns += 1;
             let Some(word) = layout.value(entry, index) else {
                 // NaN is no value, and a column that is not nullable says it so.
                 if column.nullable {
@@ -183,7 +185,7 @@ impl Script {
             };
             into.push_word(word);
         }
-        self.entries.column(layout.kept.len()).push_int(entry[0].cast_signed());
+        self.entries.column(columns).push_int(entry[0].cast_signed());
         self.entries.finish_row();
         self.ids.push((self.key, id & ID));
         let index = self.ids.len() as u32 - 1;
@@ -192,8 +194,13 @@ impl Script {
     }
 }
 
-/// Kept columns, then the time.
+/// Columns that a fold sees, and their indices among those kept: of texts and bytes only a hash is kept.
+fn shown(layout: &Layout) -> impl Iterator<Item = (usize, &Column)> {
+    layout.kept.iter().enumerate().filter(|(_, column)| !column.kind.is_list())
+}
+
+/// Columns that a fold sees, then the time.
 fn entry_schema(layout: &Layout) -> Schema {
     let time = Column::new("@time", Kind::Time);
-    layout.kept.iter().cloned().chain([time]).collect()
+    shown(layout).map(|(_, column)| column.clone()).chain([time]).collect()
 }

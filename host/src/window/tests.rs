@@ -63,17 +63,17 @@ struct Event {
 
 impl Event {
     fn words(&self, plan: &Plan) -> Vec<u64> {
-        let layout = &plan.inputs[self.input].layout;
-        let bit = |column: usize, valid: bool| u64::from(valid) << column;
-        let words = [
-            self.time.cast_unsigned(),
-            self.amount.to_bits(),
-            self.items.unwrap_or_default().cast_unsigned(),
-            u64::from(self.declined),
-            self.city.unwrap_or_default(),
+        let InputPlan { layout, kept_from } = &plan.inputs[self.input];
+        let columns = [
+            (self.amount.to_bits(), true),
+            (self.items.unwrap_or_default().cast_unsigned(), self.items.is_some()),
+            (u64::from(self.declined), true),
+            (self.city.unwrap_or_default(), self.city.is_some()),
         ];
-        let mut words = words[..=layout.kept.len()].to_vec();
-        words.push(0b0101 | bit(1, self.items.is_some()) | bit(3, self.city.is_some()));
+        let kept: Vec<_> = kept_from.iter().map(|column| columns[*column]).collect();
+        let mut words = vec![self.time.cast_unsigned()];
+        words.extend(kept.iter().map(|(word, _)| word));
+        words.push((0..).zip(&kept).map(|(index, (_, valid))| u64::from(*valid) << index).sum());
         words.resize(layout.stride, 0);
         words
     }

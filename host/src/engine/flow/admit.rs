@@ -8,12 +8,14 @@ use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Order, Role, Stage, Times};
 use crate::record::{PartitionId, Record, Records, SourceId};
 
+use crate::watermark::END;
+
 use super::intake::Taken;
 use super::run::{Event, Flight, Step};
 use super::{Flow, Post};
 use crate::engine::held::{Parcel, Released};
 use crate::engine::outbox::Place;
-use crate::engine::parcel::{self, Cells, Head, Read};
+use crate::engine::parcel::{self, Cells, Head, Read, Told};
 use crate::engine::task::{Task, Tasks};
 
 /// A row that was taken in, or a parcel.
@@ -148,7 +150,9 @@ impl Flow {
                 self.meter.dead_letter(stage, refusal.code);
                 self.outbox.refuse(place, stage, refusal);
             }
-            Ok(Read::Watermark(of, progress)) => {
+            // The end of a run that was cut short is not that of this one.
+            Ok(Read::Watermark(told)) if told.progress.watermark == END && told.run != self.run => {}
+            Ok(Read::Watermark(Told { of, progress, .. })) => {
                 let expected = self.expected(group);
                 let one = tasks.at(task);
                 let known = one.writers.entry(of).or_default();

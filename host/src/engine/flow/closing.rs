@@ -47,23 +47,15 @@ impl Flow {
         }
         let texts: Vec<Vec<u8>> = keys.iter().map(|(key, _)| text(key, shape)).collect();
         let records = Records {
-            rows: windows
+            rows: keys
                 .iter()
-                .zip(&keys)
                 .zip(&texts)
-                .map(|((window, (_, task)), key)| {
+                .map(|((_, task), key)| {
                     let from = crate::record::PartitionId {
                         source: pipeline.groups[usize::from(task.group)].input,
                         partition: task.partition,
                     };
-                    Record {
-                        from,
-                        offset: 0,
-                        timestamp: Some(window.1),
-                        key: Some(key),
-                        value: None,
-                        headers: 0..0,
-                    }
+                    Record { from, offset: 0, timestamp: None, key: Some(key), value: None, headers: 0..0 }
                 })
                 .collect(),
             windows: windows
@@ -81,11 +73,10 @@ impl Flow {
             let range: Vec<u32> = (start..start + work.len() as u32).collect();
             start += work.len() as u32;
             let cells = cells.gather(&range);
-            let found = self.look_up(stage, &work.rows);
-            let shown = shape.seen.iter().map(|column| work.rows.column(*column));
-            let columns: Vec<View<'_>> = shown.chain(cells.columns()).chain(found.columns()).collect();
-            let seen = Batch::assemble(node.seen.clone(), work.len(), &columns);
-            let refused = self.compute(stage, &seen, &mut work)?;
+            let columns = shape.seen.iter().map(|column| work.rows.column(*column)).chain(cells.columns());
+            let columns: Vec<View<'_>> = columns.collect();
+            let shown = Batch::assemble(node.shown.clone(), work.len(), &columns);
+            let refused = self.compute(stage, &shown, &mut work)?;
             self.refuse(Stage::Features(stage as u8), refused, &mut work);
             self.score(&mut work)?;
             self.decide(&records, work)?;

@@ -1,5 +1,7 @@
 //! Rows whose turn is now, through the stages of their group.
 
+use std::rc::Rc;
+
 use crate::columns::Batch;
 use crate::error::{Refusal, Result};
 use crate::pipeline::{Group, Stage};
@@ -38,7 +40,7 @@ pub(super) struct Step {
 pub(super) struct Flight {
     pub work: Work,
     /// By side of the group.
-    pub sides: Vec<SideRows>,
+    pub sides: Rc<[SideRows]>,
     /// The n-th `Row` is the n-th row of `work`.
     pub steps: Vec<Step>,
 }
@@ -56,11 +58,22 @@ impl Flight {
         if self.steps.is_empty() {
             return Vec::new();
         }
-        if self.work.len() <= most || !self.sides.is_empty() {
+        if self.work.len() <= most {
             return vec![self];
         }
-        let parts = self.steps.chunks(most).zip(self.work.cut(most));
-        parts.map(|(steps, work)| Self { work, sides: Vec::new(), steps: steps.to_vec() }).collect()
+        let Self { work, sides, mut steps } = self;
+        let mut parts = Vec::new();
+        for work in work.cut(most) {
+            let mut rows = 0;
+            let is_next = |step: &Step| {
+                rows += usize::from(step.event == Event::Row);
+                rows > work.len()
+            };
+            let rest = steps.iter().position(is_next).unwrap_or(steps.len());
+            let rest = steps.split_off(rest);
+            parts.push(Self { work, sides: Rc::clone(&sides), steps: std::mem::replace(&mut steps, rest) });
+        }
+        parts
     }
 
     /// Goes on without these rows (rising indices).
@@ -110,12 +123,25 @@ impl Flow {
         tasks: &mut Tasks,
         send: &mut Post<'_>,
     ) -> Result<()> {
-        for part in released.chunks(self.pipeline.bounds.batch_rows) {
+        let mut rest = released;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(self.fitting(rest));
+            rest = behind;
             let mut records = Records::default();
             let flight = self.unpack(group, part, &mut records);
             self.run(group, &records, flight, tasks, send)?;
         }
         Ok(())
+    }
+
+    /// How many of these are a batch.
+    fn fitting(&self, released: &[Released<'_>]) -> usize {
+        let (bounds, mut bytes) = (self.pipeline.bounds, 0);
+        let fits = |one: &&Released<'_>| {
+            bytes += one.bytes.len();
+            bytes <= bounds.batch_bytes
+        };
+        released.iter().take(bounds.batch_rows).take_while(fits).count().max(1)
     }
 
     /// Rows and updates of parcels, as a batch; `records` are those that they were made of.
@@ -208,7 +234,7 @@ impl Flow {
             return Ok(());
         }
         let rows = Batch::empty(self.pipeline.sources[0].rows.clone());
-        let flight = Flight { work: Work::new(rows, Vec::new()), sides: Vec::new(), steps };
+        let flight = Flight { work: Work::new(rows, Vec::new()), sides: Rc::default(), steps };
         let stage = own.stages.end - 1;
         self.run_closing(group, stage, &Records::default(), flight, tasks, send)
     }

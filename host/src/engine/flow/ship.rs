@@ -10,7 +10,7 @@ use crate::watermark::Progress;
 use super::run::Flight;
 use super::{Flow, Post};
 use crate::engine::outbox::Place;
-use crate::engine::parcel::{self, Cells, Head};
+use crate::engine::parcel::{self, Cells, Head, Told};
 use crate::engine::task::Tasks;
 
 impl Flow {
@@ -93,11 +93,17 @@ impl Flow {
         Ok(())
     }
 
-    /// Tells the groups behind how far the tasks of this thread are, where that is news.
-    pub fn tell(&mut self, tasks: &mut Tasks, send: &mut dyn FnMut(Message<'_>) -> Result<()>) -> Result<()> {
+    /// Tells the groups behind how far the tasks of this thread are, where that is news. Gives how many messages
+    /// that took.
+    pub fn tell(
+        &mut self,
+        tasks: &mut Tasks,
+        send: &mut dyn FnMut(Message<'_>) -> Result<()>,
+    ) -> Result<usize> {
         let pipeline = std::sync::Arc::clone(&self.pipeline);
+        let mut count = 0;
         if pipeline.groups.len() == 1 {
-            return Ok(());
+            return Ok(count);
         }
         for task in 0..tasks.len() {
             let group = usize::from(tasks.id(task).group);
@@ -110,7 +116,7 @@ impl Flow {
                         source: pipeline.groups[group].input,
                         partition: tasks.id(task).partition,
                     };
-                    self.broadcast(next.input, of, news, send)?;
+                    count += self.broadcast(next.input, of, news, send)?;
                 }
             }
             for input in &mut tasks.at(task).inputs {
@@ -118,12 +124,13 @@ impl Flow {
                 if passes && input.id.source > 0 && input.told != input.progress {
                     input.told = input.progress;
                     for (group, _) in pipeline.passed_to(input.id.source) {
-                        self.broadcast(pipeline.groups[group].input, input.id, input.progress, send)?;
+                        let to = pipeline.groups[group].input;
+                        count += self.broadcast(to, input.id, input.progress, send)?;
                     }
                 }
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     /// To each partition of a repartition topic.
@@ -133,9 +140,9 @@ impl Flow {
         of: PartitionId,
         progress: Progress,
         send: &mut Post<'_>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         self.bytes.clear();
-        parcel::pack_watermark(of, progress, &mut self.bytes);
+        parcel::pack_watermark(Told { of, progress, run: self.run }, &mut self.bytes);
         for partition in 0..self.partitions[usize::from(to)] {
             send(Message {
                 topic: &self.pipeline.topics[usize::from(to)],
@@ -146,7 +153,7 @@ impl Flow {
                 headers: &[],
             })?;
         }
-        Ok(())
+        Ok(self.partitions[usize::from(to)] as usize)
     }
 }
 

@@ -76,9 +76,9 @@ fn what_was_packed_comes_out() {
 #[test]
 fn watermarks_too() {
     let (of, progress) = (PartitionId { source: 2, partition: 9 }, Progress { watermark: -3, idle: true });
-    let mut bytes = Vec::new();
-    pack_watermark(of, progress, &mut bytes);
-    assert_eq!(read(&bytes), Ok(Read::Watermark(of, progress)));
+    let (told, mut bytes) = (Told { of, progress, run: 77 }, Vec::new());
+    pack_watermark(told, &mut bytes);
+    assert_eq!(read(&bytes), Ok(Read::Watermark(told)));
 }
 
 #[test]

@@ -95,7 +95,8 @@ impl House {
         let lookup = LookupNode { source: 0, key: 0, places, own: 0..wanted.len() };
         let column = |column: &usize| Column { nullable: true, ..columns()[*column].clone() };
         let mut found = Builder::new(wanted.iter().map(column).collect());
-        self.table.look_up(keys.column(0), &lookup, &mut found);
+        let all = 0..keys.rows();
+        self.table.look_up(keys.column(0), all, &lookup, &mut usize::MAX, &mut found).unwrap();
         found.finish_rows(keys.rows());
         found.seal()
     }
@@ -193,6 +194,27 @@ fn keys_are_compared_as_text() {
     keys.finish_rows(2);
     let found = house.look_up(&keys.seal(), &[1]);
     assert_eq!((found.column(0).int(0), found.column(0).is_valid(1)), (4, false));
+}
+
+#[test]
+fn a_part_of_the_rows_is_looked_up_as_far_as_there_is_room() {
+    let mut house = House::new();
+    ["a", "b", "c"].iter().zip(["2", "4", "6"]).for_each(|(key, value)| house.set(key, value));
+    let mut places = vec![None; columns().len()];
+    places[5] = Some(0);
+    let lookup = LookupNode { source: 0, key: 0, places, own: 0..1 };
+    let keys = texts(&["a", "b", "nobody", "c"]);
+    let look_up = |range: Range<usize>, mut room: usize| {
+        let mut found = Builder::new([Column::nullable("text", Kind::Text)].into());
+        house.table.look_up(keys.column(0), range.clone(), &lookup, &mut room, &mut found)?;
+        found.finish_rows(range.len());
+        let (found, column) = (found.seal(), 0);
+        let row = |row: usize| String::from_utf8_lossy(found.column(column).bytes(row)).into_owned();
+        Some((0..found.rows()).map(row).collect::<Vec<_>>())
+    };
+    assert_eq!(look_up(1..4, 1 << 10), Some(vec!["4".to_owned(), String::new(), "6".to_owned()]));
+    assert_eq!(look_up(0..4, 50), None);
+    assert_eq!(look_up(2..3, 0), Some(vec![String::new()]));
 }
 
 #[test]

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
-use crate::engine::ports::{Clock, Decoder, Encoder, Limit, Polled, Sent, Sink, Source, UnderWay};
+use crate::contract::{Computed, FeaturesDescription, Folded, Input, RawBatch, Tape, Trigger};
+use crate::engine::ports::{
+    Clock, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
+};
 use crate::engine::{Flow, Lodge, Parts, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
@@ -44,6 +47,8 @@ pub(super) struct SourceState {
     pub started: Vec<(PartitionId, Option<i64>)>,
     pub released: Vec<PartitionId>,
     pub held: Vec<PartitionId>,
+    /// To be told next.
+    pub ended: Vec<PartitionId>,
     pub signs_of_life: usize,
     pub left: bool,
 }
@@ -92,6 +97,7 @@ impl Clock for Hands {
 
 /// A worker's surroundings.
 pub(super) struct House {
+    pipeline: Arc<Pipeline>,
     source: Rc<RefCell<SourceState>>,
     sink: Rc<RefCell<SinkState>>,
     pub clock: Hands,
@@ -103,7 +109,17 @@ pub(super) struct Drain(Rc<RefCell<SinkState>>, Hands);
 
 impl House {
     pub fn new(lodge: Arc<Lodge>) -> Self {
-        Self { source: Rc::default(), sink: Rc::default(), clock: Hands::default(), lodge }
+        Self::of(pipeline(), lodge)
+    }
+
+    /// In event-time order: a number is its own time, in milliseconds, and up to 50 ms out of order.
+    pub fn in_order(lodge: Arc<Lodge>) -> Self {
+        Self::of(timed(), lodge)
+    }
+
+    fn of(pipeline: Pipeline, lodge: Arc<Lodge>) -> Self {
+        let clock = Hands::default();
+        Self { pipeline: Arc::new(pipeline), source: Rc::default(), sink: Rc::default(), clock, lodge }
     }
 
     pub fn script(&mut self, events: impl IntoIterator<Item = Event>) {
@@ -119,19 +135,29 @@ impl House {
     }
 
     pub fn worker(&self) -> Worker<Tap, Drain, Hands> {
+        self.worker_with(false)
+    }
+
+    pub fn worker_until_end(&self) -> Worker<Tap, Drain, Hands> {
+        self.worker_with(true)
+    }
+
+    fn worker_with(&self, until_end: bool) -> Worker<Tap, Drain, Hands> {
+        let features = self.pipeline.features.iter().map(|_| Box::new(Nothing) as _).collect();
         let parts = Parts {
-            decoders: vec![Box::new(Numbers(pipeline().sources[0].decoded.clone()))],
+            decoders: vec![Box::new(Numbers(self.pipeline.sources[0].decoded.clone()))],
             preprocessor: None,
-            features: Vec::new(),
+            features,
             model: None,
             rules: None,
             encoder: Box::new(Digits),
         };
-        let flow = Flow::new(Arc::new(pipeline()), parts, Arc::default(), [2].into(), Arc::default());
+        let pipeline = Arc::clone(&self.pipeline);
+        let flow = Flow::new(pipeline, parts, Arc::default(), [2].into(), Arc::default());
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             patience: Duration::ZERO,
-            until_end: false,
+            until_end,
         };
         let (tap, drain) =
             (Tap(Rc::clone(&self.source), Vec::new()), Drain(Rc::clone(&self.sink), self.clock.clone()));
@@ -153,6 +179,60 @@ fn pipeline() -> Pipeline {
     front.complete(&config, &Declared::default(), None, Identity::default()).expect("fits")
 }
 
+/// With windows, so that rows wait; and so few bytes that ten rows are too many.
+fn timed() -> Pipeline {
+    let text = r#"
+        name = "numbers"
+        order = "event-time"
+        routes.output.topic = "out"
+        dead_letters.topic = "dead"
+        [[source]]
+        topic = "in"
+        columns = { n = "int", t = "time" }
+        partitioned_by = ["n"]
+        event_time = "t"
+        out_of_orderness = "50ms"
+        custom_partitioner = true
+        [[features]]
+        plugin = "nothing.wasm"
+        key = "n"
+    "#;
+    let config = Config::parse(text, Path::new(""), []).expect("valid");
+    let features = FeaturesDescription {
+        inputs: vec![Input {
+            source: String::new(),
+            updates_only: false,
+            columns: Vec::new(),
+            kept: Vec::new(),
+        }],
+        lookups: Vec::new(),
+        aggregates: Vec::new(),
+        custom_folds: Vec::new(),
+        trigger: Trigger::Row,
+        features: vec!["nothing".to_owned()],
+        ids: Vec::new(),
+    };
+    let declared = Declared { features: vec![&features], ..Declared::default() };
+    let front = Front::new(&config, &declared).expect("fits");
+    let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
+    pipeline.bounds.held_bytes = 1200;
+    pipeline
+}
+
+/// A vector of zeros.
+struct Nothing;
+
+impl Features for Nothing {
+    fn compute(&mut self, rows: &Batch) -> std::result::Result<Computed, PluginFault> {
+        let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
+        Ok(Computed { matrix: vec![0.0; rows.rows()], ids, rejected: Vec::new() })
+    }
+
+    fn fold(&mut self, _: u32, _: &Batch, _: &Tape, _: &[u8]) -> std::result::Result<Folded, PluginFault> {
+        unreachable!("there are no custom folds")
+    }
+}
+
 struct Numbers(Schema);
 
 impl Decoder for Numbers {
@@ -167,7 +247,8 @@ impl Decoder for Numbers {
         into: &mut Builder,
     ) -> std::result::Result<(), Refusal> {
         let text = std::str::from_utf8(record.value.expect("given")).expect("text");
-        into.column(0).push_int(text.parse().expect("a number"));
+        let number = text.parse().expect("a number");
+        (0..self.0.len()).for_each(|column| into.column(column).push_int(number));
         into.finish_row();
         Ok(())
     }
@@ -229,7 +310,7 @@ impl Source for Tap {
     }
 
     fn ended(&mut self) -> Vec<PartitionId> {
-        Vec::new()
+        std::mem::take(&mut self.0.borrow_mut().ended)
     }
 
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()> {

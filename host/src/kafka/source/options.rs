@@ -27,7 +27,10 @@ pub struct SourceOptions {
     pub topics: Vec<String>,
     /// Those of them that are not the group's: a [`KafkaTable`](crate::kafka::KafkaTable) reads each.
     pub tables: Vec<SourceId>,
-    /// Where to begin a partition of which the group has committed nothing.
+    /// Topics from this index on are internal: what is there is this pipeline's own.
+    pub internal_from: usize,
+    /// Where to begin a partition of which the group has committed nothing. Internal ones begin at their
+    /// beginning.
     pub start: Start,
     /// Values of records that were fetched ahead; 2 MiB at least.
     pub fetch_bytes: usize,

@@ -53,6 +53,7 @@ fn one_topic_can_not_be_two_sources() {
         client_id: "test".to_owned(),
         topics: vec!["a".to_owned(), "b".to_owned(), "a".to_owned()],
         tables: Vec::new(),
+        internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 1 << 20,
     };
@@ -98,6 +99,7 @@ fn leaving_without_a_broker_takes_no_time_out() {
         client_id: "test".to_owned(),
         topics: vec!["a".to_owned()],
         tables: Vec::new(),
+        internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 1 << 20,
     })

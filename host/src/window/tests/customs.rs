@@ -17,7 +17,8 @@ const POISON: i64 = 3;
 /// All custom folds over two windows, of both inputs, with and without a filter.
 fn custom_description(windows: [Window; 2]) -> FeaturesDescription {
     let mut description = description(Vec::new());
-    description.inputs.iter_mut().for_each(|input| input.kept = vec![0, 1, 2]);
+    // Folds don't see the text.
+    description.inputs.iter_mut().for_each(|input| input.kept = vec![3, 0, 1, 2]);
     let cell = Column::nullable("cell", Kind::Int);
     description.custom_folds = CUSTOMS
         .map(|(name, invertible)| CustomFold {
@@ -31,7 +32,7 @@ fn custom_description(windows: [Window; 2]) -> FeaturesDescription {
     for (index, fold) in (0..).zip([0, 1, 2, 1, 2].map(Fold::Custom)) {
         for (input, window) in (0..).zip(windows) {
             let name = format!("a{index}.{input}");
-            let filter = (index == 4).then_some(2);
+            let filter = (index == 4).then_some(3);
             description.aggregates.push(Aggregate { name, input, fold, column: None, filter, window });
         }
     }
