@@ -2,6 +2,7 @@
 
 mod clients;
 mod group;
+mod table;
 mod trip;
 
 use std::time::{Duration, Instant};
