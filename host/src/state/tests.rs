@@ -82,7 +82,7 @@ fn memory_of_many_keys_goes_back_and_the_rest_expires_too() {
     let full = store.usage(&plan).bytes;
     store.forget(retention, 595);
     let left = store.usage(&plan);
-    assert_eq!(left.keys, 500);
+    assert_eq!(left.keys, 400);
     assert!(left.bytes < full / 20, "{} of {full}", left.bytes);
     store.forget(retention, 600);
     assert_eq!(store.usage(&plan).keys, 0);

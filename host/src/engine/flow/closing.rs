@@ -9,8 +9,9 @@ use crate::record::{Record, Records, WindowId};
 use crate::state::{KeyReader, Retention, Store, Windows};
 use crate::window::Closed;
 
-use super::features::{keyless, no_key, readers};
-use super::run::{Event, Flight};
+use super::features::{keyless, no_key};
+use super::run::Flight;
+use super::words::{Arrival, Readers};
 use super::{Flow, Post};
 use crate::engine::outbox::Place;
 use crate::engine::task::{TaskId, Tasks};
@@ -97,25 +98,17 @@ impl Flow {
         let at = stage - own.stages.start;
         let retention = node.retention(own.lateness);
         let plan = &node.plan;
-        let readers = readers(node, own, flight);
+        let readers = Readers::new(node, own, flight);
         let mut out = Out { closed: Closed::new(&node.plan), keys: Vec::new() };
         let (mut key, mut words, mut row) = (Vec::new(), Vec::new(), 0);
         for step in &flight.steps {
             let id = tasks.id(step.task);
             let store = &mut tasks.at(step.task).stores[at];
             due(retention, store, step.watermark, id, &mut out)?;
-            let (input, index, place) = match step.event {
-                Event::Row => (0, row, flight.work.places[row]),
-                Event::Update { side, row } => match readers.input_of(usize::from(side)) {
-                    None => continue,
-                    Some(input) => {
-                        (input, row as usize, flight.sides[usize::from(side)].places[row as usize])
-                    }
-                },
-                Event::Advance => continue,
+            let Some(Arrival { input, index, place, reader }) = readers.arrival(step, flight, &mut row)
+            else {
+                continue;
             };
-            row += usize::from(step.event == Event::Row);
-            let Some(reader) = readers.input(input) else { continue };
             if let Err(missing) = reader.key(index, &mut key) {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
                 continue;

@@ -14,8 +14,8 @@ use super::Flow;
 use super::folds::{Folding, Item};
 use super::intake::part;
 use super::lookups::with_looked_up;
-use super::run::{Event, Flight};
-use super::words::RowReader;
+use super::run::Flight;
+use super::words::{Arrival, Readers};
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::outbox::Place;
@@ -70,23 +70,15 @@ impl Flow {
         let (node, own) = (&pipeline.features[stage], &pipeline.groups[group]);
         let (plan, at) = (&node.plan, stage - own.stages.start);
         let retention = node.retention(own.lateness);
-        let readers = readers(node, own, flight);
+        let readers = Readers::new(node, own, flight);
         let mut scripts = Scripts::new(plan);
         let mut folding = Folding::default();
         let (mut key, mut words, mut row, mut refused) = (Vec::new(), Vec::new(), 0, Refused::default());
         for step in &flight.steps {
-            let (input, index, place) = match step.event {
-                Event::Row => (0, row, flight.work.places[row]),
-                Event::Update { side, row } => match readers.input_of(usize::from(side)) {
-                    None => continue,
-                    Some(input) => {
-                        (input, row as usize, flight.sides[usize::from(side)].places[row as usize])
-                    }
-                },
-                Event::Advance => continue,
+            let Some(Arrival { input, index, place, reader }) = readers.arrival(step, flight, &mut row)
+            else {
+                continue;
             };
-            row += usize::from(step.event == Event::Row);
-            let Some(reader) = &readers.inputs[input] else { continue };
             if let Err(missing) = reader.key(index, &mut key) {
                 // Rows without a key were refused before.
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
@@ -231,39 +223,6 @@ impl Flow {
         work.extend(matrix, features, ids);
         Ok(refused)
     }
-}
-
-/// A reader for each input of a stage.
-pub(super) struct Readers<'a> {
-    inputs: Vec<Option<RowReader<'a>>>,
-    /// For each side of the group the input that it feeds.
-    sides: Vec<Option<usize>>,
-}
-
-impl<'a> Readers<'a> {
-    pub fn input(&self, input: usize) -> Option<&RowReader<'a>> {
-        self.inputs[input].as_ref()
-    }
-
-    pub fn input_of(&self, side: usize) -> Option<usize> {
-        self.sides.get(side).copied().flatten()
-    }
-}
-
-pub(super) fn readers<'a>(
-    node: &'a FeaturesNode,
-    group: &crate::pipeline::Group,
-    flight: &'a Flight,
-) -> Readers<'a> {
-    let inputs = node.inputs.iter().zip(&node.plan.inputs).enumerate().map(|(index, (input, plan))| {
-        let rows = match index {
-            0 => Some(&flight.work.rows),
-            _ => group.side(input.source).and_then(|side| flight.sides.get(side)).map(|side| &side.rows),
-        };
-        rows.map(|rows| RowReader::new(input, &plan.layout, rows))
-    });
-    let feeds = |source| node.inputs.iter().skip(1).position(|input| input.source == source).map(|at| at + 1);
-    Readers { inputs: inputs.collect(), sides: group.sides.iter().map(|side| feeds(side.source)).collect() }
 }
 
 /// The batch that the plugin sees, but for what is looked up.
