@@ -16,8 +16,18 @@ use tailwater::record::Message;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tailwater");
 const RUNS: usize = 5;
-const TOPICS: [(&str, usize); 4] =
-    [("fraud.transactions", 4), ("fraud.decisions", 4), ("fraud.alerts", 4), ("fraud.dead-letters", 4)];
+/// What goes in, what comes out, what the host would make for itself.
+const TOPICS: [(&str, usize); 7] = [
+    ("fraud.transactions", 4),
+    ("fraud.labels", 4),
+    ("fraud.decisions", 4),
+    ("fraud.alerts", 4),
+    ("fraud.dead-letters", 4),
+    ("fraud.late", 4),
+    ("fraud.terminals.repartition", 4),
+];
+/// Of them, those where a record ends.
+const ENDS: std::ops::Range<usize> = 2..6;
 
 fn main() -> Result<()> {
     let needs = ["TAILWATER_GUESTS", "TAILWATER_ONNXRUNTIME"];
@@ -78,7 +88,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         cluster: cluster.clone(),
         group: "reader".to_owned(),
         client_id: "reader".to_owned(),
-        topics: TOPICS[1..].iter().map(|(topic, _)| (*topic).to_owned()).collect(),
+        topics: TOPICS[ENDS].iter().map(|(topic, _)| (*topic).to_owned()).collect(),
         tables: Vec::new(),
         internal_from: usize::MAX,
         start: Start::Earliest,

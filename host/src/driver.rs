@@ -118,6 +118,12 @@ impl Driver {
         self.worker.source().cut(sizes);
     }
 
+    /// Takes all partitions away, with their state, and gives them back: as when they move from thread to
+    /// thread.
+    pub fn shake(&mut self) {
+        self.worker.source().shake(&self.known);
+    }
+
     /// Moves the clock.
     pub fn advance(&mut self, by: Duration) {
         self.clock.advance(by);

@@ -9,6 +9,7 @@ the host gives it the right columns whatever their order in the plugin.
 import csv
 import json
 import pathlib
+import re
 import sys
 
 import lightgbm
@@ -19,7 +20,7 @@ from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-NOT_FEATURES = {"transaction_id", "event_time", "card_id", "fraud", "pattern"}
+NOT_FEATURES = {"transaction_id", "event_time", "card_id", "terminal_id", "fraud", "pattern"}
 FOR_TRAINING = 0.75
 
 
@@ -51,6 +52,23 @@ def train(features, fraud):
     return model.fit(features, fraud)
 
 
+def single(model):
+    """The same answers for the same features, with thresholds that are float32 as in ONNX: each is rounded down, so
+    that no feature, which is float32 itself, changes sides."""
+
+    def down(text):
+        threshold = float(text)
+        near = np.float32(threshold)
+        return repr(float(near if near <= threshold else np.nextafter(near, np.float32(-np.inf))))
+
+    def line(match):
+        return match[1] + " ".join(down(text) for text in match[2].split())
+
+    text = re.sub(r"^(threshold=)(.*)$", line, model.booster_.model_to_string(), flags=re.MULTILINE)
+    # What is told about sizes of trees is not true any more, and needed by parallel readers only.
+    return lightgbm.Booster(model_str=re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE))
+
+
 def export(model, names):
     """With plain probabilities as the only output; the label is the rules' matter."""
     kind = [("features", FloatTensorType([None, len(names)]))]
@@ -75,20 +93,27 @@ def export(model, names):
     return proto
 
 
+def quality(truth, score):
+    return f"AUC {roc_auc_score(truth, score):.3f}   average precision {average_precision_score(truth, score):.3f}"
+
+
 def main(history, target):
     names, features, fraud, patterns = read(history)
     split = int(len(fraud) * FOR_TRAINING)
-    model = train(features[:split], fraud[:split])
+    model = single(train(features[:split], fraud[:split]))
     proto = export(model, names)
     onnx.save(proto, target)
 
     judged, truth, patterns = features[split:], fraud[split:], patterns[split:]
-    score = model.predict_proba(judged)[:, 1]
+    score = model.predict(judged)
     session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
     (exported,) = session.run(["probabilities"], {"features": judged})
     apart = float(np.abs(exported[:, 1] - score).max())
     print(f"{len(fraud)} transactions, {fraud.sum()} frauds; judged on the last {len(truth)}, {truth.sum()} frauds")
-    print(f"AUC {roc_auc_score(truth, score):.4f}   average precision {average_precision_score(truth, score):.4f}")
+    print(f"{'with all features:':<36}{quality(truth, score)}")
+    cards = [index for index, name in enumerate(names) if not name.startswith("terminal_")]
+    blind = train(features[:split, cards], fraud[:split]).predict_proba(judged[:, cards])[:, 1]
+    print(f"{'without those of the terminal:':<36}{quality(truth, blind)}")
     for threshold in (0.3, 0.8):
         above = score >= threshold
         found = [f"{name} {above[patterns == name].mean():.0%}" for name in sorted(set(patterns) - {""})]

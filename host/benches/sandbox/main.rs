@@ -20,7 +20,7 @@ use tailwater::config::{self, Config};
 use tailwater::contract::{Computed, Decided, Processed};
 use tailwater::engine::{Flow, Input, Parts, Task, TaskId, Tasks};
 use tailwater::pipeline;
-use tailwater::record::{Message, PartitionId, Record, Records};
+use tailwater::record::{PartitionId, Record, Records};
 use tailwater::release::{Release, Runtimes};
 use tape::{Calls, Tape};
 
@@ -28,8 +28,10 @@ const RECORDS: usize = 1 << 14;
 const BATCHES: [usize; 4] = [1, 64, 256, 1_024];
 /// By turns, so that what else the machine does meets both alike; the best pass counts.
 const PASSES: usize = 21;
-const STAGES: [&str; 3] = ["preprocessor", "features", "rules"];
+const STAGES: [&str; 4] = ["preprocessor", "cards", "terminals", "rules"];
 const PARTITION: PartitionId = PartitionId { source: 0, partition: 0 };
+/// Of the topic between the two features stages.
+const BETWEEN: PartitionId = PartitionId { source: 2, partition: 0 };
 
 fn main() -> Result<()> {
     let needs = ["TAILWATER_GUESTS", "TAILWATER_ONNXRUNTIME"];
@@ -62,7 +64,7 @@ fn measure(config: &Config, release: &Release, given: &[Emitted], size: usize) -
         sum = (sum.0 + pair.0, sum.1 + pair.1);
         line(size, name, pair);
     }
-    line(size, "three plugins", sum);
+    line(size, "four plugins", sum);
     let (mut outside, mut inside) = (flow(release, outside), flow(release, inside));
     let pair = compare(|| pass(&mut outside, &records), || pass(&mut inside, &records))?;
     line(size, "whole pipeline", pair);
@@ -100,19 +102,41 @@ fn row(offset: i64, one: &Emitted) -> Record<'_> {
 }
 
 fn flow(release: &Release, parts: Parts) -> Flow {
-    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1].into(), Arc::default())
+    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1; 3].into(), Arc::default())
 }
 
 /// All records through all stages, windows empty at first.
 fn pass(flow: &mut Flow, records: &[Records<'_>]) -> Result<()> {
-    let (mut tasks, mut task) = (Tasks::default(), Task::new(1));
-    task.inputs.push(Input::new(PARTITION, None, Duration::ZERO));
-    tasks.insert(TaskId { group: 0, partition: 0 }, task);
-    let mut post = |message: Message<'_>| {
-        black_box(message);
-        Ok(())
-    };
-    records.iter().try_for_each(|batch| flow.process(batch, &mut tasks, &mut post))?;
+    let mut tasks = Tasks::default();
+    for (group, id) in [PARTITION, BETWEEN].into_iter().enumerate() {
+        let mut task = Task::new(1);
+        task.inputs.push(Input::new(id, None, Duration::ZERO));
+        tasks.insert(TaskId { group: group as u16, partition: 0 }, task);
+    }
+    let mut between = Vec::new();
+    for batch in records {
+        flow.process(batch, &mut tasks, &mut |message| {
+            between.extend(
+                message.value.filter(|_| message.topic.ends_with(".repartition")).map(<[u8]>::to_vec),
+            );
+            black_box(message);
+            Ok(())
+        })?;
+        let rows = between.iter().enumerate().map(|(n, parcel)| Record {
+            from: BETWEEN,
+            offset: n as i64,
+            timestamp: None,
+            key: None,
+            value: Some(parcel),
+            headers: 0..0,
+        });
+        let passed = Records { rows: rows.collect(), ..Records::default() };
+        flow.process(&passed, &mut tasks, &mut |message| {
+            black_box(message);
+            Ok(())
+        })?;
+        between.clear();
+    }
     Ok(())
 }
 
@@ -122,11 +146,14 @@ fn native(config: &Config, release: &Release) -> Result<Parts> {
         anyhow::Ok(Box::new(Native::start(native, &pipeline::settings(&plugin.settings)?)))
     };
     let cleaning = config.preprocess.as_ref().context("a preprocessor")?.plugin();
-    let features = config.features.first().context("features")?.plugin();
+    let [cards, terminals] = &config.features[..] else { bail!("the pipeline has two features stages") };
     let rules = config.rules.as_ref().context("rules")?.plugin();
     Ok(Parts {
         preprocessor: Some(start(fraud_cleaning::plugin(), cleaning)?),
-        features: vec![start(fraud_features::plugin(), features)?],
+        features: vec![
+            start(fraud_features::plugin(), cards.plugin())?,
+            start(fraud_terminals::plugin(), terminals.plugin())?,
+        ],
         rules: Some(start(fraud_rules::plugin(), rules)?),
         ..release.parts()?
     })
@@ -159,11 +186,11 @@ enum Answer {
 fn answer(parts: &mut Parts, stage: usize, rows: &Batch) -> Result<Answer> {
     let answer = match (stage, parts) {
         (0, Parts { preprocessor: Some(plugin), .. }) => plugin.process(rows).map(Answer::Processed),
-        (1, Parts { features, .. }) if !features.is_empty() => {
-            features[0].compute(rows).map(Answer::Computed)
+        (1 | 2, Parts { features, .. }) if features.len() == 2 => {
+            features[stage - 1].compute(rows).map(Answer::Computed)
         }
-        (2, Parts { rules: Some(plugin), .. }) => plugin.decide(rows).map(Answer::Decided),
-        _ => bail!("the pipeline has all three plugins"),
+        (3, Parts { rules: Some(plugin), .. }) => plugin.decide(rows).map(Answer::Decided),
+        _ => bail!("the pipeline has all four plugins"),
     };
     answer.map_err(|fault| anyhow!("{}: {}", fault.code, fault.message))
 }

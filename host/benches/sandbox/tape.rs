@@ -7,8 +7,8 @@ use tailwater::contract::{Computed, Decided, Folded, Processed, Tape as FoldTape
 use tailwater::engine::Parts;
 use tailwater::engine::ports::{Features, PluginFault, Preprocessor, Rules};
 
-/// The batches of each of the three stages.
-pub type Calls = [Vec<Batch>; 3];
+/// The batches of each of the four stages.
+pub type Calls = [Vec<Batch>; 4];
 
 /// Shared by the stages while they are listened to.
 #[derive(Clone, Default)]
@@ -18,10 +18,11 @@ impl Tape {
     /// The same parts, listened to.
     pub fn listen(&self, parts: Parts) -> Parts {
         let ear = |stage| (self.clone(), stage);
+        let features = parts.features.into_iter().enumerate();
         Parts {
             preprocessor: parts.preprocessor.map(|inner| Box::new(Heard(inner, ear(0))) as _),
-            features: parts.features.into_iter().map(|inner| Box::new(Heard(inner, ear(1))) as _).collect(),
-            rules: parts.rules.map(|inner| Box::new(Heard(inner, ear(2))) as _),
+            features: features.map(|(n, inner)| Box::new(Heard(inner, ear(1 + n))) as _).collect(),
+            rules: parts.rules.map(|inner| Box::new(Heard(inner, ear(3))) as _),
             ..parts
         }
     }

@@ -82,6 +82,7 @@ pub struct Memory {
     waiting: VecDeque<(PartitionId, i64, Given)>,
     batch: Vec<(PartitionId, i64, Given)>,
     assigned: Vec<PartitionId>,
+    revoked: Vec<PartitionId>,
     held: Vec<PartitionId>,
     /// Partitions that began or were given something since they were said to have ended.
     given: Vec<PartitionId>,
@@ -117,6 +118,12 @@ impl Memory {
         self.assigned.push(id);
     }
 
+    /// Takes these back, and gives them again.
+    pub(super) fn shake(&mut self, ids: &[PartitionId]) {
+        self.revoked = ids.to_vec();
+        self.assigned = ids.to_vec();
+    }
+
     pub(super) fn push(&mut self, id: PartitionId, offset: i64, record: Given) {
         self.waiting.push_back((id, offset, record));
     }
@@ -132,6 +139,10 @@ impl Memory {
 
 impl Source for Memory {
     fn poll(&mut self, _wait: Duration, limit: Limit) -> Result<Polled> {
+        if !self.revoked.is_empty() {
+            let partitions = std::mem::take(&mut self.revoked);
+            return Ok(Polled::Revoked { partitions, lost: false });
+        }
         if !self.assigned.is_empty() {
             return Ok(Polled::Assigned(std::mem::take(&mut self.assigned)));
         }
@@ -187,6 +198,7 @@ impl Source for Memory {
     }
 
     fn release(&mut self, _partitions: &[PartitionId]) -> Result<()> {
+        self.held.clear();
         Ok(())
     }
 

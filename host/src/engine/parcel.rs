@@ -256,7 +256,7 @@ impl<'a> Head<'a> {
     }
 
     /// Of a row of another source than the pipeline's.
-    pub fn as_update(self) -> Self {
+    pub fn into_update(self) -> Self {
         Self { is_update: true, ..self }
     }
 

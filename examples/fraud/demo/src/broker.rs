@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tailwater::kafka::{Cluster, EmbeddedBroker};
 
 /// Of each topic that is made.
@@ -20,14 +21,31 @@ pub(crate) struct Broker {
     _embedded: Option<EmbeddedBroker>,
 }
 
+/// What a pipeline reads and writes.
+pub(crate) struct Topics<'a> {
+    pub sources: Vec<&'a str>,
+    pub outputs: Vec<&'a str>,
+    /// Those that the host makes for itself, where it can.
+    pub internal: Vec<&'a str>,
+}
+
 impl Broker {
-    /// With these topics there. `say`: tells what was made.
-    pub(crate) fn open(brokers: Option<&str>, topics: &[&str], say: impl Fn(&str)) -> Result<Self> {
+    /// With these topics there, and a consumer group that is to begin where they end now: what an earlier run left
+    /// has event times of its own. `say`: tells what was made.
+    pub(crate) fn open(
+        brokers: Option<&str>,
+        group: &str,
+        topics: &Topics<'_>,
+        say: impl Fn(&str),
+    ) -> Result<Self> {
+        let Topics { sources, outputs, internal } = topics;
         if let Some(brokers) = brokers {
-            make_topics(brokers, topics, say)?;
+            make_topics(brokers, &[&sources[..], outputs].concat(), say)?;
+            begin_at_end(brokers, group, &[&sources[..], internal].concat())?;
             return Ok(Self { cluster: Cluster::at(brokers), _embedded: None });
         }
-        let wanted: Vec<_> = topics.iter().map(|topic| (*topic, PARTITIONS as usize)).collect();
+        let wanted = [&sources[..], outputs, internal].concat();
+        let wanted: Vec<_> = wanted.into_iter().map(|topic| (topic, PARTITIONS as usize)).collect();
         let embedded = EmbeddedBroker::start(&wanted)?;
         Ok(Self { cluster: embedded.cluster(), _embedded: Some(embedded) })
     }
@@ -88,6 +106,39 @@ fn make_topics(brokers: &str, topics: &[&str], say: impl Fn(&str)) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// Commits for a group of which nobody is there.
+fn begin_at_end(brokers: &str, group: &str, topics: &[&str]) -> Result<()> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", group).set("allow.auto.create.topics", "false");
+    let consumer: BaseConsumer = config.create().context("the brokers' names")?;
+    let mut ends = TopicPartitionList::new();
+    for topic in topics {
+        for partition in 0..partitions(consumer.client(), topic)?.unwrap_or(0) {
+            let end = end(&consumer, topic, partition)?;
+            ends.add_partition_offset(topic, partition, Offset::Offset(end))?;
+        }
+    }
+    consumer.commit(&ends, CommitMode::Sync).with_context(|| {
+        format!(
+            "group {group} at {brokers} can't begin anew; another demo runs there, or did until a minute ago"
+        )
+    })
+}
+
+/// Where a partition ends now. Who leads one that was just made may not know it yet.
+pub(crate) fn end(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<i64> {
+    let since = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(topic, partition, WITHIN) {
+            Ok((_, end)) => return Ok(end),
+            Err(error) if since.elapsed() > WITHIN => {
+                return Err(error).with_context(|| format!("the end of {topic}/{partition}"));
+            }
+            Err(_) => std::thread::sleep(LOOK_EVERY),
+        }
+    }
 }
 
 /// How many partitions a topic has. `None` while the brokers don't know it, or who leads them.

@@ -1,13 +1,13 @@
-//! Plays the stream into the source topic at an even rate.
+//! Plays the stream into the source topics, transactions at an even rate.
 //!
-//! A record is due at a fixed instant, whether or not the producer keeps up; it carries that
-//! instant, so that a latency counts from when the record should have been sent.
+//! A transaction is due at a fixed instant, whether or not the producer keeps up; it carries that
+//! instant, so that a latency counts from when the record should have been sent. Labels go out in between.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use fraud_generator::{Generator, test_record};
+use fraud_generator::{Labelled, News, test_record};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -26,24 +26,26 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Feeder {
     producer: BaseProducer,
-    topic: String,
-    /// Of the topic.
+    transactions: String,
+    /// Of that topic.
     partitions: i32,
+    labels: String,
     run: String,
 }
 
 impl Feeder {
-    pub(crate) fn new(broker: &Broker, topic: &str, run: &str) -> Result<Self> {
+    pub(crate) fn new(broker: &Broker, transactions: &str, labels: &str, run: &str) -> Result<Self> {
         let mut config = broker.producer();
         // A key lands where Java's clients would put it.
         config.set("partitioner", "murmur2_random");
         let producer: BaseProducer = config.create().context("the demo's producer")?;
-        let partitions = broker::partitions(producer.client(), topic)?;
-        let partitions = partitions.with_context(|| format!("topic {topic} has no partitions"))?;
-        Ok(Self { producer, topic: topic.to_owned(), partitions, run: run.to_owned() })
+        let partitions = broker::partitions(producer.client(), transactions)?;
+        let partitions = partitions.with_context(|| format!("topic {transactions} has no partitions"))?;
+        let [transactions, labels, run] = [transactions, labels, run].map(str::to_owned);
+        Ok(Self { producer, transactions, partitions, labels, run })
     }
 
-    /// Of the topic.
+    /// Of the topic of transactions.
     pub(crate) fn partitions(&self) -> u64 {
         self.partitions as u64
     }
@@ -53,7 +55,8 @@ impl Feeder {
     pub(crate) fn probe(&self) -> Result<()> {
         let test = test_record();
         for partition in 0..self.partitions {
-            let record = BaseRecord::to(&self.topic).partition(partition).key(&test.key).payload(&test.value);
+            let record =
+                BaseRecord::to(&self.transactions).partition(partition).key(&test.key).payload(&test.value);
             self.producer.send(record).map_err(|(error, _)| error)?;
         }
         self.producer.flush(FLUSH_WITHIN)?;
@@ -63,20 +66,31 @@ impl Feeder {
     /// Plays until `until` has passed or `stop` is set.
     pub(crate) fn play(
         &self,
-        stream: Generator,
+        stream: Labelled,
         rate: f64,
         until: Option<Duration>,
         ledger: &Ledger,
         stop: &AtomicBool,
     ) -> Result<()> {
         let (began, epoch) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
-        for (index, emitted) in stream.enumerate() {
-            let due = Duration::from_secs_f64(index as f64 / rate);
+        let mut sent: u64 = 0;
+        for news in stream {
+            let due = Duration::from_secs_f64(sent as f64 / rate);
             if until.is_some_and(|until| due >= until) || !self.wait(began, due, stop) {
                 break;
             }
-            ledger.note(&emitted);
-            self.send(&emitted.key, &emitted.value, (epoch + due).as_micros())?;
+            let instant = (epoch + due).as_micros();
+            match news {
+                News::Transaction(one) => {
+                    sent += 1;
+                    ledger.note(&one);
+                    self.send(&self.transactions, &one.key, &one.value, instant)?;
+                }
+                News::Label(label) => {
+                    ledger.note_label();
+                    self.send(&self.labels, &label.key, &label.value, instant)?;
+                }
+            }
         }
         self.producer.flush(FLUSH_WITHIN)?;
         Ok(())
@@ -96,15 +110,15 @@ impl Feeder {
         }
     }
 
-    fn send(&self, key: &[u8], value: &[u8], due: u128) -> Result<()> {
+    fn send(&self, topic: &str, key: &[u8], value: &[u8], due: u128) -> Result<()> {
         let due = due.to_string();
         let headers = OwnedHeaders::new()
             .insert(Header { key: SENT, value: Some(&due) })
             .insert(Header { key: RUN, value: Some(&self.run) });
-        let mut record = BaseRecord::to(&self.topic).key(key).payload(value).headers(headers);
+        let mut record = BaseRecord::to(topic).key(key).payload(value).headers(headers);
         while let Err((error, back)) = self.producer.send(record) {
             if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
-                return Err(error).context("a transaction can't be sent");
+                return Err(error).with_context(|| format!("a record for {topic} can't be sent"));
             }
             self.producer.poll(Duration::from_millis(1));
             record = back;

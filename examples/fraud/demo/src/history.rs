@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result, anyhow};
-use fraud_generator::{Emitted, Generator, START, Settings};
+use fraud_generator::{Generator, News, START, Settings};
 use serde_json::Value;
 use tailwater::driver::{Driver, Given, Sent};
+use tailwater::record::SourceId;
 use tailwater::release::{Release, Runtimes};
 
 use crate::args::History;
@@ -17,14 +18,18 @@ const DAY: i64 = 86_400_000;
 /// Records between two looks at what came out.
 const STRIDE: usize = 4_096;
 /// Columns of the cleaned record that are written beside the features.
-const COLUMNS: [&str; 3] = ["transaction_id", "event_time", "card_id"];
+const COLUMNS: [&str; 4] = ["transaction_id", "event_time", "card_id", "terminal_id"];
+/// Indices in the pipeline.
+const TRANSACTIONS: SourceId = 0;
+const LABELS: SourceId = 1;
 
 /// How much was written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Written {
     pub rows: u64,
     pub frauds: u64,
-    pub dead_letters: u64,
+    /// Dead letters, and what came too late.
+    pub refused: u64,
 }
 
 /// Writes one row a transaction: some columns, the features, and the pattern of the fraud, if it is one.
@@ -36,7 +41,7 @@ pub fn write(history: &History) -> Result<Written> {
     let features = release.pipeline().features.iter().flat_map(|stage| stage.names.clone());
     let table = Table {
         columns: COLUMNS.map(str::to_owned).into_iter().chain(features).collect(),
-        dead_letters: config.dead_letters.topic.clone(),
+        history: release.pipeline().routes[0].topic.clone(),
     };
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &history.out {
         Some(file) => Box::new(File::create(file).with_context(|| file.display().to_string())?),
@@ -46,20 +51,27 @@ pub fn write(history: &History) -> Result<Written> {
     let mut driver = Driver::new(&release).map_err(report)?;
     let settings = Settings { seed: history.seed, cards: history.cards, ..Settings::default() };
     let end = START.millis() + i64::from(history.days) * DAY;
-    let mut stream = Generator::new(settings).take_while(|emitted| emitted.at.millis() < end);
-    let (mut labels, mut written) = (Vec::new(), Written::default());
+    let mut stream = Generator::new(settings).labelled().take_while(|news| news.at().millis() < end);
+    let (mut patterns, mut written) = (Vec::new(), Written::default());
     loop {
-        let stride: Vec<Emitted> = stream.by_ref().take(STRIDE).collect();
-        if stride.is_empty() {
+        let stride: Vec<News> = stream.by_ref().take(STRIDE).collect();
+        let is_over = stride.is_empty();
+        for news in stride {
+            driver.give(match news {
+                News::Transaction(one) => {
+                    patterns.push(one.fraud.map_or("", |pattern| pattern.name()));
+                    Given::value(one.value).with_key(one.key).in_source(TRANSACTIONS)
+                }
+                News::Label(label) => Given::value(label.value).with_key(label.key).in_source(LABELS),
+            });
+        }
+        let sent = if is_over { driver.finish() } else { driver.run() };
+        for sent in sent.map_err(report)? {
+            table.row(&sent, &patterns, &mut out, &mut written)?;
+        }
+        if is_over {
             out.flush()?;
             return Ok(written);
-        }
-        for emitted in stride {
-            labels.push(emitted.fraud.map_or("", |pattern| pattern.name()));
-            driver.give(Given::value(emitted.value).with_key(emitted.key));
-        }
-        for sent in driver.run().map_err(report)? {
-            table.row(&sent, &labels, &mut out, &mut written)?;
         }
     }
 }
@@ -70,7 +82,8 @@ fn report(error: tailwater::error::Error) -> anyhow::Error {
 
 struct Table {
     columns: Vec<String>,
-    dead_letters: String,
+    /// The topic of the rows.
+    history: String,
 }
 
 impl Table {
@@ -78,15 +91,15 @@ impl Table {
         writeln!(out, "{},fraud,pattern", self.columns.join(","))
     }
 
-    /// `labels`: by transaction id, from 1 on.
-    fn row(&self, sent: &Sent, labels: &[&str], out: &mut impl Write, written: &mut Written) -> Result<()> {
-        if sent.topic == self.dead_letters {
-            written.dead_letters += 1;
+    /// `patterns`: by transaction id, from 1 on.
+    fn row(&self, sent: &Sent, patterns: &[&str], out: &mut impl Write, written: &mut Written) -> Result<()> {
+        if sent.topic != self.history {
+            written.refused += 1;
             return Ok(());
         }
         let value = sent.json();
         let id = value["transaction_id"].as_u64().and_then(|id| usize::try_from(id).ok()?.checked_sub(1));
-        let pattern = id.and_then(|id| labels.get(id)).context("a row came out that never went in")?;
+        let pattern = id.and_then(|id| patterns.get(id)).context("a row came out that never went in")?;
         for column in &self.columns {
             match &value[column] {
                 // Unknown: an empty field.

@@ -12,6 +12,7 @@ const KEPT: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     fed: AtomicU64,
+    labels: AtomicU64,
     /// Records that must be answered by a decision or a dead letter.
     expected: AtomicU64,
     /// Milliseconds.
@@ -52,8 +53,17 @@ impl Ledger {
         self.fed.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn note_label(&self) {
+        self.labels.fetch_add(1, Relaxed);
+    }
+
+    /// Transactions.
     pub(crate) fn fed(&self) -> u64 {
         self.fed.load(Relaxed)
+    }
+
+    pub(crate) fn labels(&self) -> u64 {
+        self.labels.load(Relaxed)
     }
 
     pub(crate) fn expected(&self) -> u64 {

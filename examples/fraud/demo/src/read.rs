@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tailwater::error::Code;
 use tailwater::record::RELEASE;
 
-use crate::broker::Broker;
+use crate::broker::{self, Broker};
 use crate::feed::{RUN, SENT};
 use crate::ledger::Ledger;
 use crate::tally::{Decided, Tally};
@@ -20,9 +20,16 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// So fast is `stop` seen.
 const NAP: Duration = Duration::from_millis(50);
 
+/// Topics of what is no decision.
+#[derive(Clone, Debug)]
+pub(crate) struct Asides {
+    pub dead_letters: String,
+    pub late: Option<String>,
+}
+
 pub(crate) struct Reader {
     consumer: BaseConsumer,
-    dead_letters: String,
+    asides: Asides,
     /// Headers of what is looked at: fed by this run, and answered by its pipeline. Others may work on the same topics.
     ours: [(&'static str, String); 2],
     ledger: Arc<Ledger>,
@@ -34,7 +41,7 @@ impl Reader {
     pub(crate) fn new(
         broker: &Broker,
         topics: &[&str],
-        dead_letters: &str,
+        asides: Asides,
         run: &str,
         release: &str,
         ledger: Arc<Ledger>,
@@ -49,13 +56,13 @@ impl Reader {
         for topic in topics {
             let metadata = consumer.fetch_metadata(Some(topic), WITHIN)?;
             for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-                let (_, end) = consumer.fetch_watermarks(topic, partition.id(), WITHIN)?;
+                let end = broker::end(&consumer, topic, partition.id())?;
                 positions.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
             }
         }
         consumer.assign(&positions)?;
         let ours = [(RUN, run.to_owned()), (RELEASE, release.to_owned())];
-        Ok(Self { consumer, dead_letters: dead_letters.to_owned(), ours, ledger, tally: Arc::default() })
+        Ok(Self { consumer, asides, ours, ledger, tally: Arc::default() })
     }
 
     pub(crate) fn tally(&self) -> Arc<Mutex<Tally>> {
@@ -75,7 +82,11 @@ impl Reader {
         if self.ours.iter().any(|(name, value)| header(message, name) != Some(value)) {
             return Ok(());
         }
-        if message.topic() == self.dead_letters {
+        if self.asides.late.as_deref() == Some(message.topic()) {
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).late += 1;
+            return Ok(());
+        }
+        if message.topic() == self.asides.dead_letters {
             let cause = cause(message);
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).dead_letter(&cause);
             return Ok(());

@@ -13,11 +13,11 @@ use tailwater::release::Runtimes;
 use tailwater_sdk::Time;
 
 use crate::args::Demo;
-use crate::broker::Broker;
+use crate::broker::{Broker, Topics};
 use crate::feed::Feeder;
 use crate::ledger::Ledger;
 use crate::pipeline;
-use crate::read::Reader;
+use crate::read::{Asides, Reader};
 use crate::report::Report;
 use crate::tally::Tally;
 use crate::view::{Picture, View};
@@ -36,24 +36,36 @@ pub fn run(demo: &Demo) -> Result<Report> {
         .map_err(|error| anyhow!("{}\n  The demo is run from the repository's root.", error.report()))?;
     // A consumer group of its own: the same pipeline may run beside the demo, and neither takes the other's partitions.
     config.name += "-demo";
-    let source = config.source[0].topic.clone();
+    let [transactions, labels] = &config.source[..] else {
+        bail!("{}: the demo feeds two sources, transactions and labels", demo.pipeline.display())
+    };
+    let sources = [transactions, labels].map(|source| source.topic.clone());
     let dead_letters = config.dead_letters.topic.clone();
+    let asides = Asides {
+        dead_letters: dead_letters.clone(),
+        late: config.late.as_ref().map(|late| late.topic.clone()),
+    };
     let routes: Vec<String> = config.routes.values().map(|route| route.topic.clone()).collect();
-    let mut outputs: Vec<&str> = routes.iter().map(String::as_str).collect();
-    outputs.push(&dead_letters);
-    let topics: Vec<&str> = outputs.iter().copied().chain([source.as_str()]).collect();
+    let outputs = routes.iter().chain([&dead_letters]).chain(&asides.late);
+    let outputs: Vec<&str> = outputs.map(String::as_str).collect();
 
-    let broker = Broker::open(demo.brokers.as_deref(), &topics, |line| view.say(line))?;
-    config.kafka.brokers = broker.cluster().brokers.clone();
-    config.kafka.properties.extend(broker.cluster().properties.clone());
     let runtimes = Runtimes::new(None, demo.onnxruntime.clone()).map_err(report)?;
-    let run = Run::load(config, &runtimes).map_err(report)?;
+    let mut run = Run::load(config, &runtimes).map_err(report)?;
+    let pipeline = run.release.pipeline();
+    let topics = Topics {
+        sources: sources.iter().map(String::as_str).collect(),
+        outputs: outputs.clone(),
+        internal: pipeline.repartition_topics().map(|(_, topic)| topic).collect(),
+    };
+    let broker = Broker::open(demo.brokers.as_deref(), &pipeline.name, &topics, |line| view.say(line))?;
 
     let id = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros().to_string();
     let ledger = Arc::new(Ledger::default());
-    let release = &run.release.pipeline().identity.release;
-    let reader = Reader::new(&broker, &outputs, &dead_letters, &id, release, Arc::clone(&ledger))?;
-    let feeder = Feeder::new(&broker, &source, &id)?;
+    let reader =
+        Reader::new(&broker, &outputs, asides.clone(), &id, &pipeline.identity.release, Arc::clone(&ledger))?;
+    let feeder = Feeder::new(&broker, &sources[0], &sources[1], &id)?;
+    run.config.kafka.brokers = broker.cluster().brokers.clone();
+    run.config.kafka.properties.extend(broker.cluster().properties.clone());
     let alerts = routes.iter().find(|topic| topic.ends_with("alerts")).unwrap_or(&dead_letters).clone();
     let stage = Stage {
         demo,
@@ -118,7 +130,7 @@ impl Stage<'_> {
         self.await_host(host)?;
         let began = Instant::now();
         let settings = Settings { seed: self.demo.seed, cards: self.demo.cards(), ..Settings::default() };
-        let stream = Generator::new(settings);
+        let stream = Generator::new(settings).labelled();
         let feeding = scope
             .spawn(|| self.feeder.play(stream, self.demo.rate, self.demo.length(), &self.ledger, &self.stop));
         let mut pace = Pace::new();
@@ -155,10 +167,7 @@ impl Stage<'_> {
     /// Until all that was fed came out; a host that ended answers nothing more.
     fn await_answers(&self, host: &Thread<'_>) {
         let since = Instant::now();
-        let is_missing = || {
-            let tally = self.tally();
-            tally.predictions() + tally.dead() < self.ledger.expected()
-        };
+        let is_missing = || self.tally().answered() < self.ledger.expected();
         while is_missing() && !host.is_finished() && since.elapsed() < ANSWERED_WITHIN {
             std::thread::sleep(LOOK_EVERY);
         }
@@ -173,6 +182,7 @@ impl Stage<'_> {
             elapsed,
             length: self.demo.length(),
             records: self.ledger.fed(),
+            labels: self.ledger.labels(),
             rate,
             event_time: Time(self.ledger.event_time()),
             tally: self.tally(),

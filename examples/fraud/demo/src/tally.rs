@@ -31,6 +31,8 @@ pub(crate) struct Tally {
     pub decisions: BTreeMap<String, u64>,
     /// By cause.
     pub dead_letters: BTreeMap<String, u64>,
+    /// Records that came too late.
+    pub late: u64,
     pub fraud: Alarmed,
     pub honest: Alarmed,
     /// The newest first.
@@ -64,6 +66,7 @@ impl Default for Tally {
             latency,
             decisions: BTreeMap::new(),
             dead_letters: BTreeMap::new(),
+            late: 0,
             fraud: Alarmed::default(),
             honest: Alarmed::default(),
             alerts: VecDeque::new(),
@@ -101,6 +104,11 @@ impl Tally {
 
     pub(crate) fn dead(&self) -> u64 {
         self.dead_letters.values().sum()
+    }
+
+    /// Records that something came of.
+    pub(crate) fn answered(&self) -> u64 {
+        self.predictions() + self.dead() + self.late
     }
 
     /// In milliseconds; 0 while there is none.

@@ -10,7 +10,7 @@ use crate::tally::{Decided, Tally};
 /// Columns that fit any terminal.
 const WIDTH: usize = 79;
 /// Causes of dead letters that are shown: with them and all alerts, the picture has 22 lines, which fit any terminal.
-const CAUSES: usize = 4;
+const CAUSES: usize = 3;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// What is known at an instant.
@@ -19,6 +19,7 @@ pub(crate) struct Picture {
     pub elapsed: Duration,
     pub length: Option<Duration>,
     pub records: u64,
+    pub labels: u64,
     /// Records a second, of late.
     pub rate: f64,
     pub event_time: Time,
@@ -103,12 +104,14 @@ impl Drop for View {
 fn line(picture: &Picture) -> String {
     let tally = &picture.tally;
     format!(
-        "{}  {} records, {:.0}/s  {} predictions  {} dead letters  p50 {:.1} ms  p99 {:.1} ms",
+        "{}  {} records, {:.0}/s  {} labels  {} predictions  {} dead letters  {} late  p50 {:.1} ms  p99 {:.1} ms",
         clock(picture.elapsed),
         thousands(picture.records),
         picture.rate,
+        thousands(picture.labels),
         thousands(tally.predictions()),
         thousands(tally.dead()),
+        thousands(tally.late),
         tally.quantile(0.5),
         tally.quantile(0.99)
     )
@@ -135,6 +138,7 @@ fn lines(picture: &Picture) -> Vec<String> {
                 date.replace('T', " ")
             ),
         ),
+        labelled("labels", &format!("{} so far, 1 to 7 days behind", thousands(picture.labels))),
         labelled(
             "latency",
             &format!(
@@ -155,7 +159,7 @@ fn lines(picture: &Picture) -> Vec<String> {
     ];
     let mut causes: Vec<_> = tally.dead_letters.iter().collect();
     causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    lines.push(labelled("refused", &thousands(tally.dead())));
+    lines.push(labelled("refused", &format!("{}   late {}", thousands(tally.dead()), thousands(tally.late))));
     lines.extend(
         causes
             .iter()

@@ -6,6 +6,7 @@ use crate::PURCHASES_A_DAY;
 use crate::country::Country;
 use crate::purchase::{Channel, Purchase};
 use crate::random::Random;
+use crate::terminal::Terminals;
 
 const HOUR: f64 = 3_600_000.0;
 const DAY: f64 = 24.0 * HOUR;
@@ -27,7 +28,6 @@ const CATEGORIES: [(&str, f64); 9] = [
 const TRIPS: f64 = 0.006;
 /// Banks refuse honest transactions too.
 const DECLINED: f64 = 0.015;
-const TERMINALS: u64 = 20_000;
 const SPREAD_OF_AMOUNTS: f64 = 0.55;
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Card {
     }
 
     /// What the owner buys.
-    pub(crate) fn purchase(&mut self, at: Time, random: &mut Random) -> Purchase {
+    pub(crate) fn purchase(&mut self, at: Time, terminals: &Terminals, random: &mut Random) -> Purchase {
         let country = self.whereabouts(at, random);
         let (category, factor) = *random.pick(&CATEGORIES);
         let is_online = random.chance(self.online);
@@ -112,11 +112,12 @@ impl Card {
             false if random.chance(0.4) => Channel::Contactless,
             false => Channel::Chip,
         };
+        // Shops on the internet are at home, mostly.
+        let country = if is_online && random.chance(0.9) { self.home } else { country };
         Purchase {
-            // Shops on the internet are at home, mostly.
-            country: if is_online && random.chance(0.9) { self.home } else { country },
+            country,
             category,
-            terminal: (!is_online).then(|| random.below(TERMINALS)),
+            terminal: terminals.pick(country, channel, random),
             amount_eur: self.level * factor * random.factor(SPREAD_OF_AMOUNTS),
             channel,
             is_declined: random.chance(DECLINED),

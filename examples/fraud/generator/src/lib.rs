@@ -1,15 +1,17 @@
 //! A stream of card transactions without end, in the order of event time: customers with habits,
 //! thieves with patterns, and now and then a record that is none.
 //!
-//! The same settings give the same stream. Only the generator knows which transactions are fraud:
-//! nothing in a record says so.
+//! The same settings give the same stream. Only the generator knows at once which transactions are
+//! fraud: nothing in a record says so. What a bank learns of it, and when, are [`Label`]s.
 
 mod card;
 mod country;
 mod dirt;
 mod fraud;
+mod label;
 mod purchase;
 mod random;
+mod terminal;
 
 use std::collections::BTreeMap;
 
@@ -17,10 +19,13 @@ use tailwater_sdk::Time;
 
 pub use dirt::Dirt;
 pub use fraud::Pattern;
+pub use label::{Label, Labelled, News};
 
 use card::Card;
+use fraud::THEFTS;
 use purchase::{Purchase, Transaction};
 use random::Random;
+use terminal::Terminals;
 
 /// Purchases of an average card.
 pub const PURCHASES_A_DAY: f64 = 2.0;
@@ -37,13 +42,15 @@ pub struct Settings {
     pub start: Time,
     /// How often a card falls to thieves, a day; each time they make several transactions.
     pub thefts: f64,
+    /// How often a terminal is rigged, a day; each time for many days.
+    pub riggings: f64,
     /// Share of records that are dirty.
     pub dirty: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 1, cards: 1_000, start: START, thefts: 0.003, dirty: 0.004 }
+        Self { seed: 1, cards: 1_000, start: START, thefts: 0.003, riggings: 0.0008, dirty: 0.004 }
     }
 }
 
@@ -52,6 +59,7 @@ impl Default for Settings {
 pub struct Emitted {
     pub transaction_id: i64,
     pub at: Time,
+    pub terminal_id: u64,
     /// The card's number, in decimal ASCII.
     pub key: Vec<u8>,
     pub value: Vec<u8>,
@@ -75,6 +83,7 @@ pub struct Generator {
     settings: Settings,
     random: Random,
     cards: Vec<Card>,
+    terminals: Terminals,
     /// By time; the number keeps those of one instant apart, and in order.
     events: BTreeMap<(Time, u64), Event>,
     scheduled: u64,
@@ -85,12 +94,18 @@ impl Generator {
     pub fn new(settings: Settings) -> Self {
         let mut random = Random::new(settings.seed);
         let cards = (0..i64::from(settings.cards)).map(|n| Card::new(FIRST_CARD + n, &mut random)).collect();
+        let terminals = Terminals::new(settings.cards, settings.riggings);
         let (events, start) = (BTreeMap::new(), settings.start);
-        let mut generator = Self { settings, random, cards, events, scheduled: 0, next_id: 1 };
+        let mut generator = Self { settings, random, cards, terminals, events, scheduled: 0, next_id: 1 };
         for index in 0..generator.cards.len() {
             generator.schedule_habit(index, start);
         }
         generator
+    }
+
+    /// The same stream, with what becomes known of it in between.
+    pub fn labelled(self) -> Labelled {
+        Labelled::new(self)
     }
 
     fn schedule(&mut self, at: Time, event: Event) {
@@ -109,10 +124,20 @@ impl Generator {
         if !self.random.chance(self.settings.thefts / card.purchases_a_day()) {
             return;
         }
-        let pattern = *self.random.pick(&Pattern::ALL);
-        for (at, purchase) in pattern.plan(card, at, &mut self.random) {
+        let (pattern, plan) = *self.random.pick(&THEFTS);
+        for (at, purchase) in plan(card, at, &self.terminals, &mut self.random) {
             self.schedule(at, Event::Theft(index, pattern, purchase));
         }
+    }
+
+    /// What the owner buys, and what a rigged terminal makes of it.
+    fn buy(&mut self, index: usize, at: Time) -> (Purchase, Option<Pattern>) {
+        let mut purchase = self.cards[index].purchase(at, &self.terminals, &mut self.random);
+        if !self.terminals.steals(purchase.terminal, at, &mut self.random) || purchase.is_declined {
+            return (purchase, None);
+        }
+        purchase.amount_eur *= self.random.between(1.3, 3.0);
+        (purchase, Some(Pattern::RiggedTerminal))
     }
 
     fn emit(&mut self, at: Time, index: usize, purchase: Purchase, fraud: Option<Pattern>) -> Emitted {
@@ -136,16 +161,17 @@ impl Generator {
             Some(Dirt::TestCard) => 1 + self.random.below(FIRST_CARD as u64 - 1) as i64,
             _ => card.number(),
         };
+        let terminal_id = purchase.terminal;
         let transaction = Transaction { id: transaction_id, at, card: number, home: card.home(), purchase };
         let value = transaction.json(dirt, &mut self.random);
-        Emitted { transaction_id, at, key: number.to_string().into_bytes(), value, fraud, dirt }
+        Emitted { transaction_id, at, terminal_id, key: number.to_string().into_bytes(), value, fraud, dirt }
     }
 }
 
 /// Of a test card. A pipeline that knows these drops it.
 pub fn test_record() -> Emitted {
     let mut generator = Generator::new(Settings { cards: 1, ..Settings::default() });
-    let purchase = generator.cards[0].purchase(START, &mut generator.random);
+    let (purchase, _) = generator.buy(0, START);
     generator.record(START, 0, purchase, None, Some(Dirt::TestCard))
 }
 
@@ -160,8 +186,8 @@ impl Iterator for Generator {
             Event::Habit(index) => {
                 self.schedule_habit(index, at);
                 self.maybe_steal(index, at);
-                let purchase = self.cards[index].purchase(at, &mut self.random);
-                self.emit(at, index, purchase, None)
+                let (purchase, fraud) = self.buy(index, at);
+                self.emit(at, index, purchase, fraud)
             }
         })
     }

@@ -31,8 +31,8 @@ impl Channel {
 pub(crate) struct Purchase {
     pub(crate) country: &'static Country,
     pub(crate) category: &'static str,
-    /// On the internet there is none.
-    pub(crate) terminal: Option<u64>,
+    /// Shops on the internet have one too.
+    pub(crate) terminal: u64,
     pub(crate) amount_eur: f64,
     pub(crate) channel: Channel,
     pub(crate) is_declined: bool,
@@ -55,12 +55,11 @@ impl Transaction {
     /// The record's value. No text in it needs escaping.
     pub(crate) fn json(&self, dirt: Option<Dirt>, random: &mut Random) -> Vec<u8> {
         let Self { id, at, card, home, purchase } = self;
-        let Purchase { country, category, channel, .. } = purchase;
+        let Purchase { country, category, terminal, channel, .. } = purchase;
         let place = match random.chance(SLOPPY) {
             true => country.code.to_lowercase(),
             false => country.code.to_owned(),
         };
-        let terminal = purchase.terminal.map_or("null".to_owned(), |terminal| terminal.to_string());
         let amount = self.amount(dirt);
         let currency = if dirt == Some(Dirt::UnknownCurrency) { "XTS" } else { country.currency };
         let status = if purchase.is_declined { "declined" } else { "approved" };

@@ -95,8 +95,8 @@ impl House {
         let lookup = LookupNode { source: 0, key: 0, places, own: 0..wanted.len() };
         let column = |column: &usize| Column { nullable: true, ..columns()[*column].clone() };
         let mut found = Builder::new(wanted.iter().map(column).collect());
-        let (all, mut room) = (0..keys.rows(), usize::MAX);
-        self.table.look_up(keys.column(0), all, &lookup, &mut room, &mut found).unwrap();
+        let all = 0..keys.rows();
+        self.table.look_up(keys.column(0), all, &lookup, &mut { usize::MAX }, &mut found).unwrap();
         found.finish_rows(keys.rows());
         found.seal()
     }

@@ -8,8 +8,8 @@ use fraud_demo::history::{self, Written};
 
 fn main() -> ExitCode {
     match history::write(&History::parse()) {
-        Ok(Written { rows, frauds, dead_letters }) => {
-            eprintln!("{rows} transactions, {frauds} of them fraud; {dead_letters} records were refused");
+        Ok(Written { rows, frauds, refused }) => {
+            eprintln!("{rows} transactions, {frauds} of them fraud; {refused} records were refused");
             ExitCode::SUCCESS
         }
         Err(error) => {

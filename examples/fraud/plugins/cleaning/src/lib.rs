@@ -12,8 +12,8 @@ pub struct Raw<'a> {
     card_id: i64,
     #[column("card.country")]
     home: &'a str,
-    /// Shops on the internet have none.
-    terminal_id: Option<i64>,
+    /// Shops on the internet have one too.
+    terminal_id: i64,
     #[column("merchant.country")]
     country: &'a str,
     #[column("merchant.category")]
@@ -30,7 +30,7 @@ pub struct Transaction<'a> {
     transaction_id: i64,
     event_time: Time,
     card_id: i64,
-    terminal_id: Option<i64>,
+    terminal_id: i64,
     amount_eur: f64,
     country: String,
     category: &'a str,
@@ -115,7 +115,7 @@ mod tests {
             event_time: Time(1_772_372_160_123),
             card_id: 4711,
             home: "DE",
-            terminal_id: Some(88),
+            terminal_id: 88,
             country: "de",
             category: "grocery",
             amount: 100.0,
