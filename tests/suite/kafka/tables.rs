@@ -66,8 +66,7 @@ fn seller(shop: i64, risk: f64) -> (String, Vec<u8>) {
 fn a_table_is_whole_before_the_first_row_and_followed() {
     let job = job();
     // Of each of 40 shops the last of a thousand counts.
-    let sellers =
-        (0..1000).flat_map(|n| (0..40).map(move |shop| seller(shop, n as f64 + shop as f64 / 64.0)));
+    let sellers = (0..1000).flat_map(|n| (0..40).map(move |shop| seller(shop, (n * 40 + shop) as f64)));
     broker::produce(&job.topic("sellers"), sellers.chain([("s1".to_owned(), b"broken".to_vec())]));
     let prizes = (0..3).map(|n| (n.to_string(), json!({ "points": n * 10 }).to_string().into_bytes()));
     broker::produce(&job.topic("prizes"), prizes);
@@ -75,7 +74,7 @@ fn a_table_is_whole_before_the_first_row_and_followed() {
     let mut program = job.start();
     for (id, copies) in job.read(0..1000) {
         let (row, shop) = (copies[0].json(), id % 50);
-        let risk = if shop < 40 { json!(999.0 + shop as f64 / 64.0) } else { Value::Null };
+        let risk = if shop < 40 { json!((999 * 40 + shop) as f64) } else { Value::Null };
         let points = if id % 7 < 3 { json!((id % 7 * 10) as f64) } else { Value::Null };
         assert_eq!((&row["risk"], &row["points"]), (&risk, &points), "id {id}");
     }
