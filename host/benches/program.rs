@@ -89,6 +89,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         group: "reader".to_owned(),
         client_id: "reader".to_owned(),
         topics: TOPICS[ENDS].iter().map(|(topic, _)| (*topic).to_owned()).collect(),
+        tables: Vec::new(),
         internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 2 << 20,

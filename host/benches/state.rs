@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         plan.lanes.len()
     );
     for cards in [1_000, 10_000, 100_000] {
-        let mut flow = release.flow(&Arc::default(), &[1; 3].into())?;
+        let mut flow = release.flow(&Arc::default(), &[1; 3].into(), &Arc::default())?;
         let (mut tasks, mut task) = (Tasks::default(), Task::new(1));
         task.inputs.push(Input::new(PARTITION, None, Duration::ZERO));
         tasks.insert(TaskId { group: 0, partition: 0 }, task);

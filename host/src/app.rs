@@ -1,6 +1,7 @@
 //! Wires everything: pipelines to stream threads, threads to Kafka. The only room that sees all others.
 
 mod progress;
+mod tables;
 mod threads;
 mod watch;
 
@@ -181,12 +182,18 @@ fn start(
     report: &Report,
     alive: &mut usize,
 ) -> Result<()> {
+    let mut index = 0;
     for (run, counts) in runs.iter().zip(counts) {
         let pipeline = run.release.pipeline();
         info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads = run.config.threads, "starts");
-        for thread in 0..run.config.threads {
-            threads::spawn(run, counts, (thread, *alive), watch, report.clone())?;
+        let shelf = tables::Shelf::new(run);
+        for (table, _) in pipeline.tables() {
+            tables::spawn(run, counts, table, &shelf, watch, report.clone())?;
             *alive += 1;
+        }
+        for thread in 0..run.config.threads {
+            threads::spawn(run, counts, (thread, index), &shelf, watch, report.clone())?;
+            (index, *alive) = (index + 1, *alive + 1);
         }
     }
     Ok(())

@@ -20,11 +20,11 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Flow, Lodge, Meter, Parts, Step, TaskId, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Meter, Parts, Step, Table, Tables, TaskId, Worker, WorkerOptions};
 use crate::error::Result;
-use crate::pipeline::Pipeline;
-use crate::record::PartitionId;
-use crate::release::Release;
+use crate::pipeline::{Pipeline, Role};
+use crate::record::{PartitionId, SourceId};
+use crate::release::{self, Release};
 use crate::state::Usage;
 
 pub use memory::{Given, Memory, Sent, VirtualClock};
@@ -35,6 +35,7 @@ pub use memory::{Given, Memory, Sent, VirtualClock};
 pub struct Driver {
     worker: Worker<Memory, memory::Shelf, VirtualClock>,
     clock: VirtualClock,
+    tables: Arc<Tables>,
     known: Vec<PartitionId>,
     /// The offset of the next record.
     next: std::collections::HashMap<PartitionId, i64>,
@@ -58,15 +59,22 @@ impl Driver {
             pipeline.repartition_topics().map(|(source, _)| PartitionId { source, partition: 0 }).collect();
         let sources = pipeline.sources.len();
         let counts = (0..pipeline.topics.len()).map(|source| if source < sources { partitions } else { 1 });
-        let flow = Flow::new(Arc::clone(&pipeline), parts, Arc::new(Meter::default()), counts.collect());
+        let (meter, tables) = (Arc::new(Meter::default()), Arc::new(Tables::new(&pipeline)));
+        let shelves = pipeline.tables().map(|(table, _)| {
+            let loader = release::loader(&pipeline, table).expect("the release has opened it before");
+            (table, memory::Loading { loader, tables: Arc::clone(&tables), meter: Arc::clone(&meter) })
+        });
+        let source = Memory::new(shelves.collect());
+        let flow = Flow::new(Arc::clone(&pipeline), parts, meter, counts.collect(), Arc::clone(&tables));
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             patience: Duration::ZERO,
             until_end: false,
         };
-        let (source, sink) = (Memory::default(), memory::Shelf::default());
+        let sink = memory::Shelf::default();
         let worker = Worker::new(flow, source, sink, clock.clone(), Arc::new(Lodge::default()), options);
-        let mut driver = Self { worker, clock, known: Vec::new(), next: std::collections::HashMap::new() };
+        let (known, next) = Default::default();
+        let mut driver = Self { worker, clock, tables, known, next };
         internal.into_iter().for_each(|id| driver.know(id));
         let all = (0..sources as u16)
             .flat_map(|source| (0..partitions).map(move |partition| PartitionId { source, partition }));
@@ -74,7 +82,8 @@ impl Driver {
         driver
     }
 
-    /// Puts a record at the end of its partition. All partitions of one number are one task.
+    /// Puts a record at the end of its partition. All partitions of one number are one task. One of a table's
+    /// source changes the table when all that was given before has been processed or is held.
     pub fn give(&mut self, record: Given) {
         let source = record.source;
         let id = PartitionId { source, partition: record.partition };
@@ -91,6 +100,9 @@ impl Driver {
     /// Assigns a partition, and those that share its task, before anything is read.
     fn know(&mut self, id: PartitionId) {
         let pipeline = Arc::clone(self.worker.flow().pipeline());
+        if pipeline.role(id.source) == Role::Table {
+            return;
+        }
         let task = TaskId::of(&pipeline, id);
         for source in 0..pipeline.topics.len() as u16 {
             let other = PartitionId { source, partition: id.partition };
@@ -104,6 +116,12 @@ impl Driver {
     /// Cuts the records that wait into batches of these sizes, over and over; none: as large as allowed.
     pub fn cut(&mut self, sizes: Vec<usize>) {
         self.worker.source().cut(sizes);
+    }
+
+    /// Takes all partitions away, with their state, and gives them back: as when they move from thread to
+    /// thread.
+    pub fn shake(&mut self) {
+        self.worker.source().shake(&self.known);
     }
 
     /// Moves the clock.
@@ -160,6 +178,11 @@ impl Driver {
     /// Bytes of rows that wait for their watermark.
     pub fn held_bytes(&self) -> usize {
         self.worker.tasks().held_bytes()
+    }
+
+    /// What a table holds.
+    pub fn table_usage(&self, source: SourceId) -> Usage {
+        self.tables.get(source).map_or_else(Usage::default, Table::usage)
     }
 
     /// What the windows of all partitions hold.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod bisect;
+mod cells;
 mod flow;
 mod held;
 mod lodge;
@@ -10,6 +11,8 @@ mod meter;
 mod outbox;
 mod parcel;
 pub mod ports;
+mod reader;
+mod table;
 mod task;
 mod work;
 mod worker;
@@ -19,6 +22,7 @@ pub use bisect::SPINNING_LIMIT;
 pub use flow::{Flow, PartitionCounts, Parts};
 pub use lodge::Lodge;
 pub use meter::Meter;
+pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};
 pub use worker::{Step, Worker, WorkerOptions};
 

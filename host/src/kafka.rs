@@ -15,21 +15,26 @@
 //!   batch. Keys and headers come on top, as librdkafka does not count them; where they are large, it
 //!   is the 10,000 records of a partition that bound it. The sink holds at most `queue_bytes`, all
 //!   that is kept of a message included.
+//! - A table's topic is read beside the group: whole, by each process, from its beginning.
 //! - No topic is created but internal ones, on purpose.
 
 mod cluster;
+mod consumer;
 mod embedded;
 mod events;
 mod log;
 mod native;
+mod rows;
 mod sink;
 mod source;
+mod table;
 mod topics;
 
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
 pub use sink::{KafkaSink, SinkOptions};
 pub use source::{KafkaSource, SourceOptions};
+pub use table::{KafkaTable, TableOptions};
 pub use topics::{TopicInfo, create_internal, look_up, topics};
 
 #[cfg(test)]

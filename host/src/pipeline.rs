@@ -5,6 +5,7 @@ mod columns;
 mod decision;
 mod features;
 mod groups;
+mod lookups;
 mod model;
 mod settings;
 mod sources;
@@ -20,6 +21,7 @@ pub use columns::declared;
 pub use decision::{DecisionColumn, DecisionNode};
 pub use features::{ClosedNode, FeaturesNode, InputNode, RowColumn};
 pub use groups::{Group, Side};
+pub use lookups::LookupNode;
 pub use model::{MatrixColumn, ModelNode, NamedColumn};
 pub use settings::settings;
 pub use sources::{SourceNode, Times};
@@ -127,7 +129,7 @@ pub enum Role {
     Passed,
     /// Rows and updates of a group, in parcels.
     Repartition { group: usize },
-    /// Looked up.
+    /// Looked up: read by each process beside the group.
     Table,
 }
 
@@ -149,6 +151,12 @@ impl Pipeline {
     pub fn passed_to(&self, source: SourceId) -> impl Iterator<Item = (usize, &Side)> {
         let groups = self.groups.iter().enumerate().skip(1);
         groups.flat_map(move |(index, group)| group.side(source).map(|side| (index, &group.sides[side])))
+    }
+
+    /// Tables, with the id that each has.
+    pub fn tables(&self) -> impl Iterator<Item = (SourceId, &SourceNode)> {
+        let sources = self.sources.iter().enumerate();
+        sources.filter(|(_, source)| source.table).map(|(index, source)| (index as SourceId, source))
     }
 
     /// Repartition topics, with the id that each has.
@@ -263,7 +271,8 @@ fn unused(sources: &[SourceNode], features: &[FeaturesNode]) -> Result<()> {
     for (index, source) in sources.iter().enumerate().skip(1) {
         let used = features.iter().any(|stage| stage.takes(index as SourceId));
         if !used {
-            let message = format!("source {}: no features stage takes rows from it", source.name);
+            let what = if source.table { "looks rows up in it" } else { "takes rows from it" };
+            let message = format!("source {}: no features stage {what}", source.name);
             return Err(Error::new(Code::Mismatch, message));
         }
     }

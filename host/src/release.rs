@@ -8,12 +8,15 @@ use std::sync::{Arc, OnceLock};
 
 use crate::codec::{JsonOptions, json_decoder, json_encoder};
 use crate::config::{self, Config};
-use crate::engine::ports::{Features, MatrixColumn as Bound, Preprocessor, Rules};
-use crate::engine::{Flow, Meter, PartitionCounts, Parts};
+use crate::engine::ports::{Decoder, Features, MatrixColumn as Bound, Preprocessor, Rules};
+use crate::engine::{Flow, Loader, Meter, PartitionCounts, Parts, Tables};
 use crate::error::Result;
 use crate::model::{Prepared, Runtime as ModelRuntime, ScoreSpec, Wanted};
-use crate::pipeline::{Declared, Front, Identity, MatrixColumn, ModelNode, NamedColumn, Pipeline, Stage};
+use crate::pipeline::{
+    Declared, Front, Identity, MatrixColumn, ModelNode, NamedColumn, Pipeline, SourceNode, Stage,
+};
 use crate::plugin::{Factory, Runtime as PluginRuntime, RuntimeOptions};
+use crate::record::SourceId;
 
 use stages::Stages;
 
@@ -58,7 +61,6 @@ impl Runtimes {
 #[derive(Debug)]
 pub struct Release {
     pipeline: Arc<Pipeline>,
-    max_bytes: usize,
     preprocessor: Option<Factory<dyn Preprocessor + Send>>,
     features: Vec<Factory<dyn Features + Send>>,
     rules: Option<Factory<dyn Rules + Send>>,
@@ -89,16 +91,12 @@ impl Release {
         };
         identity.release = digest::of(config, &identity);
         let pipeline = Arc::new(front.complete(config, &declared, node, identity)?);
-        let max_bytes = config.limits.record.bytes();
         for source in &pipeline.sources {
-            let time_unit = source.time_unit;
-            json_decoder(&source.decoded, JsonOptions { time_unit, max_bytes })
-                .map_err(|error| error.at(format!("source {}", source.name)))?;
+            decoder(source, pipeline.bounds.message_bytes)?;
         }
         json_encoder(&pipeline.decision.output)?;
         Ok(Self {
             pipeline,
-            max_bytes,
             preprocessor: stages.preprocessor.map(|stage| stage.factory),
             features: stages.features.into_iter().map(|stage| stage.factory).collect(),
             rules: stages.rules.map(|stage| stage.factory),
@@ -124,10 +122,8 @@ impl Release {
 
     /// Instances of everything, for one thread.
     pub fn parts(&self) -> Result<Parts> {
-        let decoders = self.pipeline.sources.iter().map(|source| {
-            let options = JsonOptions { time_unit: source.time_unit, max_bytes: self.max_bytes };
-            json_decoder(&source.decoded, options)
-        });
+        let most = self.pipeline.bounds.message_bytes;
+        let decoders = self.pipeline.sources.iter().map(|source| decoder(source, most));
         Ok(Parts {
             decoders: decoders.collect::<Result<_>>()?,
             preprocessor: self.preprocessor.as_ref().map(Factory::instance).transpose()?,
@@ -139,9 +135,26 @@ impl Release {
     }
 
     /// The stages of one thread.
-    pub fn flow(&self, meter: &Arc<Meter>, partitions: &PartitionCounts) -> Result<Flow> {
-        Ok(Flow::new(Arc::clone(&self.pipeline), self.parts()?, Arc::clone(meter), Arc::clone(partitions)))
+    pub fn flow(
+        &self,
+        meter: &Arc<Meter>,
+        partitions: &PartitionCounts,
+        tables: &Arc<Tables>,
+    ) -> Result<Flow> {
+        let (pipeline, meter) = (Arc::clone(&self.pipeline), Arc::clone(meter));
+        Ok(Flow::new(pipeline, self.parts()?, meter, Arc::clone(partitions), Arc::clone(tables)))
     }
+}
+
+/// What takes records into a table.
+pub fn loader(pipeline: &Pipeline, table: SourceId) -> Result<Loader> {
+    let source = &pipeline.sources[usize::from(table)];
+    Ok(Loader::new(source.topic.clone(), decoder(source, pipeline.bounds.message_bytes)?))
+}
+
+fn decoder(source: &SourceNode, max_bytes: usize) -> Result<Box<dyn Decoder + Send>> {
+    let decoder = json_decoder(&source.decoded, JsonOptions { time_unit: source.time_unit, max_bytes });
+    decoder.map_err(|error| error.at(format!("source {}", source.name)))
 }
 
 fn open_model(

@@ -221,3 +221,6 @@ impl std::ops::Add for Usage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

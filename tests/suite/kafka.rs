@@ -3,6 +3,7 @@
 mod failures;
 mod keys;
 mod restarts;
+mod tables;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -105,7 +106,10 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        broker::remove(&["in", "out", "dead"].map(|which| self.topic(which)), &self.group());
+        broker::remove(
+            &["in", "out", "dead", "sellers", "prizes"].map(|which| self.topic(which)),
+            &self.group(),
+        );
     }
 }
 

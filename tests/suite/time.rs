@@ -5,6 +5,7 @@ mod close;
 mod late;
 mod order;
 mod places;
+mod tables;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use tailwater::config::{self, Config};
 use tailwater::contract::{Computed, Decided, Processed};
 use tailwater::engine::{Flow, Input, Parts, Task, TaskId, Tasks};
 use tailwater::pipeline;
-use tailwater::record::{Message, PartitionId, Record, Records};
+use tailwater::record::{PartitionId, Record, Records};
 use tailwater::release::{Release, Runtimes};
 use tape::{Calls, Tape};
 
@@ -102,7 +102,7 @@ fn row(offset: i64, one: &Emitted) -> Record<'_> {
 }
 
 fn flow(release: &Release, parts: Parts) -> Flow {
-    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1; 3].into())
+    Flow::new(Arc::clone(release.pipeline()), parts, Arc::default(), [1; 3].into(), Arc::default())
 }
 
 /// All records through all stages, windows empty at first.

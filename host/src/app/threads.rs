@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::tables::Shelf;
 use super::watch::Watch;
 use super::{Report, Run};
 use crate::engine::ports::Clock;
@@ -30,6 +31,7 @@ struct Seat {
     sink: SinkOptions,
     lodge: Arc<Lodge>,
     options: WorkerOptions,
+    shelf: Shelf,
     watch: Watch,
     /// Which of all threads.
     index: usize,
@@ -40,18 +42,21 @@ pub(super) fn spawn(
     run: &Run,
     counts: &PartitionCounts,
     (thread, index): (usize, usize),
+    shelf: &Shelf,
     watch: &Watch,
     report: Report,
 ) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
+    let pipeline = run.release.pipeline();
     let seat = Seat {
-        flow: run.release.flow(&run.meter, counts)?.of_run(watch.run()),
+        flow: run.release.flow(&run.meter, counts, &shelf.tables)?.of_run(watch.run()),
         source: SourceOptions {
             cluster: run.cluster(),
             group: config.group(),
             client_id: client_id.clone(),
-            topics: run.release.pipeline().topics.clone(),
-            internal_from: run.release.pipeline().sources.len(),
+            topics: pipeline.topics.clone(),
+            tables: pipeline.tables().map(|(table, _)| table).collect(),
+            internal_from: pipeline.sources.len(),
             start: config.kafka.start,
             fetch_bytes: config.limits.fetch.bytes(),
         },
@@ -67,24 +72,38 @@ pub(super) fn spawn(
             patience: PATIENCE,
             until_end: watch.until_end(),
         },
+        shelf: shelf.clone(),
         watch: watch.clone(),
         index,
     };
     let place = format!("pipeline {}, thread {thread}", config.name);
+    launch(client_id, place, report, move || seat.work())
+}
+
+/// Starts a thread. How its work ended is told to `report`.
+pub(super) fn launch(
+    name: String,
+    place: String,
+    report: Report,
+    work: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<()> {
     let body = move || {
-        let ended = catch_unwind(AssertUnwindSafe(|| seat.work()));
+        let ended = catch_unwind(AssertUnwindSafe(work));
         let ended = ended
             .unwrap_or_else(|_| Err(Error::new(Code::Internal, "it panicked; the message stands above")));
         // Nobody listens any more if the process is ending.
         let _ = report.send(ended.map_err(|error| error.at(place)));
     };
-    let spawned = std::thread::Builder::new().name(client_id).spawn(body);
-    spawned.map(drop).map_err(|error| Error::new(Code::Internal, format!("no stream thread: {error}")))
+    let spawned = std::thread::Builder::new().name(name).spawn(body);
+    spawned.map(drop).map_err(|error| Error::new(Code::Internal, format!("no thread: {error}")))
 }
 
 impl Seat {
     fn work(self) -> Result<()> {
-        let Self { flow, source, sink, lodge, options, watch, index } = self;
+        let Self { flow, source, sink, lodge, options, shelf, watch, index } = self;
+        if !shelf.wait(&watch) {
+            return Ok(());
+        }
         let (source, sink) = (KafkaSource::connect(source)?, KafkaSink::connect(sink)?);
         let mut worker = Worker::new(flow, source, sink, Monotonic(Instant::now()), lodge, options);
         while !watch.asked() {

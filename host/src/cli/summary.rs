@@ -19,7 +19,8 @@ impl fmt::Display for Summary<'_> {
             line("order", "event-time: rows wait for their watermark".to_owned())?;
         }
         for (index, source) in pipeline.sources.iter().enumerate() {
-            let name = if index == 0 { "source" } else { &format!("source {}", source.name) };
+            let what = if source.table { "table" } else { "source" };
+            let name = if index == 0 { "source" } else { &format!("{what} {}", source.name) };
             line(name, format!("{}: {}", source.topic, declared(&source.decoded)))?;
         }
         if identity.preprocess.is_some() {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::engine::ports::{Clock, Limit, Polled, Sent as Taken, Sink, Source, UnderWay};
+use crate::engine::{Loader, Meter, Tables};
 use crate::error::Result;
 use crate::record::{Header, Message, PartitionId, Record, Records, SourceId};
 
@@ -81,17 +82,46 @@ pub struct Memory {
     waiting: VecDeque<(PartitionId, i64, Given)>,
     batch: Vec<(PartitionId, i64, Given)>,
     assigned: Vec<PartitionId>,
+    revoked: Vec<PartitionId>,
     held: Vec<PartitionId>,
     /// Partitions that began or were given something since they were said to have ended.
     given: Vec<PartitionId>,
     committed: BTreeMap<PartitionId, i64>,
     cuts: Vec<usize>,
     next_cut: usize,
+    tables: BTreeMap<SourceId, Loading>,
+}
+
+/// Where the records of a table go.
+#[derive(Debug)]
+pub(super) struct Loading {
+    pub loader: Loader,
+    pub tables: Arc<Tables>,
+    pub meter: Arc<Meter>,
 }
 
 impl Memory {
+    pub(super) fn new(tables: BTreeMap<SourceId, Loading>) -> Self {
+        Self { tables, ..Self::default() }
+    }
+
+    /// Takes a record of a table.
+    fn load(&mut self, one: (PartitionId, i64, Given)) {
+        let source = one.0.source;
+        let Some(Loading { loader, tables, meter }) = self.tables.get_mut(&source) else { return };
+        if let Some(table) = tables.get(source) {
+            loader.take(&records(&[one]), table, meter);
+        }
+    }
+
     pub(super) fn assign(&mut self, id: PartitionId) {
         self.assigned.push(id);
+    }
+
+    /// Takes these back, and gives them again.
+    pub(super) fn shake(&mut self, ids: &[PartitionId]) {
+        self.revoked = ids.to_vec();
+        self.assigned = ids.to_vec();
     }
 
     pub(super) fn push(&mut self, id: PartitionId, offset: i64, record: Given) {
@@ -109,6 +139,10 @@ impl Memory {
 
 impl Source for Memory {
     fn poll(&mut self, _wait: Duration, limit: Limit) -> Result<Polled> {
+        if !self.revoked.is_empty() {
+            let partitions = std::mem::take(&mut self.revoked);
+            return Ok(Polled::Revoked { partitions, lost: false });
+        }
         if !self.assigned.is_empty() {
             return Ok(Polled::Assigned(std::mem::take(&mut self.assigned)));
         }
@@ -117,8 +151,14 @@ impl Source for Memory {
         let (mut bytes, mut kept) = (0, VecDeque::new());
         self.batch.clear();
         while let Some((id, offset, given)) = self.waiting.pop_front() {
+            let is_of_table = self.tables.contains_key(&id.source);
+            if is_of_table && self.batch.is_empty() {
+                self.load((id, offset, given));
+                continue;
+            }
             bytes += given.size();
-            let fits = self.batch.is_empty() || self.batch.len() < cut && bytes <= limit.bytes;
+            let fits =
+                !is_of_table && (self.batch.is_empty() || self.batch.len() < cut && bytes <= limit.bytes);
             if self.held.contains(&id) {
                 kept.push_back((id, offset, given));
             } else if fits {
@@ -134,21 +174,7 @@ impl Source for Memory {
     }
 
     fn records(&self) -> Records<'_> {
-        let mut records = Records::default();
-        for (from, offset, given) in &self.batch {
-            let start = records.headers.len() as u32;
-            let headers = given.headers.iter();
-            records.headers.extend(headers.map(|(name, value)| Header { name, value: value.as_deref() }));
-            records.rows.push(Record {
-                from: *from,
-                offset: *offset,
-                timestamp: given.timestamp,
-                key: given.key.as_deref(),
-                value: given.value.as_deref(),
-                headers: start..records.headers.len() as u32,
-            });
-        }
-        records
+        records(&self.batch)
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
@@ -172,6 +198,7 @@ impl Source for Memory {
     }
 
     fn release(&mut self, _partitions: &[PartitionId]) -> Result<()> {
+        self.held.clear();
         Ok(())
     }
 
@@ -187,6 +214,24 @@ impl Source for Memory {
     fn leave(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+fn records(batch: &[(PartitionId, i64, Given)]) -> Records<'_> {
+    let mut records = Records::default();
+    for (from, offset, given) in batch {
+        let start = records.headers.len() as u32;
+        let headers = given.headers.iter();
+        records.headers.extend(headers.map(|(name, value)| Header { name, value: value.as_deref() }));
+        records.rows.push(Record {
+            from: *from,
+            offset: *offset,
+            timestamp: given.timestamp,
+            key: given.key.as_deref(),
+            value: given.value.as_deref(),
+            headers: start..records.headers.len() as u32,
+        });
+    }
+    records
 }
 
 /// Messages, as they were sent.

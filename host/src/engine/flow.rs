@@ -16,6 +16,7 @@ mod decide;
 mod features;
 mod folds;
 mod intake;
+mod lookups;
 mod run;
 mod score;
 mod ship;
@@ -28,6 +29,7 @@ use super::meter::Meter;
 use super::outbox::Outbox;
 use super::parcel::Layout;
 use super::ports::{Decoder, Encoder, Features, Model, Preprocessor, Rules};
+use super::table::Tables;
 use super::task::Tasks;
 use crate::columns::{Builder, Schema};
 use crate::error::Result;
@@ -57,6 +59,7 @@ pub struct Flow {
     parts: Parts,
     meter: Arc<Meter>,
     partitions: PartitionCounts,
+    tables: Arc<Tables>,
     /// By source.
     decoded: Vec<Builder>,
     /// By features stage: what windows give.
@@ -88,6 +91,7 @@ impl Flow {
         parts: Parts,
         meter: Arc<Meter>,
         partitions: PartitionCounts,
+        tables: Arc<Tables>,
     ) -> Self {
         let builder = |schema: &Schema| Builder::new(Arc::clone(schema));
         let rows = &pipeline.sources[0].rows;
@@ -107,6 +111,7 @@ impl Flow {
             parts,
             meter,
             partitions,
+            tables,
             scratch: Scratch::default(),
             outbox: Outbox::default(),
             bytes: Vec::new(),

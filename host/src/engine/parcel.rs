@@ -15,20 +15,17 @@
 //!
 //! Anybody may write to a topic, so what is read is trusted in nothing.
 
-mod cells;
-mod reader;
-
+use super::cells;
+use super::reader::{NONE, Reader};
 use crate::columns::{Batch, Builder, Column, Schema};
 use crate::error::{Code, Refusal};
 use crate::record::{Header, Origin, PartitionId, Record, Records};
 use crate::watermark::Progress;
-use reader::Reader;
 
 const VERSION: u8 = 1;
 const ROW: u8 = 0;
 const UPDATE: u8 = 1;
 const WATERMARK: u8 = 2;
-const NONE: u32 = u32::MAX;
 
 /// What parcels of one kind hold.
 #[derive(Clone, Debug)]
@@ -259,7 +256,7 @@ impl<'a> Head<'a> {
     }
 
     /// Of a row of another source than the pipeline's.
-    pub fn as_update(self) -> Self {
+    pub fn into_update(self) -> Self {
         Self { is_update: true, ..self }
     }
 

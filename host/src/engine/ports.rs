@@ -24,7 +24,7 @@ pub trait Preprocessor {
 
 /// Feature vectors of rows and window values.
 pub trait Features {
-    /// `rows`: the first input's columns, then one column an aggregate.
+    /// `rows`: the first input's columns, then one column an aggregate, then those of lookups.
     fn compute(&mut self, rows: &Batch) -> Result<Computed, PluginFault>;
 
     /// Executes a tape of a custom fold. `registers` lie one behind the other.

@@ -7,12 +7,9 @@
 mod commits;
 mod membership;
 mod options;
-mod rows;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -21,15 +18,16 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::cluster::refused;
-use super::events::{Committed, ConsumerEvents, verdict};
+use super::consumer::{close, consuming, serve};
+use super::events::{Committed, ConsumerEvents};
 use super::native::Inbox;
+use super::rows::Batch;
 use crate::config::Start;
 use crate::engine::ports::{Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
-use crate::record::{PartitionId, Records};
+use crate::record::{PartitionId, Records, SourceId};
 use commits::Commits;
 use membership::{Membership, Turn};
-use rows::Batch;
 
 pub use options::SourceOptions;
 
@@ -38,10 +36,6 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
-
-/// Closing a consumer may hang in librdkafka. Then the group waits for the session to time out, which
-/// is sooner than this.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A source over one consumer. With more members in its group than partitions, it may be assigned
 /// nothing: that is to be started too.
@@ -57,6 +51,7 @@ pub struct KafkaSource {
     config: ClientConfig,
     client_id: String,
     topics: Vec<String>,
+    tables: Vec<SourceId>,
     internal_from: usize,
     start: Start,
 }
@@ -74,11 +69,12 @@ struct Open {
 
 impl Open {
     /// Joins the group.
-    fn new(config: &ClientConfig, client_id: &str, topics: &[String]) -> Result<Self> {
+    fn new(config: &ClientConfig, client_id: &str, topics: &[String], tables: &[SourceId]) -> Result<Self> {
         let consumer: BaseConsumer<_> =
             config.create_with_context(ConsumerEvents::new(client_id)).map_err(|error| refused(&error))?;
         let inbox = Inbox::new(consumer.client())?;
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let topics = topics.iter().enumerate().filter(|(source, _)| !tables.contains(&(*source as SourceId)));
+        let names: Vec<&str> = topics.map(|(_, topic)| topic.as_str()).collect();
         consumer.subscribe(&names).map_err(|error| consuming(&error))?;
         Ok(Self { inbox, consumer })
     }
@@ -88,11 +84,23 @@ impl KafkaSource {
     /// Joins the group. The broker's answer comes with the first polls.
     pub fn connect(options: SourceOptions) -> Result<Self> {
         let config = options.config()?;
-        let SourceOptions { client_id, topics, internal_from, start, .. } = options;
-        let open = Some(Open::new(&config, &client_id, &topics)?);
+        let SourceOptions { client_id, topics, tables, internal_from, start, .. } = options;
+        let open = Some(Open::new(&config, &client_id, &topics, &tables)?);
         let (batch, membership, commits) = (Batch::default(), RefCell::default(), RefCell::default());
         let held = Vec::new();
-        Ok(Self { batch, membership, commits, held, open, config, client_id, topics, internal_from, start })
+        Ok(Self {
+            batch,
+            membership,
+            commits,
+            held,
+            open,
+            config,
+            client_id,
+            topics,
+            tables,
+            internal_from,
+            start,
+        })
     }
 
     fn open(&self) -> Result<&Open> {
@@ -102,23 +110,7 @@ impl KafkaSource {
     /// Takes notice of everything but records.
     fn serve(&self) -> Result<()> {
         let Open { inbox, consumer } = self.open.as_ref().ok_or_else(gone)?;
-        loop {
-            match consumer.poll(Duration::ZERO) {
-                Some(Err(error)) => {
-                    if let Some(code) = verdict(&error) {
-                        let words = consumer.context().log.last();
-                        return Err(Error::new(code, words.unwrap_or_else(|| error.to_string())));
-                    }
-                }
-                Some(Ok(_)) => {
-                    return Err(Error::new(Code::Internal, "a record came past the inbox"));
-                }
-                None => {}
-            }
-            if !inbox.has_events() {
-                break;
-            }
-        }
+        serve(consumer, inbox)?;
         consumer.context().rebalances(&mut *self.membership.borrow_mut());
         self.serve_commits(consumer)
     }
@@ -297,7 +289,7 @@ impl Source for KafkaSource {
         tracing::warn!(target: "kafka", client = self.client_id, "the group went on without this thread; it joins anew");
         self.leave()?;
         *self.membership.get_mut() = Membership::default();
-        self.open = Some(Open::new(&self.config, &self.client_id, &self.topics)?);
+        self.open = Some(Open::new(&self.config, &self.client_id, &self.topics, &self.tables)?);
         Ok(())
     }
 
@@ -334,24 +326,7 @@ impl Source for KafkaSource {
     fn leave(&mut self) -> Result<()> {
         self.batch.clear();
         let Some(Open { inbox, consumer }) = self.open.take() else { return Ok(()) };
-        drop(inbox);
-        consumer.context().close();
-        // A revocation that nobody answered would make closing wait for ever.
-        if let Err(error) = consumer.unassign() {
-            tracing::warn!(target: "kafka", "giving partitions up: {error}");
-        }
-        let (done, finished) = mpsc::channel();
-        let closing = thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || {
-            drop(consumer);
-            // Nobody listens any more if it took too long.
-            let _ = done.send(());
-        });
-        closing
-            .map_err(|error| Error::new(Code::Internal, format!("no thread to leave the group: {error}")))?;
-        finished.recv_timeout(LEAVE_WITHIN).map_err(|_| {
-            let text = format!("the consumer did not close within {LEAVE_WITHIN:?}; the group finds out by its session time-out");
-            Error::new(Code::Consuming, text)
-        })
+        close(consumer, inbox)
     }
 }
 
@@ -390,8 +365,4 @@ fn uncommitted(error: &KafkaError) -> Error {
 
 fn gone() -> Error {
     Error::new(Code::Internal, "the source has left its group")
-}
-
-fn consuming(error: &KafkaError) -> Error {
-    Error::new(Code::Consuming, error.to_string())
 }

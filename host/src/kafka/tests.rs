@@ -2,6 +2,7 @@
 
 mod clients;
 mod group;
+mod table;
 mod trip;
 
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ fn source(broker: &EmbeddedBroker, topics: &[&str]) -> KafkaSource {
         group: "group".to_owned(),
         client_id: "test".to_owned(),
         topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+        tables: Vec::new(),
         internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 4 << 20,

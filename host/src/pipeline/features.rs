@@ -1,6 +1,7 @@
 //! A features stage: its inputs and their keys, and what the plugin sees.
 
 use super::columns::{declared, find};
+use super::lookups::LookupNode;
 use super::sources::SourceNode;
 use crate::columns::{Column, Kind, Schema, position};
 use crate::config::Features;
@@ -21,8 +22,13 @@ pub struct FeaturesNode {
     pub plan: Plan,
     /// Of the plan's cells.
     pub cells: Schema,
-    /// What the plugin sees: its input or the closed window, then a cell an aggregate.
+    pub lookups: Vec<LookupNode>,
+    /// The columns of all lookups, one behind the other.
+    pub looked_up: Schema,
+    /// What the plugin sees: its input or the closed window, then a cell an aggregate, then what is looked up.
     pub seen: Schema,
+    /// The same without what is looked up.
+    pub shown: Schema,
     /// For a stage that fires when windows close: its rows, the key's columns first, and which the plugin sees.
     pub closed: Option<ClosedNode>,
     /// Of the vector's numbers, in order.
@@ -51,6 +57,16 @@ pub enum RowColumn {
     Record(usize),
     /// Index into the vector of the stages before.
     Feature(usize),
+}
+
+impl RowColumn {
+    /// Index into the rows.
+    fn of_record(self) -> Option<usize> {
+        match self {
+            Self::Record(index) => Some(index),
+            Self::Feature(_) => None,
+        }
+    }
 }
 
 /// Closed windows as rows: what stages behind see.
@@ -106,8 +122,22 @@ impl FeaturesNode {
             Trigger::Row => &first.columns,
             Trigger::Close(wanted) => wanted,
         };
+        let stands = |index: usize| match &closed {
+            None => input[index].of_record(),
+            Some(closed) => closed.key_column(index),
+        };
+        let keys: Vec<_> = shown.iter().enumerate().map(|(index, column)| (column, stands(index))).collect();
+        let (mut lookups, mut looked_up): (Vec<LookupNode>, Vec<Column>) = Default::default();
+        for lookup in &description.lookups {
+            let node = LookupNode::new(lookup, before.sources, &keys, looked_up.len()).map_err(place)?;
+            lookups.push(node);
+            looked_up.extend(lookup.columns.iter().cloned());
+        }
         Ok(Self {
-            seen: shown.iter().chain(&plan.columns).cloned().collect(),
+            seen: shown.iter().chain(&plan.columns).chain(&looked_up).cloned().collect(),
+            shown: shown.iter().chain(&plan.columns).cloned().collect(),
+            lookups,
+            looked_up: looked_up.into(),
             cells: plan.columns.as_slice().into(),
             inputs,
             input,
@@ -122,7 +152,7 @@ impl FeaturesNode {
 
     /// Whether a source feeds it, or is looked up by it.
     pub fn takes(&self, source: SourceId) -> bool {
-        self.sides().any(|side| side == source)
+        self.sides().chain(self.lookups.iter().map(|lookup| lookup.source)).any(|taken| taken == source)
     }
 
     /// How long its keys are remembered.
@@ -210,6 +240,11 @@ impl ClosedNode {
         let rows: Schema = key.chain(own).collect();
         let seen = wanted.iter().map(|column| find("the features plugin", column, &rows, "a closed window"));
         Ok(Self { seen: seen.collect::<Result<_>>()?, rows })
+    }
+
+    /// Where a column that the plugin takes stands in the rows, if it is one of the key's.
+    fn key_column(&self, seen: usize) -> Option<usize> {
+        Some(self.seen[seen]).filter(|column| *column < self.key_columns().len())
     }
 
     /// Columns of the key.

@@ -78,7 +78,7 @@ fn a_late_row_joins_two_visits() {
     assert_eq!(joined, [("b1".to_owned(), window(0, 25, 1), values(4.0, 23.0, 1.0))]);
 }
 
-/// The same windows, whatever the batches and whenever they are.
+/// The same windows, whatever the batches, and whether their task moves.
 #[test]
 fn batches_do_not_matter() {
     let source = "out_of_orderness = \"3s\"\nallowed_lateness = \"30s\"";
@@ -87,11 +87,17 @@ fn batches_do_not_matter() {
         let run = |cuts: Vec<usize>| {
             let mut driver = driver(&release, 1);
             driver.cut(cuts);
+            let mut sent = Vec::new();
             for n in 0..200i64 {
                 let at = n * 2 - (n * 7 % 11) * (n % 5);
                 driver.give(purchase((n % 3) as u8, n, at.max(0)).given(0));
+                if n % 60 == 59 {
+                    sent.extend(driver.run().expect("it goes on"));
+                    driver.shake();
+                }
             }
-            driver.finish().expect("it goes on")
+            sent.extend(driver.finish().expect("it goes on"));
+            sent
         };
         let whole = run(Vec::new());
         assert!(of(&whole, "out").len() > 10);
@@ -113,4 +119,19 @@ fn keys_that_are_silent_are_forgotten() {
     }
     driver.run().expect("it goes on");
     assert!(driver.usage().keys <= 60, "{:?}: those of one minute", driver.usage());
+}
+
+#[test]
+fn a_silent_key_is_forgotten_with_all_it_has_seen_for_ever() {
+    let most = |more: &str| {
+        let release = release("", "out_of_orderness = \"0s\"", &(stage("buyers", "buyer") + more));
+        let mut driver = driver(&release, 1);
+        for (buyer, amount, at) in [(1, 50, 0), (2, 1, 3_500), (1, 7, 7_201), (2, 2, 7_300)] {
+            driver.give(purchase(buyer, amount, at).given(0));
+        }
+        let sent = driver.run().expect("it goes on");
+        of(&sent, "out").iter().map(|out| out.json()["most"].as_f64().expect("a number")).collect::<Vec<_>>()
+    };
+    assert_eq!(most(""), [50.0, 1.0, 50.0, 2.0]);
+    assert_eq!(most("expire_after = \"2h\""), [50.0, 1.0, 7.0, 2.0]);
 }

@@ -63,8 +63,9 @@ fn events() -> impl Strategy<Value = Events> {
     all.prop_map(|((p0, p1), (c0, c1))| Events { purchases: [p0, p1], complaints: [c0, c1] })
 }
 
-/// Feeds everything, drawing from the partitions as `draws` say, with runs between.
-fn run(events: &Events, draws: &[Index], cuts: Vec<usize>) -> Vec<Sent> {
+/// Feeds everything, drawing from the partitions as `draws` say, with runs between, and with moves of all
+/// partitions after each `shake` rows.
+fn run(events: &Events, draws: &[Index], cuts: Vec<usize>, shake: usize) -> Vec<Sent> {
     let mut driver = driver(&RELEASE, 2);
     driver.cut(cuts);
     let mut queues: Vec<Vec<Given>> = Vec::new();
@@ -83,6 +84,9 @@ fn run(events: &Events, draws: &[Index], cuts: Vec<usize>) -> Vec<Sent> {
         n += 1;
         if n % 7 == 0 {
             sent.extend(driver.run().expect("it goes on"));
+        }
+        if n % shake == 0 {
+            driver.shake();
         }
     }
     sent.extend(driver.finish().expect("it goes on"));
@@ -124,10 +128,11 @@ proptest! {
         events in events(),
         draws in prop::collection::vec(any::<[Index; 2]>(), 1..40),
         cuts in prop::collection::vec(1usize..20, 0..6),
+        shake in 1usize..30,
     ) {
         let draw = |n: usize| draws.iter().map(|both| both[n]).collect::<Vec<_>>();
-        let sent = run(&events, &draw(0), cuts);
-        prop_assert_eq!(&sent, &run(&events, &draw(1), Vec::new()));
+        let sent = run(&events, &draw(0), cuts, shake);
+        prop_assert_eq!(&sent, &run(&events, &draw(1), Vec::new(), 1_000));
         let expected = expected(&events);
         prop_assert_eq!(sent.len(), expected.len());
         for (message, expected) in sent.iter().zip(expected) {
@@ -149,7 +154,7 @@ fn a_side_at_the_same_instant_comes_first() {
         purchases: [vec![Purchase { buyer: 0, shop: 1, amount: 5, at: 20 }], Vec::new()],
         complaints: [Vec::new(), vec![Complaint { shop: 1, grave: true, at: 20 }]],
     };
-    let sent = run(&events, &[], Vec::new());
+    let sent = run(&events, &[], Vec::new(), 1);
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].json()["complaints"], 1.0);
 }

@@ -36,6 +36,27 @@ struct Door {
     input: usize,
 }
 
+/// A row that was taken in, in its batch.
+#[derive(Clone, Copy)]
+pub(super) struct TakenRow<'a> {
+    pub records: &'a Records<'a>,
+    pub record: &'a Record<'a>,
+    pub source: SourceId,
+    pub rows: &'a Batch,
+    pub row: usize,
+    pub place: Place,
+    pub time: i64,
+}
+
+/// Where a row came from, and the watermark of its task before it.
+#[derive(Clone, Copy)]
+struct Spot {
+    task: usize,
+    input: usize,
+    offset: i64,
+    watermark: i64,
+}
+
 /// What becomes of a row.
 enum Verdict {
     InTime,
@@ -87,21 +108,15 @@ impl Flow {
             let one = tasks.at(task);
             one.inputs[input].progress.see(time, times.out_of_orderness);
             let rose = one.update_watermark(expected);
-            self.pass_on(records, record, place, source, rows, row, time, send)?;
+            let taken = TakenRow { records, record, source, rows, row, place, time };
+            self.pass_on(&taken, send)?;
             match role {
                 Role::Rows { .. } | Role::Side { .. } if self.holds(0) => {
                     let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
-                    let head = if source == 0 { head } else { head.as_update() };
-                    let bytes = self.pack(&head, source, rows, row);
-                    self.hold(
-                        &head,
-                        Cow::Owned(bytes),
-                        (task, input),
-                        record.offset,
-                        before,
-                        tasks,
-                        &mut released[0],
-                    );
+                    let head = if source == 0 { head } else { head.into_update() };
+                    let bytes = Cow::Owned(self.pack(&head, &taken));
+                    let spot = Spot { task, input, offset: record.offset, watermark: before };
+                    hold(&head, bytes, spot, tasks, &mut released[0]);
                 }
                 Role::Rows { .. } => {
                     keep.push(item.row);
@@ -166,15 +181,8 @@ impl Flow {
                 let before = tasks.at(task).watermark.watermark();
                 let bytes = Cow::Borrowed(bytes);
                 if self.holds(group) {
-                    self.hold(
-                        &head,
-                        bytes,
-                        (task, input),
-                        record.offset,
-                        before,
-                        tasks,
-                        &mut released[group],
-                    );
+                    let spot = Spot { task, input, offset: record.offset, watermark: before };
+                    hold(&head, bytes, spot, tasks, &mut released[group]);
                 } else {
                     released[group].push(Released { task, bytes, watermark: before });
                 }
@@ -188,31 +196,8 @@ impl Flow {
         self.pipeline.order == Order::EventTime && !self.pipeline.groups[group].stages.is_empty()
     }
 
-    /// Keeps a row until its turn; if that is over already, it is now.
-    #[expect(clippy::too_many_arguments, reason = "a row, where it came from, and where it goes")]
-    fn hold<'r>(
-        &mut self,
-        head: &Head<'_>,
-        bytes: Cow<'r, [u8]>,
-        (task, input): (usize, usize),
-        offset: i64,
-        watermark: i64,
-        tasks: &mut Tasks,
-        released: &mut Vec<Released<'r>>,
-    ) {
-        let one = tasks.at(task);
-        if head.time < watermark {
-            released.push(Released { task, bytes, watermark: one.passed });
-            return;
-        }
-        one.inputs[input].hold(offset);
-        let parcel = Parcel { bytes: bytes.into_owned().into(), input, offset };
-        if let Some(twice) = one.held.hold(head, parcel) {
-            one.inputs[twice.input].release(twice.offset);
-        }
-    }
-
-    fn pack(&mut self, head: &Head<'_>, source: SourceId, rows: &Batch, row: usize) -> Vec<u8> {
+    fn pack(&self, head: &Head<'_>, taken: &TakenRow<'_>) -> Vec<u8> {
+        let TakenRow { source, rows, row, .. } = *taken;
         let mut bytes = Vec::new();
         let layout = match source {
             0 => &self.row_layouts[0],
@@ -254,6 +239,27 @@ impl Flow {
         self.meter.dead_letter(Stage::Preprocess, refusal.code);
         self.outbox.refuse(place, Stage::Preprocess, refusal);
         false
+    }
+}
+
+/// Keeps a row until its turn; if that is over already, it is now.
+fn hold<'r>(
+    head: &Head<'_>,
+    bytes: Cow<'r, [u8]>,
+    spot: Spot,
+    tasks: &mut Tasks,
+    released: &mut Vec<Released<'r>>,
+) {
+    let Spot { task, input, offset, watermark } = spot;
+    let one = tasks.at(task);
+    if head.time < watermark {
+        released.push(Released { task, bytes, watermark: one.passed });
+        return;
+    }
+    one.inputs[input].hold(offset);
+    let parcel = Parcel { bytes: bytes.into_owned().into(), input, offset };
+    if let Some(twice) = one.held.hold(head, parcel) {
+        one.inputs[twice.input].release(twice.offset);
     }
 }
 

@@ -75,8 +75,8 @@ impl Flow {
             let cells = cells.gather(&range);
             let columns = shape.seen.iter().map(|column| work.rows.column(*column)).chain(cells.columns());
             let columns: Vec<View<'_>> = columns.collect();
-            let seen = Batch::assemble(node.seen.clone(), work.len(), &columns);
-            let refused = self.compute(stage, &seen, &mut work)?;
+            let shown = Batch::assemble(node.shown.clone(), work.len(), &columns);
+            let refused = self.compute(stage, &shown, &mut work)?;
             self.refuse(Stage::Features(stage as u8), refused, &mut work);
             self.score(&mut work)?;
             self.decide(&records, work)?;

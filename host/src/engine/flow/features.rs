@@ -13,6 +13,7 @@ use crate::window::{Cell, Cells, Plan, Scripts, hash};
 use super::Flow;
 use super::folds::{Folding, Item};
 use super::intake::part;
+use super::lookups::with_looked_up;
 use super::run::{Event, Flight};
 use super::words::RowReader;
 use crate::engine::answers;
@@ -50,8 +51,8 @@ impl Flow {
             (0..flight.work.len() as u32).filter(|row| !refused.rows.contains_key(row)).collect();
         let cells = if refused.rows.is_empty() { cells } else { cells.gather(&keep) };
         self.refuse_rows(own, refused.rows.into_iter().collect(), flight);
-        let seen = seen(node, &cells, &flight.work);
-        let refused = self.compute(stage, &seen, &mut flight.work)?;
+        let shown = shown(node, &cells, &flight.work);
+        let refused = self.compute(stage, &shown, &mut flight.work)?;
         self.refuse_rows(own, refused, flight);
         Ok(())
     }
@@ -182,22 +183,25 @@ impl Flow {
         Some(Refusal::new(Code::Misplaced, message))
     }
 
-    /// Asks the plugin for the vectors, and puts them behind those of earlier stages. Gives the rows that were
-    /// refused.
+    /// Looks up what the plugin wants beside what it is shown, asks it for the vectors, and puts them behind
+    /// those of earlier stages. Gives the rows that were refused.
     pub(super) fn compute(
         &mut self,
         stage: usize,
-        seen: &Batch,
+        shown: &Batch,
         work: &mut Work,
     ) -> Result<Vec<(u32, Refusal)>> {
         let node = &self.pipeline.features[stage];
         let plugin = &mut self.parts.features[stage];
         let features = node.names.len();
-        let pieces = bisect(seen.rows(), |range| {
+        let (tables, rows) = (&self.tables, &work.rows);
+        let pieces = bisect(shown.rows(), |range| {
             let count = range.len();
-            let answer = match part(seen, range) {
-                Some(part) => plugin.compute(&part)?,
-                None => plugin.compute(seen)?,
+            let part = part(shown, range.clone());
+            let shown = part.as_ref().unwrap_or(shown);
+            let answer = match node.lookups.is_empty() {
+                true => plugin.compute(shown)?,
+                false => plugin.compute(&with_looked_up(node, tables, rows, range, shown)?)?,
             };
             answers::computed(features, &node.ids, count, answer)
         })?;
@@ -262,12 +266,12 @@ pub(super) fn readers<'a>(
     Readers { inputs: inputs.collect(), sides: group.sides.iter().map(|side| feeds(side.source)).collect() }
 }
 
-/// The batch that the plugin sees.
-fn seen(node: &FeaturesNode, cells: &Batch, work: &Work) -> Batch {
+/// The batch that the plugin sees, but for what is looked up.
+fn shown(node: &FeaturesNode, cells: &Batch, work: &Work) -> Batch {
     let earlier: Schema = node
         .input
         .iter()
-        .zip(&*node.seen)
+        .zip(&*node.shown)
         .filter(|(from, _)| matches!(from, RowColumn::Feature(_)))
         .map(|(_, column)| Column::new(column.name.clone(), Kind::Single))
         .collect();
@@ -290,7 +294,7 @@ fn seen(node: &FeaturesNode, cells: &Batch, work: &Work) -> Batch {
         }
     });
     let columns: Vec<View<'_>> = columns.chain(cells.columns()).collect();
-    Batch::assemble(node.seen.clone(), work.len(), &columns)
+    Batch::assemble(node.shown.clone(), work.len(), &columns)
 }
 
 /// Cells of a row that did not come to its windows; those of custom folds come with them.

@@ -52,8 +52,8 @@ impl Flow {
         if let Some(refused) = timeless(&self.pipeline.sources[0], &work.rows) {
             self.refuse(Stage::Preprocess, refused, &mut work);
         }
-        for source in 1..sides.len() {
-            self.refuse_timeless(source, &mut sides[source]);
+        for (source, side) in sides.iter_mut().enumerate().skip(1) {
+            self.refuse_timeless(source, side);
         }
         Ok(Taken { work, sides, parcels })
     }

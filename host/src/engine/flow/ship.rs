@@ -1,15 +1,14 @@
 //! Rows and watermarks on their way into repartition topics.
 
-use crate::columns::Batch;
 use crate::error::Result;
 use crate::pipeline::Stage;
-use crate::record::{Message, PartitionId, Record, Records, SourceId};
+use crate::record::{Message, PartitionId, Records, SourceId};
 use crate::state::KeyColumns;
 use crate::watermark::Progress;
 
+use super::admit::TakenRow;
 use super::run::Flight;
 use super::{Flow, Post};
-use crate::engine::outbox::Place;
 use crate::engine::parcel::{self, Cells, Head, Told};
 use crate::engine::task::Tasks;
 
@@ -56,18 +55,8 @@ impl Flow {
     }
 
     /// Sends a row of another source on to the groups behind the first that it feeds.
-    #[expect(clippy::too_many_arguments, reason = "a row, and where it came from")]
-    pub(super) fn pass_on(
-        &mut self,
-        records: &Records<'_>,
-        record: &Record<'_>,
-        place: Place,
-        source: SourceId,
-        rows: &Batch,
-        row: usize,
-        time: i64,
-        send: &mut Post<'_>,
-    ) -> Result<()> {
+    pub(super) fn pass_on(&mut self, taken: &TakenRow<'_>, send: &mut Post<'_>) -> Result<()> {
+        let TakenRow { records, record, source, rows, row, place, time } = *taken;
         if source == 0 {
             return Ok(());
         }
@@ -84,7 +73,7 @@ impl Flow {
             let cells = Cells { rows, row, features: &[], ids: None };
             let most = pipeline.bounds.message_bytes.saturating_sub(key.len());
             let layout = &self.side_layouts[usize::from(source)];
-            if let Err(refusal) = layout.pack_within(most, &head.as_update(), cells, &mut self.bytes) {
+            if let Err(refusal) = layout.pack_within(most, &head.into_update(), cells, &mut self.bytes) {
                 self.refuse_update(own.stages.start, place, refusal);
                 continue;
             }

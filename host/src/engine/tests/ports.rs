@@ -14,7 +14,7 @@ use crate::contract::{Computed, FeaturesDescription, Folded, Input, RawBatch, Ta
 use crate::engine::ports::{
     Clock, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
 };
-use crate::engine::{Flow, Lodge, Meter, Parts, TaskId, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Parts, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
 use crate::record::{Message, PartitionId, Record, Records};
@@ -152,7 +152,8 @@ impl House {
             rules: None,
             encoder: Box::new(Digits),
         };
-        let flow = Flow::new(Arc::clone(&self.pipeline), parts, Arc::new(Meter::default()), [2].into());
+        let pipeline = Arc::clone(&self.pipeline);
+        let flow = Flow::new(pipeline, parts, Arc::default(), [2].into(), Arc::default());
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             patience: Duration::ZERO,

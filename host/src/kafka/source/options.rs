@@ -5,6 +5,7 @@ use rdkafka::ClientConfig;
 use crate::config::Start;
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
+use crate::record::SourceId;
 
 /// The least that a fetch may bring: what a broker allows a message by default. A larger message comes
 /// alone.
@@ -24,6 +25,8 @@ pub struct SourceOptions {
     pub client_id: String,
     /// The index is the source's id. No topic twice.
     pub topics: Vec<String>,
+    /// Those of them that are not the group's: a [`KafkaTable`](crate::kafka::KafkaTable) reads each.
+    pub tables: Vec<SourceId>,
     /// Topics from this index on are internal: what is there is this pipeline's own.
     pub internal_from: usize,
     /// Where to begin a partition of which the group has committed nothing. Internal ones begin at their
@@ -35,7 +38,7 @@ pub struct SourceOptions {
 
 impl SourceOptions {
     /// The consumer's configuration.
-    pub(super) fn config(&self) -> Result<ClientConfig> {
+    pub(in crate::kafka) fn config(&self) -> Result<ClientConfig> {
         let Self { cluster, group, client_id, topics, fetch_bytes, .. } = self;
         if let Some(twice) = topics.iter().enumerate().find(|(n, topic)| topics[..*n].contains(topic)) {
             let message = format!("topic `{}` is the topic of two sources", twice.1);

@@ -79,10 +79,13 @@ fn custom_folds_need_a_function_that_folds() {
     assert_error(plugin.features(&stage()), Code::PluginWorld, &parts);
 }
 
+/// A change that spoils a description.
+type Spoil<'a> = &'a dyn Fn(&mut FeaturesDescription);
+
 /// Expects that a change spoils the description, and what is said of it.
-fn refusing(sound: FeaturesDescription) -> impl Fn(&dyn Fn(&mut FeaturesDescription), &[&str]) {
+fn refusing(sound: FeaturesDescription) -> impl Fn(Spoil<'_>, &[&str]) {
     let bench = Bench::new();
-    move |spoil, parts| {
+    move |spoil: Spoil<'_>, parts: &[&str]| {
         let mut description = sound.clone();
         spoil(&mut description);
         let plugin = bench.load(&Guest::features("custom-features", &description));

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
 
+use super::events::denied;
+use super::native::{Fetched, Inbox};
 use crate::engine::ports::Limit;
 use crate::error::{Code, Error, Result};
-use crate::kafka::events::denied;
-use crate::kafka::native::{Fetched, Inbox};
 use crate::record::{PartitionId, Record, Records, SourceId};
 
 /// Nothing is taken from the inbox before all is given, so that what waits here was fetched within

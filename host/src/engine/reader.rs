@@ -1,7 +1,10 @@
-//! Reads parts of a parcel, trusting nothing.
+//! Reads what was packed, trusting nothing.
 
 use crate::columns::TIMES;
 use crate::record::PartitionId;
+
+/// In the place of a length: there is nothing.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// What is left.
 pub(super) struct Reader<'a>(pub &'a [u8]);
@@ -29,7 +32,7 @@ impl<'a> Reader<'a> {
 
     /// Outer `None`: broken.
     pub fn optional(&mut self) -> Option<Option<&'a [u8]>> {
-        if self.0.first_chunk() == Some(&super::NONE.to_le_bytes()) {
+        if self.0.first_chunk() == Some(&NONE.to_le_bytes()) {
             self.take(4)?;
             return Some(None);
         }

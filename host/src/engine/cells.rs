@@ -1,4 +1,4 @@
-//! The columns of one row.
+//! The columns of one row as bytes: in parcels, and in tables.
 
 use super::reader::Reader;
 use crate::columns::{Batch, Builder, Column, ColumnBuilder, Kind};
@@ -22,6 +22,27 @@ pub(super) fn write(rows: &Batch, row: usize, into: &mut Vec<u8>) {
             into.extend(&view.values()[row * width..][..width]);
         }
     }
+}
+
+/// Of the row's columns, reads those that have a place into the builder's column of that number, and passes the
+/// others over.
+pub(super) fn pick(
+    columns: &[Column],
+    places: &[Option<usize>],
+    reader: &mut Reader<'_>,
+    into: &mut Builder,
+) -> Option<()> {
+    for (column, place) in columns.iter().zip(places) {
+        let is_null = column.nullable && reader.fixed()? == [0];
+        match place {
+            Some(place) if is_null => into.column(*place).push_null(),
+            Some(place) => value(column.kind, reader, into.column(*place))?,
+            None if is_null => {}
+            None if column.kind.is_list() => drop(reader.list()?),
+            None => drop(reader.take(column.kind.width())?),
+        }
+    }
+    Some(())
 }
 
 /// Reads a row into the builder, without finishing it. `None`: broken, and some columns may be ahead.

@@ -1,0 +1,64 @@
+//! What all consumers need.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+
+use super::events::{ConsumerEvents, verdict};
+use super::native::Inbox;
+use crate::error::{Code, Error, Result};
+
+/// Closing a consumer may hang in librdkafka. Then the group waits for the session to time out, which
+/// is sooner than this.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Takes notice of everything but records.
+pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> Result<()> {
+    loop {
+        match consumer.poll(Duration::ZERO) {
+            Some(Err(error)) => {
+                if let Some(code) = verdict(&error) {
+                    let words = consumer.context().log.last();
+                    return Err(Error::new(code, words.unwrap_or_else(|| error.to_string())));
+                }
+            }
+            Some(Ok(_)) => {
+                return Err(Error::new(Code::Internal, "a record came past the inbox"));
+            }
+            None => {}
+        }
+        if !inbox.has_events() {
+            return Ok(());
+        }
+    }
+}
+
+/// Leaves the group, if it is in one.
+pub(super) fn close(consumer: BaseConsumer<ConsumerEvents>, inbox: Inbox) -> Result<()> {
+    drop(inbox);
+    consumer.context().close();
+    // A revocation that nobody answered would make closing wait for ever.
+    if let Err(error) = consumer.unassign() {
+        tracing::warn!(target: "kafka", "giving partitions up: {error}");
+    }
+    let (done, finished) = mpsc::channel();
+    let closing = thread::Builder::new().name("kafka-leave".to_owned()).spawn(move || {
+        drop(consumer);
+        // Nobody listens any more if it took too long.
+        let _ = done.send(());
+    });
+    closing.map_err(|error| Error::new(Code::Internal, format!("no thread to leave the group: {error}")))?;
+    finished.recv_timeout(CLOSED_WITHIN).map_err(|_| {
+        let text = format!(
+            "the consumer did not close within {CLOSED_WITHIN:?}; the group finds out by its session time-out"
+        );
+        Error::new(Code::Consuming, text)
+    })
+}
+
+pub(super) fn consuming(error: &KafkaError) -> Error {
+    Error::new(Code::Consuming, error.to_string())
+}

@@ -1,0 +1,108 @@
+use super::*;
+use crate::columns::{Builder, Column, Kind};
+use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
+use crate::window::{Cells, Scratch, Scripts};
+
+fn plan(window: Window) -> Plan {
+    let columns = vec![Column::new("n", Kind::Int)];
+    let count =
+        Aggregate { name: "n".to_owned(), input: 0, fold: Fold::Count, column: None, filter: None, window };
+    let description = FeaturesDescription {
+        inputs: vec![Input { source: String::new(), updates_only: false, columns, kept: vec![0] }],
+        lookups: Vec::new(),
+        aggregates: vec![count],
+        custom_folds: Vec::new(),
+        trigger: Trigger::Row,
+        features: Vec::new(),
+        ids: Vec::new(),
+    };
+    Plan::new(&description).expect("supported")
+}
+
+fn admit(store: &mut Store, retention: Retention<'_>, key: u32, time: i64) {
+    let plan = retention.plan;
+    let id = store.find(plan, &key.to_be_bytes());
+    let Windows::Row(history) = &mut store.slot(id).windows else { panic!("windows of rows") };
+    let mut builder = Builder::new(plan.columns.as_slice().into());
+    let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
+    history.admit(plan, &mut scratch, &mut [time.cast_unsigned(), 0], &mut Cells(&mut builder), &mut scripts);
+    store.touch(retention, id, time);
+}
+
+#[test]
+fn a_key_stays_as_long_as_a_late_row_can_see_it() {
+    let plan = plan(Window::Sliding(100));
+    let retention = Retention { plan: &plan, lateness: 30, expire_after: None };
+    let mut store = Store::default();
+    admit(&mut store, retention, 1, 0);
+    admit(&mut store, retention, 2, 50);
+    // At 129 a row at 99 may come still, whose window holds 0.
+    for (watermark, keys) in [(129, 2), (130, 1), (179, 1), (180, 0)] {
+        store.forget(retention, watermark);
+        assert_eq!(store.usage(&plan).keys, keys, "{watermark}");
+    }
+}
+
+#[test]
+fn a_key_that_goes_on_is_looked_at_again() {
+    let plan = plan(Window::Sliding(100));
+    let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
+    let mut store = Store::default();
+    for time in (0..1_000).step_by(40) {
+        admit(&mut store, retention, 1, time);
+        store.forget(retention, time);
+        assert_eq!(store.usage(&plan).keys, 1);
+    }
+    store.forget(retention, 2_000);
+    assert_eq!(store.usage(&plan).keys, 0);
+}
+
+#[test]
+fn what_is_seen_for_ever_goes_only_when_it_is_told_to() {
+    let plan = plan(Window::Forever);
+    let mut store = Store::default();
+    let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
+    admit(&mut store, retention, 1, 0);
+    store.forget(retention, i64::MAX);
+    assert_eq!(store.usage(&plan).keys, 1);
+    let retention = Retention { expire_after: Some(500), ..retention };
+    admit(&mut store, retention, 1, 10);
+    store.forget(retention, 510);
+    assert_eq!(store.usage(&plan).keys, 1);
+    store.forget(retention, 511);
+    assert_eq!(store.usage(&plan).keys, 0);
+}
+
+#[test]
+fn memory_of_many_keys_goes_back_and_the_rest_expires_too() {
+    let plan = plan(Window::Sliding(100));
+    let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
+    let mut store = Store::default();
+    (0..50_000).for_each(|key| admit(&mut store, retention, key, i64::from(key / 100)));
+    let full = store.usage(&plan).bytes;
+    store.forget(retention, 595);
+    let left = store.usage(&plan);
+    assert_eq!(left.keys, 500);
+    assert!(left.bytes < full / 20, "{} of {full}", left.bytes);
+    store.forget(retention, 600);
+    assert_eq!(store.usage(&plan).keys, 0);
+}
+
+#[test]
+fn keys_of_one_moment_come_in_the_order_of_their_bytes() {
+    let plan = plan(Window::Sliding(100));
+    let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
+    let mut store = Store::default();
+    for key in [7, 3, 9, 1] {
+        admit(&mut store, retention, key, if key == 9 { 1 } else { 0 });
+    }
+    let mut due = Vec::new();
+    let mut keys = |store: &mut Store| {
+        let moment = store.due(1_000, &mut due);
+        let key = |id: &u32| u32::from_be_bytes((*store.slot(*id).key).try_into().expect("four bytes"));
+        (moment, due.iter().map(key).collect::<Vec<_>>())
+    };
+    assert_eq!(keys(&mut store), (Some(100), vec![1, 3, 7]));
+    assert_eq!(keys(&mut store), (Some(101), vec![9]));
+    assert_eq!(keys(&mut store), (None, vec![]));
+}
