@@ -59,7 +59,8 @@ fn a_stuck_sink_stops_reading_and_memory_stays() {
     assert!(then < first + (6 << 20), "{first} bytes, then {then}");
 
     cluster.broker_up(2).expect("it exists");
-    let got = broker::read_until_at(&brokers, "out", |got| got.len() as i64 >= RECORDS);
-    assert_eq!(ids(&got).len() as i64, RECORDS);
+    // Some may come twice.
+    let all = |got: &[broker::Got]| got.len() as i64 >= RECORDS && ids(got).len() as i64 >= RECORDS;
+    broker::read_until_at(&brokers, "out", all);
     assert!(running.terminate().success());
 }

@@ -58,7 +58,8 @@ impl Report {
     pub fn text(&self) -> String {
         let Self { records, labels, predictions, dead_letters, p50_ms, p99_ms, seconds, .. } = self;
         let mut text = format!(
-            "{records} transactions and {labels} labels in {seconds:.1} s: {predictions} predictions read back, {dead_letters} dead letters\n\
+            "{records} transactions and {labels} labels in {seconds:.1} s: {predictions} predictions read back, \
+             {dead_letters} dead letters\n\
              latency p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, from when a record was due to read back\n\
              alerts: {}, on {:.1} % of the frauds and {:.2} % of the honest transactions",
             self.alerts, self.frauds_alerted, self.honest_alerted
