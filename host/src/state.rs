@@ -100,9 +100,10 @@ impl Store {
                 break;
             }
             self.timers.pop();
-            let slot = self.slots.get_mut(id);
-            // Else an earlier timer took its place.
-            if slot.timer == Some(due) {
+            // Else an earlier timer took its place; the key may even be gone since.
+            if let Some(slot) = self.slots.find_mut(id)
+                && slot.timer == Some(due)
+            {
                 slot.timer = None;
                 moment = Some(due);
                 into.push(id);

@@ -62,6 +62,11 @@ impl<T> Slots<T> {
         self.slots[id as usize].as_ref().expect("numbers are of things that are there")
     }
 
+    /// `None`: it was removed.
+    pub fn find_mut(&mut self, id: u32) -> Option<&mut T> {
+        self.slots.get_mut(id as usize)?.as_mut()
+    }
+
     pub fn get_mut(&mut self, id: u32) -> &mut T {
         self.slots[id as usize].as_mut().expect("numbers are of things that are there")
     }

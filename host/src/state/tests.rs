@@ -1,7 +1,7 @@
 use super::*;
 use crate::columns::{Builder, Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
-use crate::window::{Cells, Scratch, Scripts};
+use crate::window::{Cells, Closed, Scratch, Scripts, SpanKind};
 
 fn plan(window: Window) -> Plan {
     let columns = vec![Column::new("n", Kind::Int)];
@@ -54,6 +54,39 @@ fn a_key_that_goes_on_is_looked_at_again() {
         assert_eq!(store.usage(&plan).keys, 1);
     }
     store.forget(retention, 2_000);
+    assert_eq!(store.usage(&plan).keys, 0);
+}
+
+/// A timer that an earlier one took the place of outlives a key that goes at the earlier one.
+#[test]
+fn a_watermark_that_leaps_finds_timers_of_keys_that_are_gone() {
+    let mut plan = plan(Window::Tumbling(100));
+    plan.closing = Some(SpanKind::Hopping { size: 100, slide: 100 });
+    let retention = Retention { plan: &plan, lateness: 1_000, expire_after: None };
+    let mut store = Store::default();
+    let mut closed = Closed::new(&plan);
+    let mut admit = |store: &mut Store, time: i64, watermark: i64| {
+        let id = store.find(&plan, b"key");
+        let Windows::Close(closing) = &mut store.slot(id).windows else { panic!("windows that close") };
+        closing.admit(&plan, 0, &[time.cast_unsigned(), 0], watermark, &mut closed);
+        store.touch(retention, id, time);
+    };
+    let pass = |store: &mut Store, watermark: i64| {
+        let (mut due, mut moments) = (Vec::new(), Vec::new());
+        while let Some(moment) = store.due(watermark, &mut due) {
+            moments.push(moment);
+            for id in &due {
+                let Windows::Close(closing) = &mut store.slot(*id).windows else { panic!("likewise") };
+                closing.close(&plan, moment, &mut Closed::new(&plan));
+                store.settle(retention, *id, watermark);
+            }
+        }
+        moments
+    };
+    admit(&mut store, 0, i64::MIN);
+    assert_eq!(pass(&mut store, 100), [100]);
+    admit(&mut store, 150, 100);
+    assert_eq!(pass(&mut store, i64::MAX), [200]);
     assert_eq!(store.usage(&plan).keys, 0);
 }
 
