@@ -113,7 +113,8 @@ impl Rows {
     fn admit_to(&mut self, key: &[u8], time: i64) -> Result<()> {
         self.amount = self.amount.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let mut words = [time.cast_unsigned(), ((self.amount >> 40) as f64 / 100.0).to_bits()];
-        let id = self.store.find(&self.plan, key);
+        let retention = Retention { plan: &self.plan, lateness: 3_600_000, expire_after: None };
+        let id = self.store.find(retention, key, time);
         let Windows::Row(history) = &mut self.store.slot(id).windows else {
             anyhow::bail!("windows of rows");
         };
@@ -124,7 +125,6 @@ impl Rows {
         if self.cells.rows() == 1_024 {
             std::hint::black_box(self.cells.seal());
         }
-        let retention = Retention { plan: &self.plan, lateness: 3_600_000, expire_after: None };
         self.store.touch(retention, id, time);
         Ok(())
     }
@@ -141,7 +141,8 @@ fn closing(ratio: u64) -> Result<f64> {
     let window = Window::Hopping { size: ratio * MINUTE, slide: MINUTE };
     let plan = Plan::new(&plan(window, Trigger::Close(Vec::new())))?;
     let (mut store, mut closed) = (Store::default(), Closed::new(&plan));
-    let id = store.find(&plan, b"key");
+    let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
+    let id = store.find(retention, b"key", i64::MIN);
     let Windows::Close(closing) = &mut store.slot(id).windows else {
         anyhow::bail!("windows that close");
     };

@@ -25,13 +25,23 @@ pub enum Windows {
     Close(Box<Closing>),
 }
 
+impl Windows {
+    fn new(plan: &Plan) -> Self {
+        match plan.closing {
+            None => Self::Row(History::new(plan)),
+            Some(_) => Self::Close(Box::new(Closing::new(plan))),
+        }
+    }
+}
+
 /// How long keys are remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention<'a> {
     pub plan: &'a Plan,
     /// Milliseconds by which a row may be late.
     pub lateness: i64,
-    /// Milliseconds after which a silent key is forgotten with all it has seen for ever.
+    /// Milliseconds after which a silent key is forgotten with all it has seen for ever. Windows that close end
+    /// by themselves.
     pub expire_after: Option<i64>,
 }
 
@@ -42,6 +52,8 @@ pub struct Slot {
     pub windows: Windows,
     /// By input: the hash of the record's key that came with its first row; 0: not known.
     record_keys: SmallVec<[u64; 1]>,
+    /// How often it began anew.
+    pub generation: u32,
     /// The newest time that came.
     newest: i64,
     /// The watermark at which it is to be looked at; there is one such entry among the timers.
@@ -56,22 +68,25 @@ pub struct Store {
 }
 
 impl Store {
-    /// Where a key is; it is made if it was not seen before. Valid until [`Store::forget`].
-    pub fn find(&mut self, plan: &Plan, key: &[u8]) -> u32 {
-        self.slots.find_or_insert(
-            key,
-            |slot| &slot.key,
-            || Slot {
-                key: key.into(),
-                windows: match plan.closing {
-                    None => Windows::Row(History::new(plan)),
-                    Some(_) => Windows::Close(Box::new(Closing::new(plan))),
-                },
-                record_keys: SmallVec::new(),
-                newest: i64::MIN,
-                timer: None,
-            },
-        )
+    /// Where a key is; it is made if it was not seen before, and begins anew if it was silent for too long at
+    /// this watermark. Valid until [`Store::forget`].
+    pub fn find(&mut self, retention: Retention<'_>, key: &[u8], watermark: i64) -> u32 {
+        let make = || Slot {
+            key: key.into(),
+            windows: Windows::new(retention.plan),
+            record_keys: SmallVec::new(),
+            generation: 0,
+            newest: i64::MIN,
+            timer: None,
+        };
+        let id = self.slots.find_or_insert(key, |slot| &slot.key, make);
+        let slot = self.slots.get_mut(id);
+        // Not only when it is looked at: what a row sees must not depend on when that is.
+        if slot.is_silent(retention, watermark) {
+            slot.windows = Windows::new(retention.plan);
+            slot.generation += 1;
+        }
+        id
     }
 
     pub fn slot(&mut self, id: u32) -> &mut Slot {
@@ -125,11 +140,11 @@ impl Store {
 
     /// Lets go of what a key no longer needs, and of the key if that is all.
     pub fn settle(&mut self, retention: Retention<'_>, id: u32, watermark: i64) {
-        let Retention { plan, lateness, expire_after } = retention;
+        let Retention { plan, lateness, .. } = retention;
         let horizon = watermark.saturating_sub(lateness);
         let slot = self.slots.get_mut(id);
         let is_before = |time: i64| time < horizon;
-        let silent = expire_after.is_some_and(|after| is_before(slot.newest.saturating_add(after)));
+        let silent = slot.is_silent(retention, watermark);
         let gone = match &mut slot.windows {
             Windows::Row(history) => {
                 history.forget(plan, horizon);
@@ -190,16 +205,24 @@ impl Slot {
         *known == key
     }
 
+    /// Whether nothing came for so long that the key is to be forgotten.
+    fn is_silent(&self, retention: Retention<'_>, watermark: i64) -> bool {
+        let Retention { lateness, expire_after, .. } = retention;
+        let ends = |after: i64| self.newest.saturating_add(after) < watermark.saturating_sub(lateness);
+        matches!(self.windows, Windows::Row(_)) && self.newest != i64::MIN && expire_after.is_some_and(ends)
+    }
+
     /// The watermark at which this key must be looked at: a window closes, or nothing is left.
     fn due(&self, retention: Retention<'_>) -> Option<i64> {
         let Retention { plan, lateness, expire_after } = retention;
         let after = |horizon: i64| horizon.saturating_add(lateness).saturating_add(1);
-        let silent = expire_after.map(|silence| after(self.newest.saturating_add(silence)));
-        let own = match &self.windows {
-            Windows::Row(history) => history.expiry(plan).map(after),
+        match &self.windows {
+            Windows::Row(history) => {
+                let silent = expire_after.map(|silence| self.newest.saturating_add(silence));
+                history.expiry(plan).into_iter().chain(silent).min().map(after)
+            }
             Windows::Close(closing) => closing.due(plan).or_else(|| closing.expiry(plan).map(after)),
-        };
-        own.into_iter().chain(silent).min()
+        }
     }
 }
 

@@ -21,7 +21,7 @@ fn plan(window: Window) -> Plan {
 
 fn admit(store: &mut Store, retention: Retention<'_>, key: u32, time: i64) {
     let plan = retention.plan;
-    let id = store.find(plan, &key.to_be_bytes());
+    let id = store.find(retention, &key.to_be_bytes(), i64::MIN);
     let Windows::Row(history) = &mut store.slot(id).windows else { panic!("windows of rows") };
     let mut builder = Builder::new(plan.columns.as_slice().into());
     let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
@@ -66,7 +66,7 @@ fn a_watermark_that_leaps_finds_timers_of_keys_that_are_gone() {
     let mut store = Store::default();
     let mut closed = Closed::new(&plan);
     let mut admit = |store: &mut Store, time: i64, watermark: i64| {
-        let id = store.find(&plan, b"key");
+        let id = store.find(retention, b"key", watermark);
         let Windows::Close(closing) = &mut store.slot(id).windows else { panic!("windows that close") };
         closing.admit(&plan, 0, &[time.cast_unsigned(), 0], watermark, &mut closed);
         store.touch(retention, id, time);

@@ -85,7 +85,7 @@ impl Flow {
                 continue;
             }
             let store = &mut tasks.at(step.task).stores[at];
-            let id = store.find(plan, &key);
+            let id = store.find(retention, &key, step.watermark);
             let slot = store.slot(id);
             if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
                 if input > 0 {
@@ -97,12 +97,13 @@ impl Flow {
                 }
                 continue;
             }
+            let generation = slot.generation;
             let Windows::Row(history) = &mut slot.windows else {
                 return Err(Error::new(Code::Internal, "windows of another trigger"));
             };
             if !plan.customs.is_empty() {
                 let item = if input == 0 { Item::Row } else { Item::Update(place) };
-                folding.begin((step.task, id), item, &mut scripts);
+                folding.begin((step.task, id, generation), item, &mut scripts);
             }
             reader.read(index, &mut words);
             if input == 0 {

@@ -33,12 +33,15 @@ pub(super) enum Item {
     Update(Place),
 }
 
+/// Task, slot, and how often the slot began anew.
+type Key = (usize, u32, u32);
+
 /// The keys that a batch touches, and what happens to them.
 #[derive(Debug, Default)]
 pub(super) struct Folding {
-    /// Task and slot of each key, by the number that the scripts have for it.
-    keys: Vec<(usize, u32)>,
-    numbers: HashMap<(usize, u32), u32>,
+    /// Of each key, by the number that the scripts have for it.
+    keys: Vec<Key>,
+    numbers: HashMap<Key, u32>,
     items: Vec<Item>,
 }
 
@@ -52,7 +55,7 @@ pub(super) struct Failed {
 
 impl Folding {
     /// Begins an item of a key.
-    pub fn begin(&mut self, key: (usize, u32), item: Item, scripts: &mut Scripts) {
+    pub fn begin(&mut self, key: Key, item: Item, scripts: &mut Scripts) {
         let number = *self.numbers.entry(key).or_insert_with(|| {
             self.keys.push(key);
             self.keys.len() as u32 - 1
@@ -84,10 +87,12 @@ impl Folding {
             let (emitted, values) = run.execute(plugin, &positions, &mut failed)?;
             self.write(custom, plan, (&emitted, &values), cells);
             let left_out: Vec<(u32, u64)> = run.left_out.iter().copied().collect();
-            for (number, (task, slot)) in self.keys.iter().enumerate() {
-                let Windows::Row(history) = &mut tasks.at(*task).stores[at].slot(*slot).windows else {
+            for (number, (task, slot, generation)) in self.keys.iter().enumerate() {
+                let slot = tasks.at(*task).stores[at].slot(*slot);
+                let Windows::Row(history) = &mut slot.windows else { continue };
+                if slot.generation != *generation {
                     continue;
-                };
+                }
                 history.settle(plan, index, &run.registers);
                 for (_, id) in left_out.iter().filter(|(key, _)| *key as usize == number) {
                     history.leave_out(plan, index, *id);
