@@ -68,9 +68,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Where a key is; it is made if it was not seen before, and begins anew if it was silent for too long at
-    /// this watermark. Valid until [`Store::forget`].
-    pub fn find(&mut self, retention: Retention<'_>, key: &[u8], watermark: i64) -> u32 {
+    /// Where the key of a row at this time is; it is made if it was not seen before, and begins anew if it was
+    /// silent for too long. Valid until [`Store::forget`].
+    pub fn find(&mut self, retention: Retention<'_>, key: &[u8], time: i64) -> u32 {
         let make = || Slot {
             key: key.into(),
             windows: Windows::new(retention.plan),
@@ -82,7 +82,7 @@ impl Store {
         let id = self.slots.find_or_insert(key, |slot| &slot.key, make);
         let slot = self.slots.get_mut(id);
         // Not only when it is looked at: what a row sees must not depend on when that is.
-        if slot.is_silent(retention, watermark) {
+        if slot.is_silent(retention, time) {
             slot.windows = Windows::new(retention.plan);
             slot.generation += 1;
         }
@@ -144,7 +144,7 @@ impl Store {
         let horizon = watermark.saturating_sub(lateness);
         let slot = self.slots.get_mut(id);
         let is_before = |time: i64| time < horizon;
-        let silent = slot.is_silent(retention, watermark);
+        let silent = slot.is_silent(retention, horizon);
         let gone = match &mut slot.windows {
             Windows::Row(history) => {
                 history.forget(plan, horizon);
@@ -172,6 +172,7 @@ impl Store {
                 Some(Reverse((due, id)))
             });
             self.timers = timers.collect();
+            self.timers.shrink_to_fit();
         }
     }
 
@@ -205,11 +206,11 @@ impl Slot {
         *known == key
     }
 
-    /// Whether nothing came for so long that the key is to be forgotten.
-    fn is_silent(&self, retention: Retention<'_>, watermark: i64) -> bool {
-        let Retention { lateness, expire_after, .. } = retention;
-        let ends = |after: i64| self.newest.saturating_add(after) < watermark.saturating_sub(lateness);
-        matches!(self.windows, Windows::Row(_)) && self.newest != i64::MIN && expire_after.is_some_and(ends)
+    /// Whether nothing came for so long before this time that the key is to be forgotten.
+    fn is_silent(&self, retention: Retention<'_>, time: i64) -> bool {
+        let ends = |after: i64| self.newest.saturating_add(after) < time;
+        let began = self.newest != i64::MIN && matches!(self.windows, Windows::Row(_));
+        began && retention.expire_after.is_some_and(ends)
     }
 
     /// The watermark at which this key must be looked at: a window closes, or nothing is left.

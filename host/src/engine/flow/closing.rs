@@ -113,7 +113,7 @@ impl Flow {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
                 continue;
             }
-            let found = store.find(retention, &key, step.watermark);
+            let found = store.find(retention, &key, reader.time(index));
             let slot = store.slot(found);
             if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
                 self.refuse_update(stage, place, refusal);

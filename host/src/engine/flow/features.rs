@@ -85,7 +85,7 @@ impl Flow {
                 continue;
             }
             let store = &mut tasks.at(step.task).stores[at];
-            let id = store.find(retention, &key, step.watermark);
+            let id = store.find(retention, &key, reader.time(index));
             let slot = store.slot(id);
             if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
                 if input > 0 {
