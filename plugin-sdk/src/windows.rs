@@ -65,7 +65,7 @@ use crate::row::Fields;
 /// | `#[min("column", window)]`, `#[max(...)]` | or null |
 /// | `#[latest("column")]`, `#[latest("column", window)]` | of the newest entry before this row, or null |
 /// | `#[since_latest]`, `#[since_latest(window)]` | int: milliseconds since the newest entry before this row, or null |
-/// | `#[distinct("column", window)]` | int: number of different values, with a standard error of at most 1.6 % |
+/// | `#[distinct("column", window)]` | int: number of different values, estimated |
 /// | `#[quantile("column", 0.9, window)]` | float within 1 % of the quantile, or null |
 /// | `#[decayed_mean("column", "1h", window)]` | float: weights halve in that time; or null |
 /// | `#[top_k("column", 3, window)]` | text: the most frequent values as a JSON array, `[7,12]`, or null |
@@ -76,6 +76,24 @@ use crate::row::Fields;
 /// there are `count` and `distinct` only, of lists of floats nothing. Over `"forever"`, `top_k` tells no more
 /// than 65,536 different values apart. `filter = "column"` takes only entries
 /// where that boolean column is true.
+///
+/// # What they cost and how exact they are
+///
+/// All cost the same whatever the size of the window is, and what is in it. Entries that came and went leave
+/// no trace. The host keeps 8 bytes an entry and kept column, and 8 for its time, while a window of rows may
+/// need it; beside that, for each key:
+///
+/// | value | error | bytes | an entry in or out |
+/// | --- | --- | --- | --- |
+/// | count, sum, mean, variance, latest | exact, rounded once | 32 to 100 | some ns |
+/// | min, max | exact | 16 for each entry that may still become it | some ns |
+/// | distinct | standard error 1.0 % at most; exact for a few values, mostly | 8 to 16 a value up to 2,048, then 16 KiB more each doubling: 246 KB at 10 million | 5 to 100 ns; reading about 2 us |
+/// | quantile | 1 % of the value of rank floor(q (n - 1)) | 12 to 24 for each of 116 buckets a power of ten that is in use | 30 ns; reading up to 1 us |
+/// | decayed mean | 2e-15 of the weighted magnitudes; what is 1,024 half lives old does not count | 128 to 250 for each 64 half lives with entries | 100 ns |
+/// | top k | exact; over `"forever"` counts are too high by n / 65,536 at most | 50 to 80 a different value | 60 to 500 ns |
+///
+/// A straggler costs as many steps as there are newer entries of its key; for min and max a look through
+/// its window if the extreme is among those; a [`Fold`](crate::Fold) that can't retract always.
 ///
 /// A field that is no `Option` reads 0 (or empty) where there is no value. `f64` and `f32` read any
 /// number; else the type is that of the value. Columns are those of the row given to the function.
