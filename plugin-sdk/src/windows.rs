@@ -83,14 +83,17 @@ use crate::row::Fields;
 /// no trace. The host keeps 8 bytes an entry and kept column, and 8 for its time, while a window of rows may
 /// need it; beside that, for each key:
 ///
-/// | value | error | bytes | an entry in or out |
+/// | value | bytes | an entry in or out | error |
 /// | --- | --- | --- | --- |
-/// | count, sum, mean, variance, latest | exact, rounded once | 32 to 100 | some ns |
-/// | min, max | exact | 16 for each entry that may still become it | some ns |
-/// | distinct | standard error 1.0 % at most; exact for a few values, mostly | 8 to 16 a value up to 2,048, then 16 KiB more each doubling: 246 KB at 10 million | 5 to 100 ns; reading about 2 us |
-/// | quantile | 1 % of the value of rank floor(q (n - 1)) | 12 to 24 for each of 116 buckets a power of ten that is in use | 30 ns; reading up to 1 us |
-/// | decayed mean | 2e-15 of the weighted magnitudes; what is 1,024 half lives old does not count | 128 to 250 for each 64 half lives with entries | 100 ns |
-/// | top k | exact; over `"forever"` counts are too high by n / 65,536 at most | 50 to 80 a different value | 60 to 500 ns |
+/// | count, sum, mean, variance, latest | 32 to 100 | some ns | none: rounded once |
+/// | min, max | 16 for each entry that may still become it | some ns | none |
+/// | distinct | 8 to 16 a value, 246 KB at 10 million | 5 to 100 ns; read 2 us | 1 % (standard error) |
+/// | quantile | 12 to 24 a bucket, 116 buckets a power of ten | 30 ns; read 1 us | 1 % of the value |
+/// | decayed mean | 128 to 250 for each 64 half lives with entries | 100 ns | 2e-15 |
+/// | top k | 50 to 80 a different value | 60 to 500 ns | none, but over `"forever"` |
+///
+/// Few values are distinct exactly, mostly. The quantile is that of rank floor(q (n - 1)). For a decayed mean
+/// what is 1,024 half lives old does not count. Over `"forever"` counts of top k may be too high by n / 65,536.
 ///
 /// A straggler costs as many steps as there are newer entries of its key; for min and max a look through
 /// its window if the extreme is among those; a [`Fold`](crate::Fold) that can't retract always.
