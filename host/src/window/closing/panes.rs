@@ -206,8 +206,31 @@ impl Panes {
         (index, true)
     }
 
-    /// Index of the first pane that starts at a time or later.
+    /// Index of the first pane that starts at a time or later. It is near one of the ends, mostly: it is looked
+    /// for from both, in steps that double.
     fn first_at(&self, time: i64) -> usize {
-        self.panes.partition_point(|pane| pane.start < time)
+        let is_before = |index: usize| self.panes[index].start < time;
+        let (mut low, mut high, mut step) = (0, self.panes.len(), 1);
+        while low + step < high {
+            if !is_before(low + step - 1) {
+                high = low + step - 1;
+                break;
+            }
+            low += step;
+            if low + step >= high {
+                break;
+            }
+            if is_before(high - step) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+            step *= 2;
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 }
