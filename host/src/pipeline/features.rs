@@ -5,7 +5,7 @@ use super::lookups::LookupNode;
 use super::sources::SourceNode;
 use crate::columns::{Column, Kind, Schema, position};
 use crate::config::Features;
-use crate::contract::{FeaturesDescription, Input, Trigger};
+use crate::contract::{FeaturesDescription, Input, Trigger, WINDOW_END, WINDOW_REVISION, WINDOW_START};
 use crate::error::{Code, Error, Result};
 use crate::record::SourceId;
 use crate::state::{KeyColumns, Retention};
@@ -72,18 +72,11 @@ impl RowColumn {
 /// Closed windows as rows: what stages behind see.
 #[derive(Clone, Debug)]
 pub struct ClosedNode {
-    /// The key's columns, then [`START`], [`END`], [`REVISION`].
+    /// The key's columns, then [`WINDOW_START`], [`WINDOW_END`], [`WINDOW_REVISION`].
     pub rows: Schema,
     /// For each column that the plugin takes its index in `rows`.
     pub seen: Vec<usize>,
 }
-
-/// When a closed window begins.
-pub const START: &str = "@start";
-/// When a closed window ends.
-pub const END: &str = "@end";
-/// How often a closed window came out before.
-pub const REVISION: &str = "@revision";
 
 /// What a stage meets.
 pub(super) struct Before<'a> {
@@ -235,8 +228,11 @@ impl ClosedNode {
             .columns()
             .iter()
             .map(|column| Column { nullable: false, ..source.rows[*column].clone() });
-        let own =
-            [Column::new(START, Kind::Time), Column::new(END, Kind::Time), Column::new(REVISION, Kind::Int)];
+        let own = [
+            Column::new(WINDOW_START, Kind::Time),
+            Column::new(WINDOW_END, Kind::Time),
+            Column::new(WINDOW_REVISION, Kind::Int),
+        ];
         let rows: Schema = key.chain(own).collect();
         let seen = wanted.iter().map(|column| find("the features plugin", column, &rows, "a closed window"));
         Ok(Self { seen: seen.collect::<Result<_>>()?, rows })

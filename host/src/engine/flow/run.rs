@@ -1,6 +1,7 @@
 //! Rows whose turn is now, through the stages of their group.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::columns::Batch;
 use crate::error::{Refusal, Result};
@@ -209,7 +210,8 @@ impl Flow {
 
     /// Lets windows close and forgets keys whose time is over, in tasks of a group whose watermark rose.
     pub(super) fn settle(&mut self, group: usize, tasks: &mut Tasks, send: &mut Post<'_>) -> Result<()> {
-        let own = self.pipeline.groups[group].clone();
+        let pipeline = Arc::clone(&self.pipeline);
+        let own = &pipeline.groups[group];
         let mut steps = Vec::new();
         for task in 0..tasks.len() {
             if usize::from(tasks.id(task).group) != group {
@@ -222,7 +224,7 @@ impl Flow {
             one.settled = one.passed;
             let watermark = one.passed;
             steps.push(Step { task, watermark, event: Event::Advance });
-            for (store, stage) in one.stores.iter_mut().zip(&self.pipeline.features[own.stages.clone()]) {
+            for (store, stage) in one.stores.iter_mut().zip(&pipeline.features[own.stages.clone()]) {
                 if stage.closed.is_none() {
                     store.forget(stage.retention(own.lateness), watermark);
                 }
