@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod bytes;
 pub mod codec;
 pub mod columns;
 pub mod config;

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["contract", "record"],
     &["columns"],
-    &["error"],
+    &["bytes", "error"],
 ];
 
 /// One door a foreign crate.
