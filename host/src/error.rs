@@ -99,6 +99,14 @@ codes! {
     Partitions = 510, Configuration, false, "topics do not have the partitions they need";
     TopicRefused = 511, Configuration, false, "an internal topic can't be made";
     Stuck = 509, Broker, true, "a run did not end in time";
+    StateDisk = 601, Host, true, "the state directory can't be used";
+    StateLocked = 602, Configuration, false, "the state directory is in use";
+    StateDamaged = 603, Host, true, "the state on disk is damaged";
+    StateOther = 604, Configuration, false, "the kept state is of other windows";
+    ChangelogDamaged = 605, Data, false, "a changelog topic holds something else";
+    StateBehind = 606, Broker, false, "the kept state and the group's offsets disagree";
+    Repartitioned = 607, Configuration, false, "a topic's number of partitions has changed";
+    Fenced = 608, Broker, true, "another process took this one's place";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

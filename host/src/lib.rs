@@ -6,8 +6,8 @@
 //! `contract`, `record`, `columns`, `error`.
 
 pub mod app;
-pub mod cli;
 pub mod bytes;
+pub mod cli;
 pub mod codec;
 pub mod columns;
 pub mod config;

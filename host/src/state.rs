@@ -3,12 +3,14 @@
 //!
 //! A key is forgotten once nothing that it has seen can be seen again; with it goes its memory.
 
+mod base;
 mod key;
 mod slots;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+pub use base::{Base, Checkpoint, Commit, Disk, Frozen, Image};
 pub use key::{KeyColumns, KeyReader, MissingKey};
 pub use slots::Slots;
 
