@@ -92,6 +92,8 @@ pub struct Message<'a> {
     /// Milliseconds; `None`: the broker's now.
     pub timestamp: Option<i64>,
     pub headers: &'a [Header<'a>],
+    /// Whoever sent it wants to know at which offset it lies.
+    pub tag: Option<u32>,
 }
 
 impl Message<'_> {

@@ -103,6 +103,7 @@ impl Outbox {
                 value: record.value,
                 timestamp: record.timestamp,
                 headers: &[],
+                tag: None,
             };
             match what {
                 What::Decision { route, value } => {

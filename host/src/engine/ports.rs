@@ -105,7 +105,12 @@ pub struct Limit {
 }
 
 /// Where records come from. Owned by one thread.
+///
+/// Partitions come and go one by one: what a poll assigns or revokes is what changes, all others go on.
 pub trait Source {
+    /// What proves to a transaction that this thread is a member of its group.
+    type Member;
+
     /// Takes what is there; if that is nothing, waits.
     fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled>;
 
@@ -113,10 +118,11 @@ pub trait Source {
     fn records(&self) -> Records<'_>;
 
     /// The next offset of each of these partitions as the group committed it. `None`: none yet, and the
-    /// partition is to be read from its beginning.
+    /// partition is to be read from its beginning. What a former owner left half done is ended before.
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>>;
 
-    /// Reads the assigned partitions, from the offsets that [`Source::committed`] gave.
+    /// Reads these assigned partitions from these offsets, also where they are read already: what was fetched
+    /// of them and not given is dropped.
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()>;
 
     /// These assigned partitions are not wanted for now, all others are. What was fetched of them before may
@@ -129,9 +135,12 @@ pub trait Source {
     /// Gives the revoked partitions up.
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()>;
 
-    /// Commits next offsets. `wait`: returns when the broker has them, and all that were given before;
-    /// else they are tried until it has.
+    /// Commits next offsets, outside of any transaction. `wait`: returns when the broker has them, and all
+    /// that were given before; else they are tried until it has.
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()>;
+
+    /// For [`Sink::commit`], right before it.
+    fn member(&self) -> Result<Self::Member>;
 
     /// Keeps the place in the group while nothing is polled. What comes up is told by the next poll.
     fn keep_alive(&self) -> Result<()>;
@@ -148,17 +157,58 @@ pub enum Sent {
     Full,
 }
 
+/// How a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All of it is there, for good.
+    Committed,
+    /// It has to be [aborted](Sink::abort); nothing of it will ever be there. Why.
+    Failed(String),
+}
+
+/// Offsets of one partition, as a transaction commits them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub of: PartitionId,
+    /// The next offset to be read.
+    pub next: i64,
+    /// The partition is given up with it: nothing of this thread's is left that the next owner has to wait for.
+    pub last: bool,
+}
+
 /// Where messages go. Owned by one thread.
+///
+/// With transactions: all that is sent between [`Sink::begin`] and its end is there as a whole or not at all.
+/// An error of [`Code::Fenced`](crate::error::Code::Fenced) means that the transaction is lost and this sink of
+/// no use any more; how the transaction ended is not known.
 pub trait Sink {
+    /// The source's.
+    type Member;
+
     /// Copies the message into the bounded queue.
     fn send(&mut self, message: Message<'_>) -> Result<Sent>;
 
     /// Works for up to that long on what is queued; says what is still under way. An error: a message
-    /// will never arrive.
+    /// will never arrive; in a transaction only if no second try would help.
     fn work(&mut self, wait: Duration) -> Result<UnderWay>;
+
+    /// Like [`Sink::work`], but nothing waits for company any more: called until nothing is under way.
+    fn flush(&mut self, wait: Duration) -> Result<UnderWay>;
 
     /// Counts what was sent so far apart from what follows. Not before [`UnderWay::marked`] is zero.
     fn mark(&mut self);
+
+    /// Begins a transaction. The one before has ended.
+    fn begin(&mut self) -> Result<()>;
+
+    /// Ends the transaction, with the offsets of what was read for it. Nothing is under way.
+    fn commit(&mut self, marks: &[Mark], member: Self::Member) -> Result<Ended>;
+
+    /// Ends the transaction, and drops what is under way.
+    fn abort(&mut self) -> Result<()>;
+
+    /// Tags of messages that have arrived since the last call, and the offset of each.
+    fn landed(&mut self) -> Vec<(u32, i64)>;
 }
 
 /// Messages that were sent and have not arrived yet.
@@ -167,6 +217,23 @@ pub struct UnderWay {
     pub all: usize,
     /// Those from before the last [`Sink::mark`].
     pub marked: usize,
+}
+
+/// The changelog topics, to be read back. Owned by one thread; used while a task is restored.
+pub trait Changelog {
+    /// Offset of the first block of a partition that is still there.
+    fn first(&mut self, topic: &str, partition: i32) -> Result<i64>;
+
+    /// Reads a partition from an offset on, and no other until the next call. An offset that is not there any
+    /// more, or was never, is an error of [`Code::OffsetLost`](crate::error::Code::OffsetLost).
+    fn open(&mut self, topic: &str, partition: i32, from: i64) -> Result<()>;
+
+    /// The next block and its offset. `None`: nothing more is there that is committed, as far as is known; after
+    /// a while there may be.
+    fn next(&mut self, wait: Duration) -> Result<Option<(i64, &[u8])>>;
+
+    /// Nothing before an offset is needed any more. Tried once, later, without a word.
+    fn trim(&mut self, topic: &str, partition: i32, before: i64) -> Result<()>;
 }
 
 /// Monotonic time, for intervals.

@@ -50,7 +50,7 @@ fn sink_of(broker: &EmbeddedBroker, queue_bytes: usize) -> KafkaSink {
 }
 
 fn message<'a>(topic: &'a str, key: Option<&'a [u8]>, value: &'a [u8]) -> Message<'a> {
-    Message { topic, partition: None, key, value: Some(value), timestamp: None, headers: &[] }
+    Message { topic, partition: None, key, value: Some(value), timestamp: None, headers: &[], tag: None }
 }
 
 /// Sends all and waits until all are delivered.

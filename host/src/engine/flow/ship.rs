@@ -140,6 +140,7 @@ impl Flow {
                 value: Some(&self.bytes),
                 timestamp: None,
                 headers: &[],
+                tag: None,
             })?;
         }
         Ok(self.partitions[usize::from(to)] as usize)
@@ -148,5 +149,5 @@ impl Flow {
 
 /// Its timestamp is now, since brokers delete by timestamps; that of the record is inside.
 fn parcel_to<'a>(topic: &'a str, key: &'a [u8], value: &'a [u8]) -> Message<'a> {
-    Message { topic, partition: None, key: Some(key), value: Some(value), timestamp: None, headers: &[] }
+    Message { topic, partition: None, key: Some(key), value: Some(value), timestamp: None, headers: &[], tag: None }
 }
