@@ -3,9 +3,13 @@
 
 mod answers;
 mod bisect;
+mod block;
 mod cells;
+mod durable;
 mod flow;
+mod head;
 mod held;
+mod image;
 mod lodge;
 mod meter;
 mod outbox;
@@ -14,6 +18,7 @@ pub mod ports;
 mod reader;
 mod table;
 mod task;
+mod vault;
 mod work;
 mod worker;
 
@@ -24,6 +29,7 @@ pub use lodge::Lodge;
 pub use meter::Meter;
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};
+pub use vault::{Restored, Vault, VaultOptions};
 pub use worker::{Step, Worker, WorkerOptions};
 
 #[cfg(test)]

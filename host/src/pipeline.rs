@@ -102,6 +102,9 @@ pub struct Pipeline {
     pub sources: Vec<SourceNode>,
     /// All that are read, by [`SourceId`]: those of the sources, then the repartition topics.
     pub topics: Vec<String>,
+    /// Changelog topics: of the groups, then of the sources that are only passed on. None where nothing has to be
+    /// remembered.
+    pub changelogs: Vec<Option<String>>,
     pub features: Vec<FeaturesNode>,
     pub groups: Vec<Group>,
     /// The rows that model and rules see: clean ones, or closed windows.
@@ -229,10 +232,11 @@ impl Front {
         };
         let routes = routes(config, declared.rules)?;
         let topics = self.sources.iter().map(|source| source.topic.clone()).chain(self.repartition_topics);
-        Ok(Pipeline {
+        let mut pipeline = Pipeline {
             name: config.name.clone(),
             order: config.order,
             topics: topics.collect(),
+            changelogs: Vec::new(),
             sources: self.sources,
             features: self.features,
             groups: self.groups,
@@ -250,7 +254,9 @@ impl Front {
                 message_bytes: config.limits.record.bytes(),
                 held_bytes: config.limits.hold.bytes(),
             },
-        })
+        };
+        pipeline.changelogs = groups::changelogs(&pipeline);
+        Ok(pipeline)
     }
 }
 

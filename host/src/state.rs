@@ -1,40 +1,32 @@
 //! What the host remembers: for each task and features stage a store, in it for each key its windows.
-//! In memory; it moves with its task from thread to thread.
+//!
+//! A store is in memory, and moves with its task from thread to thread. Behind it there may be a [`Base`]: keys
+//! as of the last checkpoint, which come into memory when they are met. Then the store knows what has changed
+//! since the last commit, and since the last checkpoint: see [`Journal`] for what is written down between two.
 //!
 //! A key is forgotten once nothing that it has seen can be seen again; with it goes its memory.
 
+mod backed;
 mod base;
+mod changes;
+mod journal;
 mod key;
+mod slot;
 mod slots;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-pub use base::{Base, Checkpoint, Commit, Disk, Frozen, Image};
+pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, lock};
+pub use backed::Replay;
+pub use journal::{Journal, Op, Ops};
 pub use key::{KeyColumns, KeyReader, MissingKey};
+pub use slot::{Slot, Windows, due_of};
 pub use slots::Slots;
 
-use smallvec::SmallVec;
-
-use crate::window::{Closing, History, Plan};
-
-/// What is remembered of one key.
-#[derive(Debug)]
-pub enum Windows {
-    /// Of a stage that gives a vector for each row.
-    Row(History),
-    /// Of a stage that gives one for each window that closes.
-    Close(Box<Closing>),
-}
-
-impl Windows {
-    fn new(plan: &Plan) -> Self {
-        match plan.closing {
-            None => Self::Row(History::new(plan)),
-            Some(_) => Self::Close(Box::new(Closing::new(plan))),
-        }
-    }
-}
+use crate::error::{Code, Error, Result};
+use crate::window::{Cells, Closed, Plan, Scratch, Scripts};
+use backed::Backed;
 
 /// How long keys are remembered.
 #[derive(Clone, Copy, Debug)]
@@ -47,56 +39,173 @@ pub struct Retention<'a> {
     pub expire_after: Option<i64>,
 }
 
-/// A key and its windows.
+/// A row that meets the windows of its key.
 #[derive(Debug)]
-pub struct Slot {
-    pub key: Box<[u8]>,
-    pub windows: Windows,
-    /// By input: the hash of the record's key that came with its first row; 0: not known.
-    record_keys: SmallVec<[u64; 1]>,
-    /// How often it began anew.
-    pub generation: u32,
-    /// The newest time that came.
-    newest: i64,
-    /// The watermark at which it is to be looked at; there is one such entry among the timers.
-    timer: Option<i64>,
+pub struct Meeting<'a> {
+    pub input: usize,
+    /// As [`crate::window::Layout`] has it.
+    pub words: &'a mut [u64],
+    /// Hash of the record's key, where it is checked; or 0.
+    pub record_key: u64,
+    /// Of the task, as of before the row.
+    pub watermark: i64,
+}
+
+impl Meeting<'_> {
+    fn time(&self) -> i64 {
+        self.words[0].cast_signed()
+    }
+}
+
+/// What windows of rows work with and write to.
+pub struct Desk<'a, 'b> {
+    pub scratch: &'a mut Scratch,
+    pub cells: &'a mut Cells<'b>,
+    pub scripts: &'a mut Scripts,
 }
 
 /// The keys of one task and stage. Nothing depends on the order of the hash.
 #[derive(Debug, Default)]
 pub struct Store {
+    index: u8,
     slots: Slots<Slot>,
     timers: BinaryHeap<Reverse<(i64, u32)>>,
+    behind: Option<Backed>,
 }
 
 impl Store {
+    /// The store of this index in its task, over a base.
+    pub fn over(index: u8, base: Behind) -> Self {
+        Self { index, behind: Some(Backed::new(base)), ..Self::default() }
+    }
+
     /// Where the key of a row at this time is; it is made if it was not seen before, and begins anew if it was
     /// silent for too long. Valid until [`Store::forget`].
-    pub fn find(&mut self, retention: Retention<'_>, key: &[u8], time: i64) -> u32 {
-        let make = || Slot {
-            key: key.into(),
-            windows: Windows::new(retention.plan),
-            record_keys: SmallVec::new(),
-            generation: 0,
-            newest: i64::MIN,
-            timer: None,
+    pub fn find(&mut self, retention: Retention<'_>, key: &[u8], time: i64) -> Result<u32> {
+        let id = match self.slots.number_of(key, |slot| &slot.key) {
+            Some(id) => id,
+            None => self.enter(retention, key)?,
         };
-        let id = self.slots.find_or_insert(key, |slot| &slot.key, make);
         let slot = self.slots.get_mut(id);
         // Not only when it is looked at: what a row sees must not depend on when that is.
         if slot.is_silent(retention, time) {
+            if let Some(Backed { changes, .. }) = &mut self.behind {
+                changes.before(retention.plan, self.index, id, slot);
+            }
             slot.windows = Windows::new(retention.plan);
             slot.generation += 1;
         }
-        id
+        Ok(id)
     }
 
     pub fn slot(&mut self, id: u32) -> &mut Slot {
         self.slots.get_mut(id)
     }
 
+    /// A row of the stage's own input, or of another, meets windows that give a vector for each row.
+    pub fn meet(
+        &mut self,
+        retention: Retention<'_>,
+        id: u32,
+        meeting: Meeting<'_>,
+        desk: Desk<'_, '_>,
+        journal: Option<&mut Journal>,
+    ) -> Result<()> {
+        self.before(retention, id, &meeting, journal);
+        let (Retention { plan, lateness, .. }, time) = (retention, meeting.time());
+        let Windows::Row(history) = &mut self.slots.get_mut(id).windows else { return Err(other_trigger()) };
+        let Desk { scratch, cells, scripts } = desk;
+        match meeting.input {
+            0 => history.admit(plan, scratch, meeting.words, cells, scripts),
+            input => history.update(plan, input, meeting.words, scripts),
+        }
+        history.forget(plan, meeting.watermark.saturating_sub(lateness));
+        self.touch(retention, id, time);
+        Ok(())
+    }
+
+    /// A row meets windows that give a vector when they close.
+    pub fn meet_closing(
+        &mut self,
+        retention: Retention<'_>,
+        id: u32,
+        meeting: Meeting<'_>,
+        closed: &mut Closed,
+        journal: Option<&mut Journal>,
+    ) -> Result<()> {
+        self.before(retention, id, &meeting, journal);
+        let time = meeting.time();
+        let Windows::Close(closing) = &mut self.slots.get_mut(id).windows else { return Err(other_trigger()) };
+        closing.admit(retention.plan, meeting.input, meeting.words, meeting.watermark, closed);
+        self.touch(retention, id, time);
+        Ok(())
+    }
+
+    /// Lets windows close that this watermark has passed, those of one moment in order of their keys. `came_out`
+    /// is told the key after each.
+    pub fn pass(
+        &mut self,
+        retention: Retention<'_>,
+        watermark: i64,
+        closed: &mut Closed,
+        mut came_out: impl FnMut(&Closed, &[u8]),
+        mut journal: Option<&mut Journal>,
+    ) -> Result<()> {
+        let mut due = Vec::new();
+        // Closing one window may bring the next one's moment.
+        while let Some(moment) = self.due(retention, watermark, &mut due)? {
+            if let Some(journal) = journal.take() {
+                journal.pass(self.index, watermark);
+            }
+            for id in &due {
+                let slot = self.slots.get_mut(*id);
+                let Windows::Close(closing) = &mut slot.windows else { return Err(other_trigger()) };
+                closing.close(retention.plan, moment, closed);
+                came_out(closed, &slot.key);
+                self.settle(retention, *id, watermark);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets keys whose windows no row can see any more.
+    pub fn forget(
+        &mut self,
+        retention: Retention<'_>,
+        watermark: i64,
+        mut journal: Option<&mut Journal>,
+    ) -> Result<()> {
+        let mut due = Vec::new();
+        while self.due(retention, watermark, &mut due)?.is_some() {
+            if let Some(journal) = journal.take() {
+                journal.forget(self.index, watermark);
+            }
+            due.iter().for_each(|id| self.settle(retention, *id, watermark));
+        }
+        self.shrink();
+        Ok(())
+    }
+
+    /// A row came that is not met by [`Store::meet`]: what is to be written down of it is.
+    fn before(
+        &mut self,
+        retention: Retention<'_>,
+        id: u32,
+        meeting: &Meeting<'_>,
+        journal: Option<&mut Journal>,
+    ) {
+        if let Some(Backed { changes, .. }) = &mut self.behind {
+            let slot = self.slots.get_mut(id);
+            slot.standing.used = true;
+            changes.before(retention.plan, self.index, id, slot);
+            if let Some(journal) = journal {
+                journal.row(self.index, &slot.key, meeting);
+            }
+        }
+    }
+
     /// A row of this time came to the key: sees to it that the key is looked at when it is due.
-    pub fn touch(&mut self, retention: Retention<'_>, id: u32, time: i64) {
+    fn touch(&mut self, retention: Retention<'_>, id: u32, time: i64) {
         let slot = self.slots.get_mut(id);
         slot.newest = slot.newest.max(time);
         if let Some(due) = slot.due(retention)
@@ -108,8 +217,9 @@ impl Store {
     }
 
     /// The keys that are due first, if that is at `until` or before: the moment, and the keys in the order of
-    /// their bytes. They have no timer any more: [`Store::touch`] sets it anew.
-    pub fn due(&mut self, until: i64, into: &mut Vec<u32>) -> Option<i64> {
+    /// their bytes. They have no timer any more: they have to be settled, or touched.
+    fn due(&mut self, retention: Retention<'_>, until: i64, into: &mut Vec<u32>) -> Result<Option<i64>> {
+        self.fetch_due(retention, until)?;
         into.clear();
         let mut moment = None;
         while let Some(Reverse((due, id))) = self.timers.peek().copied() {
@@ -121,6 +231,9 @@ impl Store {
             if let Some(slot) = self.slots.find_mut(id)
                 && slot.timer == Some(due)
             {
+                if let Some(Backed { changes, .. }) = &mut self.behind {
+                    changes.before(retention.plan, self.index, id, slot);
+                }
                 slot.timer = None;
                 moment = Some(due);
                 into.push(id);
@@ -128,20 +241,11 @@ impl Store {
         }
         let slots = &self.slots;
         into.sort_by(|one, other| slots.get(*one).key.cmp(&slots.get(*other).key));
-        moment
-    }
-
-    /// Forgets keys whose windows no row can see any more.
-    pub fn forget(&mut self, retention: Retention<'_>, watermark: i64) {
-        let mut due = Vec::new();
-        while self.due(watermark, &mut due).is_some() {
-            due.iter().for_each(|id| self.settle(retention, *id, watermark));
-        }
-        self.shrink();
+        Ok(moment)
     }
 
     /// Lets go of what a key no longer needs, and of the key if that is all.
-    pub fn settle(&mut self, retention: Retention<'_>, id: u32, watermark: i64) {
+    fn settle(&mut self, retention: Retention<'_>, id: u32, watermark: i64) {
         let Retention { plan, lateness, .. } = retention;
         let horizon = watermark.saturating_sub(lateness);
         let slot = self.slots.get_mut(id);
@@ -158,6 +262,9 @@ impl Store {
             }
         };
         if gone || silent {
+            if let Some(Backed { changes, .. }) = &mut self.behind {
+                changes.remove(slot);
+            }
             self.slots.remove(id, |slot| &slot.key);
         } else {
             let newest = slot.newest;
@@ -175,15 +282,20 @@ impl Store {
             });
             self.timers = timers.collect();
             self.timers.shrink_to_fit();
+            if let Some(Backed { changes, .. }) = &mut self.behind {
+                changes.renumber(&moved);
+            }
         }
     }
 
-    /// Keys, kept entries or panes, and bytes held, tables included. Walks all keys.
+    /// Keys in memory, kept entries or panes, and bytes held, tables included. Walks all keys.
     pub fn usage(&self, plan: &Plan) -> Usage {
         let tables = self.slots.size() + self.timers.capacity() * size_of::<(i64, u32)>();
         self.slots.iter().fold(Usage { keys: 0, entries: 0, bytes: tables }, |usage, slot| {
             let (entries, bytes) = match &slot.windows {
-                Windows::Row(history) => (history.entries(plan), history.size() - size_of::<History>()),
+                Windows::Row(history) => {
+                    (history.entries(plan), history.size() - size_of::<crate::window::History>())
+                }
                 Windows::Close(closing) => (closing.panes(), closing.size()),
             };
             Usage {
@@ -195,38 +307,8 @@ impl Store {
     }
 }
 
-impl Slot {
-    /// Whether rows of an input come with this record's key, given its hash; the first one decides.
-    pub fn is_known(&mut self, input: usize, key: u64) -> bool {
-        if self.record_keys.len() <= input {
-            self.record_keys.resize(input + 1, 0);
-        }
-        let known = &mut self.record_keys[input];
-        if *known == 0 {
-            *known = key;
-        }
-        *known == key
-    }
-
-    /// Whether nothing came for so long before this time that the key is to be forgotten.
-    fn is_silent(&self, retention: Retention<'_>, time: i64) -> bool {
-        let ends = |after: i64| self.newest.saturating_add(after) < time;
-        let began = self.newest != i64::MIN && matches!(self.windows, Windows::Row(_));
-        began && retention.expire_after.is_some_and(ends)
-    }
-
-    /// The watermark at which this key must be looked at: a window closes, or nothing is left.
-    fn due(&self, retention: Retention<'_>) -> Option<i64> {
-        let Retention { plan, lateness, expire_after } = retention;
-        let after = |horizon: i64| horizon.saturating_add(lateness).saturating_add(1);
-        match &self.windows {
-            Windows::Row(history) => {
-                let silent = expire_after.map(|silence| self.newest.saturating_add(silence));
-                history.expiry(plan).into_iter().chain(silent).min().map(after)
-            }
-            Windows::Close(closing) => closing.due(plan).or_else(|| closing.expiry(plan).map(after)),
-        }
-    }
+fn other_trigger() -> Error {
+    Error::new(Code::Internal, "windows of another trigger")
 }
 
 /// How much a store holds.

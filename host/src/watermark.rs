@@ -45,6 +45,11 @@ pub struct Merged {
 }
 
 impl Merged {
+    /// That has come so far.
+    pub fn at(reached: Progress) -> Self {
+        Self { reached }
+    }
+
     pub fn watermark(&self) -> i64 {
         self.reached.watermark
     }

@@ -34,7 +34,7 @@ mod script;
 
 pub use cells::Cells;
 pub use closing::{Closed, Closing};
-pub use hash::hash;
+pub use hash::{hash, mix};
 pub use history::{History, Scratch};
 pub use plan::{Cell, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Span, SpanKind, is_float};
 pub use script::{Item, Operation, Script, Scripts, Step};

@@ -59,6 +59,11 @@ impl Held {
         Some((order.time, parcel))
     }
 
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Parcel> {
+        self.parcels.values()
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes

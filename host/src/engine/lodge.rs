@@ -23,7 +23,7 @@ impl Lodge {
     pub fn take(&self, id: TaskId, committed: &[(PartitionId, Option<i64>)]) -> Option<Task> {
         let task = self.waiting().remove(&id)?;
         let stands = |(id, offset): &(PartitionId, Option<i64>)| {
-            task.inputs.iter().any(|input| input.id == *id && input.resume() == *offset)
+            task.inputs.iter().any(|input| input.id == *id && task.resume(input) == *offset)
         };
         (task.inputs.len() == committed.len() && committed.iter().all(stands)).then_some(task)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::durable::Durable;
 use super::held::Held;
 use crate::pipeline::{Pipeline, Role};
 use crate::record::{PartitionId, SourceId};
@@ -26,6 +27,13 @@ impl TaskId {
             Role::Passed | Role::Table => pipeline.groups.len() + usize::from(id.source),
         };
         Self { group: group as u16, partition: id.partition }
+    }
+
+    /// The partitions that the task reads.
+    pub fn inputs(self, pipeline: &Pipeline) -> impl Iterator<Item = PartitionId> {
+        let all = (0..pipeline.topics.len() as SourceId).filter(|source| pipeline.role(*source) != Role::Table);
+        let ids = all.map(move |source| PartitionId { source, partition: self.partition });
+        ids.filter(move |id| Self::of(pipeline, *id) == self)
     }
 }
 
@@ -71,6 +79,10 @@ impl Input {
         *self.held.entry(offset).or_default() += 1;
     }
 
+    pub(super) fn forget_held(&mut self) {
+        self.held.clear();
+    }
+
     pub(super) fn release(&mut self, offset: i64) {
         if let Some(count) = self.held.get_mut(&offset) {
             *count -= 1;
@@ -97,12 +109,19 @@ pub struct Task {
     pub(super) passed: i64,
     /// What had passed when keys were looked at last.
     pub(super) settled: i64,
+    /// Where it has a changelog.
+    pub(super) durable: Option<Durable>,
 }
 
 impl Task {
     pub fn new(stages: usize) -> Self {
         let stores = (0..stages).map(|_| Store::default()).collect();
         Self { stores, passed: i64::MIN, settled: i64::MIN, ..Self::default() }
+    }
+
+    /// Where an input of it has to be read from after a restart.
+    pub(super) fn resume(&self, input: &Input) -> Option<i64> {
+        if self.durable.is_some() { input.next } else { input.resume() }
     }
 
     /// Looks at all inputs again; `expected`: so many there must be. Gives whether the watermark rose.

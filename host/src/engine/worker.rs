@@ -10,9 +10,15 @@
 //!   idle <── release <── leave state <── commit <── drain
 //! ```
 //!
-//! An offset is committed only when no row before it is held, and all that came of the records before
+//! Exactly once, all of this is one transaction after the other: see [`exact`].
+//!
+//! At least once, an offset is committed only when no row before it is held, and all that came of the records before
 //! it has been taken by the broker; so a crash skips nothing. If a sink is stuck, nothing is read, and
 //! the place in the group is kept. If too much is held, only the partitions are read that are behind.
+
+mod exact;
+mod marks;
+mod membership;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +26,8 @@ use std::time::Duration;
 use super::flow::Flow;
 use super::lodge::Lodge;
 use super::ports::{Clock, Limit, Polled, Sent, Sink, Source};
-use super::task::{Input, Task, TaskId, Tasks};
+use super::task::{Input, Tasks};
+use super::vault::Vault;
 use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
 use crate::watermark::{END, Progress};
@@ -38,6 +45,8 @@ const TOLD_AT_ONCE: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
     pub commit_interval: Duration,
+    /// The same at the least, where there is nothing more to gather. Only of transactions.
+    pub commit_pause: Duration,
     /// Longest wait for a first record.
     pub patience: Duration,
     /// Each partition is read to its end, and then no row is expected any more.
@@ -70,12 +79,22 @@ pub struct Worker<S, K, C> {
     held_back: Vec<PartitionId>,
     /// Offsets that are committed once what was sent before the mark has arrived.
     marked: Vec<(PartitionId, i64)>,
-    last_mark: Duration,
+    /// Of marks or transactions.
+    last_commit: Duration,
+    /// Exactly once, if there is one.
+    vault: Option<Vault>,
+    /// Something was read or sent since the last transaction.
+    is_dirty: bool,
+    /// Since when no transaction ended well.
+    failing: Option<Duration>,
+    /// Partitions that wait for the others of their task.
+    waiting: Vec<PartitionId>,
     last_tell: Duration,
     tell_interval: Duration,
 }
 
-impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
+impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
+    /// At least once.
     pub fn new(flow: Flow, source: S, sink: K, clock: C, lodge: Arc<Lodge>, options: WorkerOptions) -> Self {
         let now = clock.monotonic();
         Self {
@@ -89,17 +108,28 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             was_assigned: false,
             held_back: Vec::new(),
             marked: Vec::new(),
-            last_mark: now,
+            last_commit: now,
+            vault: None,
+            is_dirty: false,
+            failing: None,
+            waiting: Vec::new(),
             last_tell: now,
             tell_interval: TELL,
         }
+    }
+
+    /// Exactly once, with state that is kept. The sink has transactions.
+    pub fn exactly_once(mut self, vault: Vault) -> Result<Self> {
+        self.vault = Some(vault);
+        self.sink.begin()?;
+        Ok(self)
     }
 
     /// Does what is next: one batch, or one change of the assignment.
     pub fn step(&mut self) -> Result<Step> {
         let bounds = self.flow.pipeline().bounds;
         let limit = Limit { rows: bounds.batch_rows, bytes: bounds.batch_bytes };
-        let step = match self.source.poll(self.options.patience, limit)? {
+        let step = match self.source.poll(self.patience(), limit)? {
             Polled::Records(0) => Step::Idle,
             Polled::Records(count) => {
                 self.work()?;
@@ -115,14 +145,23 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             }
         };
         self.pass_time(step)?;
-        self.commit_what_arrived()?;
+        match self.vault {
+            Some(_) => self.transact(step)?,
+            None => self.commit_what_arrived()?,
+        }
         Ok(step)
     }
 
     /// Finishes what is under way, commits it, and leaves the group.
     pub fn stop(mut self) -> Result<()> {
-        self.drain()?;
-        self.commit_all()?;
+        let all: Vec<PartitionId> = self.tasks.inputs().map(|input| input.id).collect();
+        match self.vault {
+            Some(_) => drop(self.commit(&all)?),
+            None => {
+                self.drain()?;
+                self.commit_all()?;
+            }
+        }
         self.source.leave()
     }
 
@@ -158,7 +197,8 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, tasks, options, .. } = self;
+        let Self { flow, source, sink, clock, tasks, options, is_dirty, .. } = self;
+        *is_dirty = true;
         let mut records = source.records();
         if options.until_end {
             // What came after the end is not part of the run.
@@ -207,13 +247,19 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
 
     /// Watermarks may have risen without a row.
     fn advance(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, tasks, .. } = self;
-        flow.advance(tasks, &mut |message| send(source, sink, clock, message))
+        let Self { flow, source, sink, clock, tasks, is_dirty, .. } = self;
+        flow.advance(tasks, &mut |message| {
+            *is_dirty = true;
+            send(source, sink, clock, message)
+        })
     }
 
     fn tell(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, tasks, .. } = self;
-        let told = flow.tell(tasks, &mut |message| send(source, sink, clock, message))?;
+        let Self { flow, source, sink, clock, tasks, is_dirty, .. } = self;
+        let told = flow.tell(tasks, &mut |message| {
+            *is_dirty = true;
+            send(source, sink, clock, message)
+        })?;
         self.tell_interval = TELL * (told / TOLD_AT_ONCE).max(1) as u32;
         Ok(())
     }
@@ -229,6 +275,7 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
         if held > most || held > most / 2 && !self.held_back.is_empty() {
             back.extend(self.tasks.ahead(pipeline.sources.len()));
         }
+        back.extend(&self.waiting);
         back.sort_unstable();
         back.dedup();
         if back != self.held_back {
@@ -236,95 +283,6 @@ impl<S: Source, K: Sink, C: Clock> Worker<S, K, C> {
             self.held_back = back;
         }
         Ok(())
-    }
-
-    fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
-        let committed: Vec<_> = ids.iter().copied().zip(self.source.committed(ids)?).collect();
-        let pipeline = Arc::clone(self.flow.pipeline());
-        let now = self.clock.monotonic();
-        let task_of = |id: PartitionId| TaskId::of(&pipeline, id);
-        let mut tasks: Vec<TaskId> = ids.iter().map(|id| task_of(*id)).collect();
-        tasks.sort_unstable();
-        tasks.dedup();
-        for id in tasks {
-            let own: Vec<_> = committed.iter().copied().filter(|(input, _)| task_of(*input) == id).collect();
-            let task = self.lodge.take(id, &own).unwrap_or_else(|| {
-                let stages = pipeline.groups.get(usize::from(id.group)).map_or(0, |group| group.stages.len());
-                let mut task = Task::new(stages);
-                task.inputs = own.iter().map(|(input, offset)| Input::new(*input, *offset, now)).collect();
-                task
-            });
-            self.tasks.insert(id, task);
-        }
-        self.tasks.tell_again();
-        self.was_assigned = true;
-        // What was read and is held comes with the task.
-        let own = self.tasks.inputs().filter(|input| ids.contains(&input.id));
-        let from: Vec<_> = own.map(|input| (input.id, input.next)).collect();
-        self.source.start(&from)
-    }
-
-    fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
-        self.drain()?;
-        if lost {
-            self.marked.retain(|(id, _)| !ids.contains(id));
-            for input in self.tasks.inputs_mut().filter(|input| ids.contains(&input.id)) {
-                input.marked = input.resume();
-            }
-        }
-        self.commit_all()?;
-        let gone: Vec<TaskId> = ids.iter().map(|id| TaskId::of(self.flow.pipeline(), *id)).collect();
-        for id in gone {
-            if let Some(task) = self.tasks.remove(id).filter(|_| !lost) {
-                self.lodge.leave(id, task);
-            }
-        }
-        self.held_back.clear();
-        self.source.release(ids)
-    }
-
-    /// Reading goes on meanwhile.
-    fn commit_what_arrived(&mut self) -> Result<()> {
-        let under_way = self.sink.work(Duration::ZERO)?;
-        if under_way.marked == 0 && !self.marked.is_empty() {
-            self.source.commit(&std::mem::take(&mut self.marked), false)?;
-        }
-        if !self.marked.is_empty() {
-            return Ok(());
-        }
-        let now = self.clock.monotonic();
-        if now.saturating_sub(self.last_mark) < self.options.commit_interval {
-            return Ok(());
-        }
-        self.mark();
-        if self.marked.is_empty() {
-            return Ok(());
-        }
-        self.last_mark = now;
-        if under_way.all == 0 {
-            self.source.commit(&std::mem::take(&mut self.marked), false)?;
-        }
-        Ok(())
-    }
-
-    /// Notes how far each partition is; a later offset of one replaces an earlier one.
-    fn mark(&mut self) {
-        let marked = &mut self.marked;
-        for input in self.tasks.inputs_mut() {
-            let Some(next) = input.resume().filter(|next| input.marked != Some(*next)) else { continue };
-            input.marked = Some(next);
-            marked.retain(|(other, _)| *other != input.id);
-            marked.push((input.id, next));
-        }
-        if !marked.is_empty() {
-            self.sink.mark();
-        }
-    }
-
-    /// When everything has arrived: commits all of it, and waits for that.
-    fn commit_all(&mut self) -> Result<()> {
-        self.mark();
-        self.source.commit(&std::mem::take(&mut self.marked), true)
     }
 
     /// Waits until the broker has taken everything.

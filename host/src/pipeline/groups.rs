@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::features::FeaturesNode;
 use super::sources::SourceNode;
+use super::{Pipeline, Role};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::record::SourceId;
@@ -107,6 +108,22 @@ pub(super) fn groups(
         ids += stage.ids.len();
     }
     Ok((groups, topics))
+}
+
+/// Names of the changelog topics. Without windows and event times there is nothing to be remembered.
+pub(super) fn changelogs(pipeline: &Pipeline) -> Vec<Option<String>> {
+    let name = &pipeline.name;
+    let remembers = !pipeline.features.is_empty() || pipeline.sources.iter().any(|source| source.times.is_some());
+    let of_source = |source: usize| format!("{name}.source-{}.changelog", pipeline.sources[source].name);
+    let groups = pipeline.groups.iter().map(|group| match pipeline.features.get(group.stages.start) {
+        Some(stage) if !group.stages.is_empty() => Some(format!("{name}.{}.changelog", stage.name)),
+        _ => Some(of_source(0)),
+    });
+    let sources = (0..pipeline.sources.len()).map(|source| {
+        let is_passed = pipeline.role(source as SourceId) == Role::Passed;
+        is_passed.then(|| of_source(source))
+    });
+    groups.chain(sources).map(|topic| topic.filter(|_| remembers)).collect()
 }
 
 /// A key may be finer than the partitions, but not coarser.

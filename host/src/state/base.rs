@@ -1,6 +1,7 @@
 //! What is behind a store: its keys as of a commit, on disk or wherever else.
 
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 
@@ -32,6 +33,9 @@ pub struct Checkpoint {
     pub images: Vec<Image>,
 }
 
+/// A moment, and a key that is due then.
+pub type Due = (i64, Box<[u8]>);
+
 /// A frozen key: its store, its bytes, its windows.
 pub type Frozen = (u8, Box<[u8]>, Box<[u8]>);
 
@@ -46,8 +50,9 @@ pub trait Base: Debug + Send {
     /// The windows of a key, if it has any. Only when nothing is on its way: see [`Base::written`].
     fn get(&self, store: u8, key: &[u8]) -> Result<Option<Box<[u8]>>>;
 
-    /// Keys of a store that are due at `until` or before: moment and key, rising; so many at most.
-    fn due(&self, store: u8, until: i64, most: usize) -> Result<Vec<(i64, Box<[u8]>)>>;
+    /// Keys of a store that are due behind a place in their order, and at `until` or before: moment and key,
+    /// rising; so many at most.
+    fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Result<Vec<Due>>;
 
     /// Takes a checkpoint, which is written whole or not at all; returns before it is.
     fn write(&mut self, checkpoint: Checkpoint) -> Result<()>;
@@ -67,4 +72,12 @@ pub trait Base: Debug + Send {
 pub trait Disk: Debug + Send + Sync {
     /// The base of a task, by a name that stands for it alone. Not while it is open already.
     fn open(&self, task: &str) -> Result<Box<dyn Base>>;
+}
+
+/// A base, shared by the stores of its task.
+pub type Behind = Arc<Mutex<Box<dyn Base>>>;
+
+/// Whoever panicked left it between two calls.
+pub fn lock(behind: &Behind) -> MutexGuard<'_, Box<dyn Base>> {
+    behind.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -31,6 +31,22 @@ impl<T> Slots<T> {
         self.len() == 0
     }
 
+    /// The number of a key's thing, if it is there.
+    pub fn number_of(&self, key: &[u8], key_of: impl Fn(&T) -> &[u8]) -> Option<u32> {
+        let of = |id: u32| self.slots[id as usize].as_ref().map(&key_of);
+        self.index.find(self.hasher.hash_one(key), |id| of(*id) == Some(key)).copied()
+    }
+
+    /// All numbers are below this.
+    pub fn numbers(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    /// `None`: it was removed.
+    pub fn find(&self, id: u32) -> Option<&T> {
+        self.slots.get(id as usize)?.as_ref()
+    }
+
     /// The number of a key's thing.
     pub fn find_or_insert(
         &mut self,

@@ -1,0 +1,314 @@
+//! What makes a task survive: the journal of what was done since the last commit, what was committed since the
+//! last checkpoint, and the checkpoint that is under way.
+//!
+//! ```text
+//!          work          prepare        committed
+//! settled ──────> at work ───────> pending ───────> settled       the changes are in the tail
+//!    ^                                │
+//!    └────────── roll back ───────────┘ the transaction failed: base and tail give what was committed
+//!
+//!       tail is long          all keys are frozen       it is on disk
+//! idle ──────────────> freezing ─────────────────> writing ──────────> idle, tail cut
+//! ```
+//!
+//! Memory: the tail is packed, and about as long as [`VaultOptions::tail_bytes`] at most.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use super::block::{self, Label, What};
+use super::head::Head;
+use super::image::Imaging;
+use super::task::Task;
+use crate::bytes::{Reader, Write};
+use crate::error::{Code, Error, Result};
+use crate::pipeline::Pipeline;
+use crate::state::{Base, Behind, Checkpoint, Commit, Journal, Retention, lock};
+
+/// Bytes that a checkpoint freezes each time.
+const FROZEN_AT_ONCE: usize = 1 << 20;
+
+/// Of a task with a changelog.
+#[derive(Debug)]
+pub(super) struct Durable {
+    pub journal: Journal,
+    pub base: Behind,
+    pub fingerprint: u64,
+    /// The last one.
+    pub commit: Commit,
+    /// As of the last commit.
+    pub head: Vec<u8>,
+    pending: Option<Change>,
+    /// What was committed since the base's checkpoint.
+    pub tail: VecDeque<Change>,
+    tail_bytes: usize,
+    /// Behind the last block that was committed.
+    pub log_next: i64,
+    checkpoint: Option<Frozen>,
+    is_writing: bool,
+    /// Bytes of blocks since the last image was begun.
+    pub since_image: usize,
+    /// Of the last image.
+    pub image_bytes: usize,
+    pub imaging: Option<Imaging>,
+}
+
+/// What one commit did.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub commit: Commit,
+    pub head: Vec<u8>,
+    /// Head and journal.
+    packed: Vec<u8>,
+}
+
+/// A checkpoint whose keys are being frozen.
+#[derive(Debug)]
+struct Frozen {
+    commit: Commit,
+    head: Vec<u8>,
+    images: Vec<crate::state::Image>,
+    store: usize,
+}
+
+impl Durable {
+    pub fn new(base: Box<dyn Base>, fingerprint: u64) -> Self {
+        Self {
+            journal: Journal::default(),
+            base: Arc::new(Mutex::new(base)),
+            fingerprint,
+            commit: 0,
+            head: Vec::new(),
+            pending: None,
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            log_next: 0,
+            checkpoint: None,
+            is_writing: false,
+            since_image: 0,
+            image_bytes: 0,
+            imaging: None,
+        }
+    }
+
+    pub fn label(&self, what: What, commit: Commit) -> Label {
+        Label { fingerprint: self.fingerprint, what, commit }
+    }
+
+    /// Takes over what is read from a changelog.
+    pub fn push(&mut self, commit: Commit, packed: Vec<u8>, log_next: i64) -> Result<Vec<u8>> {
+        let content = block::unpack(&packed)?;
+        let mut reader = Reader(&content);
+        let head = reader.list().ok_or_else(no_head)?.to_vec();
+        let journal = reader.0.to_vec();
+        (self.commit, self.log_next) = (commit, log_next);
+        self.head.clone_from(&head);
+        self.since_image += packed.len();
+        self.tail_bytes += packed.len();
+        self.tail.push_back(Change { commit, head, packed });
+        Ok(journal)
+    }
+}
+
+impl Change {
+    /// What was done.
+    pub fn journal(&self) -> Result<Vec<u8>> {
+        let content = block::unpack(&self.packed)?;
+        let mut reader = Reader(&content);
+        reader.list().ok_or_else(no_head)?;
+        Ok(reader.0.to_vec())
+    }
+}
+
+fn no_head() -> Error {
+    Error::new(Code::ChangelogDamaged, "a block has no head")
+}
+
+/// What stands in the head of a checkpoint.
+pub(super) struct BaseHead<'a> {
+    /// Of the windows.
+    pub fingerprint: u64,
+    /// The changelog goes on from here.
+    pub log_next: i64,
+    pub head: &'a [u8],
+    pub held: &'a [u8],
+}
+
+impl<'a> BaseHead<'a> {
+    pub fn write(&self, into: &mut Vec<u8>) {
+        into.word(self.fingerprint);
+        into.signed(self.log_next);
+        into.list(self.head);
+        into.list(self.held);
+    }
+
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let (fingerprint, log_next) = (reader.word()?, reader.signed()?);
+        let (head, held) = (reader.list()?, reader.list()?);
+        reader.end()?;
+        Some(Self { fingerprint, log_next, head, held })
+    }
+}
+
+impl Task {
+    /// Writes down what was done since the last commit; gives the blocks to be sent. None: nothing was.
+    pub(super) fn prepare(&mut self, pipeline: &Pipeline, group: usize) -> Vec<Vec<u8>> {
+        let head = Head::of(self).written();
+        let Some(durable) = &mut self.durable else { return Vec::new() };
+        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
+        for (store, stage) in self.stores.iter().zip(&pipeline.features[stages]) {
+            store.journal_registers(&stage.plan, &mut durable.journal);
+        }
+        if durable.journal.is_empty() && head == durable.head {
+            return Vec::new();
+        }
+        let journal = durable.journal.take();
+        let mut content = Vec::with_capacity(head.len() + journal.len() + 8);
+        content.list(&head);
+        content.extend(&journal);
+        let (packed, commit) = (block::pack(&content), durable.commit + 1);
+        let blocks = block::blocks(durable.label(What::Changes, commit), &packed);
+        durable.pending = Some(Change { commit, head, packed });
+        blocks
+    }
+
+    /// One of the blocks that were sent lies at this offset.
+    pub(super) fn landed(&mut self, offset: i64) {
+        if let Some(durable) = &mut self.durable {
+            durable.log_next = durable.log_next.max(offset + 1);
+        }
+    }
+
+    /// What was prepared is there for good.
+    pub(super) fn committed(&mut self) {
+        self.stores.iter_mut().for_each(crate::state::Store::commit);
+        let Some(durable) = &mut self.durable else { return };
+        if let Some(change) = durable.pending.take() {
+            durable.commit = change.commit;
+            durable.head.clone_from(&change.head);
+            durable.since_image += change.packed.len();
+            durable.tail_bytes += change.packed.len();
+            durable.tail.push_back(change);
+        }
+        for input in &mut self.inputs {
+            input.marked = input.next;
+        }
+    }
+
+    /// Moves the checkpoint on, right after a commit; begins one if there is enough that it would save.
+    pub(super) fn checkpoint(&mut self, pipeline: &Pipeline, group: usize, tail_bytes: usize) -> Result<()> {
+        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
+        let plans = &pipeline.features[stages];
+        let begins = self.durable.as_ref().is_some_and(|durable| {
+            !durable.is_writing && durable.checkpoint.is_none() && durable.tail_bytes > tail_bytes
+        });
+        if begins {
+            self.begin_checkpoint();
+        }
+        let Some(durable) = &mut self.durable else { return Ok(()) };
+        if durable.is_writing {
+            if lock(&durable.base).written(false)? {
+                self.written();
+            }
+            return Ok(());
+        }
+        let Some(frozen) = &mut durable.checkpoint else { return Ok(()) };
+        while let Some(store) = self.stores.get_mut(frozen.store) {
+            if !store.freeze(&plans[frozen.store].plan, FROZEN_AT_ONCE) {
+                return Ok(());
+            }
+            frozen.images.extend(store.take_images());
+            frozen.store += 1;
+        }
+        self.write_checkpoint()
+    }
+
+    fn begin_checkpoint(&mut self) {
+        let held = self.held_written();
+        let Some(durable) = &mut self.durable else { return };
+        self.stores.iter_mut().for_each(crate::state::Store::begin_checkpoint);
+        let (commit, log_next, fingerprint) = (durable.commit, durable.log_next, durable.fingerprint);
+        let mut head = Vec::new();
+        BaseHead { fingerprint, log_next, head: &durable.head, held: &held }.write(&mut head);
+        durable.checkpoint = Some(Frozen { commit, head, images: Vec::new(), store: 0 });
+    }
+
+    fn write_checkpoint(&mut self) -> Result<()> {
+        let Some(durable) = &mut self.durable else { return Ok(()) };
+        if let Some(Frozen { commit, head, images, .. }) = durable.checkpoint.take() {
+            lock(&durable.base).write(Checkpoint { commit, head, images })?;
+            durable.is_writing = true;
+        }
+        Ok(())
+    }
+
+    /// The checkpoint is on disk.
+    fn written(&mut self) {
+        self.stores.iter_mut().for_each(crate::state::Store::written);
+        let Some(durable) = &mut self.durable else { return };
+        durable.is_writing = false;
+        let commit = lock(&durable.base).position().map_or(0, |(commit, _)| commit);
+        while let Some(change) = durable.tail.front().filter(|change| change.commit <= commit) {
+            durable.tail_bytes -= change.packed.len();
+            durable.tail.pop_front();
+        }
+    }
+
+    /// Finishes the checkpoint that is under way, and waits for it.
+    pub(super) fn finish_checkpoint(&mut self, pipeline: &Pipeline, group: usize) -> Result<()> {
+        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
+        let plans = &pipeline.features[stages];
+        let Some(durable) = &mut self.durable else { return Ok(()) };
+        if let Some(frozen) = &mut durable.checkpoint {
+            while let Some(store) = self.stores.get_mut(frozen.store) {
+                store.freeze(&plans[frozen.store].plan, usize::MAX / 2);
+                frozen.images.extend(store.take_images());
+                frozen.store += 1;
+            }
+        }
+        self.write_checkpoint()?;
+        if self.durable.as_ref().is_some_and(|durable| durable.is_writing) {
+            if let Some(durable) = &self.durable {
+                lock(&durable.base).written(true)?;
+            }
+            self.written();
+        }
+        Ok(())
+    }
+
+    /// Takes back what was done since the last commit.
+    pub(super) fn roll_back(&mut self, pipeline: &Pipeline, group: usize) -> Result<()> {
+        self.finish_checkpoint(pipeline, group)?;
+        let own = pipeline.groups.get(group);
+        let stages = own.map_or(0..0, |group| group.stages.clone());
+        let lateness = own.map_or(0, |group| group.lateness);
+        let retentions: Vec<Retention<'_>> =
+            pipeline.features[stages].iter().map(|stage| stage.retention(lateness)).collect();
+        let Some(durable) = &mut self.durable else { return Ok(()) };
+        durable.pending = None;
+        // What was sent of it is gone with the transaction.
+        durable.imaging = None;
+        durable.journal.take();
+        let tail = std::mem::take(&mut durable.tail);
+        let (base, head) = (Arc::clone(&durable.base), durable.head.clone());
+        let base_head = lock(&base).position().map(|(_, head)| head.to_vec());
+        self.forget_held();
+        if let Some(base_head) = &base_head {
+            let BaseHead { held, .. } = BaseHead::read(base_head).ok_or_else(super::vault::damaged)?;
+            self.read_held(held)?;
+        }
+        let stores = self.stores.iter_mut().zip(&retentions);
+        let mut replays =
+            stores.map(|(store, retention)| store.roll_back(*retention)).collect::<Result<Vec<_>>>()?;
+        for change in &tail {
+            self.redo(&change.journal()?, &mut replays)?;
+        }
+        self.stores.iter_mut().for_each(crate::state::Store::commit);
+        Head::read(&head).ok_or_else(super::vault::damaged)?.put(self);
+        if let Some(durable) = &mut self.durable {
+            durable.tail = tail;
+        }
+        Ok(())
+    }
+}

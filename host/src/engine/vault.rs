@@ -1,0 +1,233 @@
+//! Where tasks are kept, and how they come back: the local base first, then what the changelog has beyond it.
+//!
+//! The group's committed offsets and the state were committed together, so they have to meet: a state that does
+//! not reach them yet is waited for, since markers of a transaction may lag behind its end; anything else is an
+//! error, and never gone on from.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::block::{Parts, What};
+use super::durable::{BaseHead, Durable};
+use super::head::Head;
+use super::image;
+use super::ports::{Changelog, Clock};
+use super::task::{Task, TaskId};
+use crate::error::{Code, Error, Result};
+use crate::pipeline::Pipeline;
+use crate::record::PartitionId;
+use crate::state::{Base, Disk, Replay, Retention, Store, lock};
+use crate::window::{hash, mix};
+
+/// How long the changelog is waited for at a time.
+pub(super) const WAIT: Duration = Duration::from_millis(5);
+/// The markers of a transaction that is over arrive within this.
+const MARKERS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How much is kept where.
+#[derive(Clone, Copy, Debug)]
+pub struct VaultOptions {
+    /// Packed changes of a task beyond its checkpoint, about: what a restart has to do again.
+    pub tail_bytes: usize,
+    /// Of all windows of a thread in memory.
+    pub memory: usize,
+}
+
+/// What a thread keeps the state of its tasks in.
+pub struct Vault {
+    pub disk: Arc<dyn Disk>,
+    pub changelog: Box<dyn Changelog>,
+    pub options: VaultOptions,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("disk", &self.disk).finish_non_exhaustive()
+    }
+}
+
+/// What was read to bring a task back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// As of which commit the base was.
+    pub base: u64,
+    /// Blocks and bytes of the changelog.
+    pub blocks: u64,
+    pub bytes: u64,
+}
+
+/// Where the group stands: partition and next offset.
+pub(super) type Standing = [(PartitionId, Option<i64>)];
+
+/// A task on its way back.
+struct Restoring<'a> {
+    id: TaskId,
+    topic: &'a str,
+    task: Task,
+    replays: Vec<Replay<'a>>,
+    parts: Parts,
+    restored: Restored,
+}
+
+impl Vault {
+    /// Brings a task to where the group stands. `alive`: called now and then.
+    pub(super) fn restore(
+        &mut self,
+        pipeline: &Pipeline,
+        id: TaskId,
+        standing: &Standing,
+        clock: &impl Clock,
+        mut alive: impl FnMut() -> Result<()>,
+    ) -> Result<(Task, Restored)> {
+        let Some(topic) = pipeline.changelogs.get(usize::from(id.group)).and_then(Option::as_deref) else {
+            return Err(Error::new(Code::Internal, "a task without a changelog is to be restored"));
+        };
+        let place = |error: Error| error.at(format!("changelog {topic}/{}", id.partition));
+        let name = format!("{topic}-{}", id.partition);
+        let mut base = self.disk.open(&name)?;
+        let first = self.changelog.first(topic, id.partition).map_err(place)?;
+        if !is_of_use(&*base, fingerprint(pipeline, id), first) {
+            base.clear()?;
+        }
+        let mut restoring = Restoring::new(pipeline, id, topic, base, standing, clock.monotonic())?;
+        let mut from = restoring.begin().map_err(place)?.unwrap_or(first);
+        let (log, at) = (&mut *self.changelog, (topic, id.partition));
+        if restoring.restored.base == 0
+            && let Some(found) = image::find(log, at, first, &mut alive).map_err(place)?
+        {
+            let base = Arc::clone(&restoring.durable().base);
+            image::load(log, at, found, &mut **lock(&base), &mut alive).map_err(place)?;
+            from = restoring.begin().map_err(place)?.unwrap_or(first);
+        }
+        self.changelog.open(topic, id.partition, from).map_err(place)?;
+        let deadline = clock.monotonic() + MARKERS_WITHIN;
+        loop {
+            match self.changelog.next(WAIT).map_err(place)? {
+                Some((offset, block)) => restoring.take(offset, block).map_err(place)?,
+                None if restoring.reaches(standing).map_err(place)? => break,
+                None if clock.monotonic() > deadline => {
+                    return Err(place(restoring.behind(pipeline, standing)));
+                }
+                None => {}
+            }
+            alive()?;
+        }
+        Ok(restoring.finish())
+    }
+}
+
+/// Whether the changelog goes on from where a base is.
+fn is_of_use(base: &dyn Base, windows: u64, first: i64) -> bool {
+    let of_use = |head: BaseHead<'_>| head.fingerprint == windows && head.log_next >= first;
+    base.position().is_some_and(|(_, head)| BaseHead::read(head).is_some_and(of_use))
+}
+
+/// Of the windows of a task.
+fn fingerprint(pipeline: &Pipeline, id: TaskId) -> u64 {
+    let stages = pipeline.groups.get(usize::from(id.group)).map_or(0..0, |group| group.stages.clone());
+    let prints = pipeline.features[stages].iter().map(|stage| stage.plan.fingerprint());
+    prints.fold(hash(b"tailwater"), |all, one| mix(all ^ one))
+}
+
+impl<'a> Restoring<'a> {
+    fn new(
+        pipeline: &'a Pipeline,
+        id: TaskId,
+        topic: &'a str,
+        base: Box<dyn Base>,
+        standing: &Standing,
+        now: Duration,
+    ) -> Result<Self> {
+        let own = pipeline.groups.get(usize::from(id.group));
+        let (stages, lateness) = own.map_or((0..0, 0), |group| (group.stages.clone(), group.lateness));
+        let nodes = &pipeline.features[stages];
+        let retentions: Vec<Retention<'a>> = nodes.iter().map(|stage| stage.retention(lateness)).collect();
+        let durable = Durable::new(base, fingerprint(pipeline, id));
+        let store = |index| Store::over(index as u8, Arc::clone(&durable.base));
+        let mut task = Task { stores: (0..nodes.len()).map(store).collect(), ..Task::new(0) };
+        let mut ids: Vec<PartitionId> = standing.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        task.set_inputs(&ids, now);
+        task.durable = Some(durable);
+        Ok(Self {
+            id,
+            topic,
+            task,
+            replays: retentions.into_iter().map(Replay::new).collect(),
+            parts: Parts::default(),
+            restored: Restored::default(),
+        })
+    }
+
+    fn durable(&mut self) -> &mut Durable {
+        self.task.durable.as_mut().expect("it was given one")
+    }
+
+    /// Takes over what the base has; gives where the changelog goes on.
+    fn begin(&mut self) -> Result<Option<i64>> {
+        let base = Arc::clone(&self.durable().base);
+        let Some((commit, head)) = lock(&base).position().map(|(commit, head)| (commit, head.to_vec()))
+        else {
+            return Ok(None);
+        };
+        let BaseHead { log_next, head, held, .. } = BaseHead::read(&head).ok_or_else(damaged)?;
+        let durable = self.durable();
+        (durable.commit, durable.log_next) = (commit, log_next);
+        durable.head = head.to_vec();
+        self.task.read_held(held)?;
+        self.restored.base = commit;
+        Ok(Some(log_next))
+    }
+
+    fn take(&mut self, offset: i64, block: &[u8]) -> Result<()> {
+        self.restored.blocks += 1;
+        self.restored.bytes += block.len() as u64;
+        let Some((label, packed)) = self.parts.take(block)? else { return Ok(()) };
+        let known = self.durable().fingerprint;
+        if label.fingerprint != known {
+            let text = format!("it was written for windows {:016x}; these are {known:016x}", label.fingerprint);
+            return Err(Error::new(Code::StateOther, text));
+        }
+        let commit = self.durable().commit;
+        if label.what != What::Changes || label.commit <= commit {
+            return Ok(());
+        }
+        if label.commit != commit + 1 {
+            let text = format!("commit {} follows {commit}; those between are gone", label.commit);
+            return Err(Error::new(Code::ChangelogDamaged, text));
+        }
+        let journal = self.durable().push(label.commit, packed, offset + 1)?;
+        self.task.redo(&journal, &mut self.replays)
+    }
+
+    /// Whether the state is that of where the group stands.
+    fn reaches(&mut self, standing: &Standing) -> Result<bool> {
+        let head = Head::read(&self.durable().head).ok_or_else(damaged)?;
+        let next = |id: PartitionId| head.inputs.iter().find(|(of, ..)| *of == id).and_then(|(_, next, _)| *next);
+        Ok(standing.iter().all(|(id, offset)| next(*id) == *offset))
+    }
+
+    fn behind(&mut self, pipeline: &Pipeline, standing: &Standing) -> Error {
+        let head = Head::read(&self.durable().head).unwrap_or_default();
+        let say = |offset: Option<i64>| offset.map_or("its beginning".to_owned(), |offset| offset.to_string());
+        let mut text = String::from("the windows are as of another moment than the group's offsets:");
+        for (id, offset) in standing {
+            let next = head.inputs.iter().find(|(of, ..)| of == id).and_then(|(_, next, _)| *next);
+            let topic = &pipeline.topics[usize::from(id.source)];
+            text += &format!("\n{topic}/{}: the group is at {}, the windows are at {}", id.partition, say(*offset), say(next));
+        }
+        Error::new(Code::StateBehind, text)
+    }
+
+    fn finish(mut self) -> (Task, Restored) {
+        self.task.stores.iter_mut().for_each(Store::commit);
+        let head = Head::read(&self.durable().head).unwrap_or_default();
+        head.put(&mut self.task);
+        (self.task, self.restored)
+    }
+}
+
+pub(super) fn damaged() -> Error {
+    Error::new(Code::StateDamaged, "the head of a checkpoint can't be read")
+}

@@ -1,0 +1,99 @@
+//! Tasks come and go with their partitions. A task needs all of its partitions: those that came alone wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Worker;
+use crate::engine::ports::{Clock, Sink, Source};
+use crate::engine::task::{Input, Task, TaskId};
+use crate::engine::vault::Standing;
+use crate::error::Result;
+use crate::record::PartitionId;
+
+impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
+    pub(super) fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
+        // Bringing tasks back may take longer than a transaction may.
+        if self.vault.is_some() {
+            self.commit(&[])?;
+        }
+        let pipeline = Arc::clone(self.flow.pipeline());
+        self.waiting.extend(ids);
+        let mut tasks: Vec<TaskId> = self.waiting.iter().map(|id| TaskId::of(&pipeline, *id)).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks.retain(|task| task.inputs(&pipeline).all(|input| self.waiting.contains(&input)));
+        self.waiting.retain(|id| !tasks.contains(&TaskId::of(&pipeline, *id)));
+        let inputs: Vec<PartitionId> = tasks.iter().flat_map(|task| task.inputs(&pipeline)).collect();
+        let committed: Vec<_> = inputs.iter().copied().zip(self.source.committed(&inputs)?).collect();
+        let now = self.clock.monotonic();
+        for id in tasks {
+            let own = |(input, _): &&(PartitionId, Option<i64>)| TaskId::of(&pipeline, *input) == id;
+            let own: Vec<_> = committed.iter().filter(own).copied().collect();
+            let task = match self.lodge.take(id, &own) {
+                Some(task) => task,
+                None => self.make(id, &own, now)?,
+            };
+            self.tasks.insert(id, task);
+        }
+        self.tasks.tell_again();
+        self.was_assigned = true;
+        self.last_commit = self.clock.monotonic();
+        self.start(&inputs)
+    }
+
+    /// A task that no thread of this process left behind.
+    fn make(&mut self, id: TaskId, standing: &Standing, now: Duration) -> Result<Task> {
+        let pipeline = Arc::clone(self.flow.pipeline());
+        let group = usize::from(id.group);
+        if let Some(vault) = self.vault.as_mut().filter(|_| pipeline.changelogs[group].is_some()) {
+            let (source, clock, mut heard) = (&self.source, &self.clock, now);
+            let alive = || super::keep_alive(source, clock, &mut heard);
+            return vault.restore(&pipeline, id, standing, clock, alive).map(|(task, _)| task);
+        }
+        let stages = pipeline.groups.get(group).map_or(0, |group| group.stages.len());
+        let mut task = Task::new(stages);
+        task.inputs = standing.iter().map(|(input, offset)| Input::new(*input, *offset, now)).collect();
+        Ok(task)
+    }
+
+    /// Reads these from where their tasks are: what was read and is held came with them.
+    pub(super) fn start(&mut self, ids: &[PartitionId]) -> Result<()> {
+        let tasks = self.tasks.iter().flat_map(|(_, task)| &task.inputs);
+        let own = tasks.filter(|input| ids.contains(&input.id));
+        let from: Vec<_> = own.map(|input| (input.id, input.next)).collect();
+        self.source.start(&from)
+    }
+
+    pub(super) fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
+        let pipeline = Arc::clone(self.flow.pipeline());
+        let mut gone: Vec<TaskId> = ids.iter().map(|id| TaskId::of(&pipeline, *id)).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        match self.vault {
+            Some(_) if lost => self.take_back("partitions were lost", &gone)?,
+            Some(_) => drop(self.commit(ids)?),
+            None => {
+                self.drain()?;
+                if lost {
+                    self.marked.retain(|(id, _)| !ids.contains(id));
+                    for input in self.tasks.inputs_mut().filter(|input| ids.contains(&input.id)) {
+                        input.marked = input.resume();
+                    }
+                }
+                self.commit_all()?;
+            }
+        }
+        self.waiting.retain(|id| !ids.contains(id));
+        for id in gone {
+            let Some(task) = self.tasks.remove(id) else { continue };
+            // Its other partitions are here still.
+            self.waiting.extend(task.inputs.iter().map(|input| input.id).filter(|id| !ids.contains(id)));
+            if !lost {
+                self.lodge.leave(id, task);
+            }
+        }
+        self.held_back.clear();
+        self.source.release(ids)?;
+        self.hold_back()
+    }
+}

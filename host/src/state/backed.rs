@@ -1,0 +1,302 @@
+//! A store over a base: keys come into memory when they are met or due, leave it when there is no room, and what
+//! changed is committed, taken back, or written by a checkpoint.
+
+use std::cmp::Reverse;
+
+use super::base::{Behind, Due, Image, lock};
+use super::changes::Changes;
+use super::journal::{Journal, Op};
+use super::slot::{Slot, Windows};
+use super::{Desk, Meeting, Retention, Store};
+use crate::columns::Builder;
+use crate::error::{Code, Error, Result};
+use crate::window::{Cells, Closed, Plan, Scratch, Scripts};
+
+/// So many keys that are due are asked for at a time.
+const DUE_AT_ONCE: usize = 1_024;
+
+/// What a store with a base has beside.
+#[derive(Debug)]
+pub(super) struct Backed {
+    pub base: Behind,
+    pub changes: Changes,
+    /// All keys of the base that are due up to here are in memory, or gone.
+    fetched: Due,
+    /// No other key of the base is due before this.
+    next: i64,
+}
+
+impl Backed {
+    pub fn new(base: Behind) -> Self {
+        Self { base, changes: Changes::default(), fetched: (i64::MIN, Box::default()), next: i64::MIN }
+    }
+
+    /// What is in the base may be due whenever.
+    fn look_anew(&mut self) {
+        (self.fetched, self.next) = ((i64::MIN, Box::default()), i64::MIN);
+    }
+}
+
+/// What rows that are read back from a journal are given to: nobody looks at what comes of them.
+#[derive(Debug)]
+pub struct Replay<'a> {
+    retention: Retention<'a>,
+    cells: Builder,
+    closed: Closed,
+    scratch: Scratch,
+    scripts: Scripts,
+    words: Vec<u64>,
+    /// Only these keys are met; none: all.
+    only: Option<Vec<Box<[u8]>>>,
+}
+
+impl<'a> Replay<'a> {
+    pub fn new(retention: Retention<'a>) -> Self {
+        let plan = retention.plan;
+        Self {
+            retention,
+            cells: Builder::new(plan.columns.as_slice().into()),
+            closed: Closed::new(plan),
+            scratch: Scratch::default(),
+            scripts: Scripts::new(plan),
+            words: Vec::new(),
+            only: None,
+        }
+    }
+}
+
+impl Store {
+    /// The number of a key that is not in memory.
+    pub(super) fn enter(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<u32> {
+        let plan = retention.plan;
+        let found = match &mut self.behind {
+            Some(backed) if !backed.changes.is_gone(key) => {
+                let bytes = lock(&backed.base).get(self.index, key)?;
+                bytes.map(|bytes| Slot::thaw(plan, key, &bytes).ok_or_else(damaged)).transpose()?
+            }
+            _ => None,
+        };
+        let is_known = found.is_some();
+        let mut slot = found.unwrap_or_else(|| Slot::new(plan, key));
+        if let Some(backed) = &mut self.behind
+            && let Some(due) = backed.changes.comes_back(key)
+        {
+            slot.standing.due_before = Some(due);
+        }
+        let newest = slot.newest;
+        let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
+        if is_known {
+            self.touch(retention, id, newest);
+        }
+        Ok(id)
+    }
+
+    /// Brings keys into memory that are due.
+    pub(super) fn fetch_due(&mut self, retention: Retention<'_>, until: i64) -> Result<()> {
+        loop {
+            let Some(backed) = self.behind.as_mut().filter(|backed| backed.next <= until) else {
+                return Ok(());
+            };
+            let due = lock(&backed.base).due(self.index, &backed.fetched, i64::MAX, DUE_AT_ONCE)?;
+            let all = due.len() < DUE_AT_ONCE;
+            let first_later = due.iter().position(|(moment, _)| *moment > until).unwrap_or(due.len());
+            backed.next = due.get(first_later).map_or(i64::MAX, |(moment, _)| *moment);
+            if first_later == due.len() && !all {
+                backed.next = due[due.len() - 1].0;
+            }
+            for (moment, key) in due.into_iter().take(first_later) {
+                let backed = self.behind.as_mut().expect("it was there before");
+                let is_gone = backed.changes.is_gone(&key);
+                backed.fetched = (moment, key.clone());
+                if !is_gone && self.slots.number_of(&key, |slot| &slot.key).is_none() {
+                    self.enter(retention, &key)?;
+                }
+            }
+        }
+    }
+
+    /// All that changed so far is committed.
+    pub fn commit(&mut self) {
+        if let Some(backed) = &mut self.behind {
+            backed.changes.commit(&mut self.slots);
+        }
+    }
+
+    /// Begins a checkpoint of what is there now, which is committed. The one before is written.
+    pub fn begin_checkpoint(&mut self) {
+        if let Some(backed) = &mut self.behind {
+            backed.changes.begin(self.index, &mut self.slots);
+        }
+    }
+
+    /// Freezes more keys of the checkpoint, of about so many bytes. Whether all are.
+    pub fn freeze(&mut self, plan: &Plan, most: usize) -> bool {
+        let Some(backed) = &mut self.behind else { return true };
+        backed.changes.go_on(plan, self.index, &mut self.slots, most)
+    }
+
+    /// What the checkpoint found, when all is frozen.
+    pub fn take_images(&mut self) -> Vec<Image> {
+        self.behind.as_mut().map(|backed| std::mem::take(&mut backed.changes.images)).unwrap_or_default()
+    }
+
+    /// The checkpoint is written.
+    pub fn written(&mut self) {
+        if let Some(backed) = &mut self.behind {
+            backed.changes.leaving.clear();
+            backed.look_anew();
+        }
+    }
+
+    /// Takes back what changed since the last commit, as far as the base goes: what was committed since the
+    /// base's checkpoint is to be [replayed](Self::replay) for the keys that are given back. No checkpoint is
+    /// under way.
+    pub fn roll_back<'a>(&mut self, retention: Retention<'a>) -> Result<Replay<'a>> {
+        let mut replay = Replay::new(retention);
+        let Some(backed) = &mut self.behind else { return Ok(replay) };
+        let mut keys: Vec<Box<[u8]>> = std::mem::take(&mut backed.changes.forgotten);
+        for id in std::mem::take(&mut backed.changes.touched) {
+            if let Some(slot) = self.slots.find_mut(id).filter(|slot| slot.standing.touched) {
+                keys.push(slot.key.clone());
+                self.slots.remove(id, |slot| &slot.key);
+            }
+        }
+        for key in &keys {
+            backed.changes.gone.remove(key);
+        }
+        backed.look_anew();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in &keys {
+            let slot = lock(&backed.base).get(self.index, key)?;
+            if let Some(bytes) = slot {
+                let slot = Slot::thaw(retention.plan, key, &bytes).ok_or_else(damaged)?;
+                let newest = slot.newest;
+                let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
+                self.touch(retention, id, newest);
+            }
+            backed = self.behind.as_mut().expect("it was there before");
+        }
+        replay.only = Some(keys);
+        Ok(replay)
+    }
+
+    /// Does once more what a journal says was done.
+    pub fn replay(&mut self, op: &Op<'_>, replay: &mut Replay<'_>) -> Result<()> {
+        let Replay { retention, cells, closed, scratch, scripts, words, only } = replay;
+        let (retention, plan) = (*retention, retention.plan);
+        let is_met = |key: &[u8]| {
+            only.as_ref().is_none_or(|only| only.binary_search_by(|one| (**one).cmp(key)).is_ok())
+        };
+        match *op {
+            Op::Row { input, watermark, record_key, key, words: bytes, .. } if is_met(key) => {
+                let layout = plan.inputs.get(input).map(|input| &input.layout).ok_or_else(foreign)?;
+                words.clear();
+                words.extend(bytes.chunks_exact(8).map(|word| {
+                    u64::from_le_bytes(word.try_into().expect("eight bytes"))
+                }));
+                if words.len() != layout.stride {
+                    return Err(foreign());
+                }
+                let meeting = Meeting { input, words: words.as_mut_slice(), record_key, watermark };
+                let id = self.find(retention, key, meeting.time())?;
+                if record_key != 0 {
+                    self.slot(id).is_known(input, record_key);
+                }
+                if plan.closing.is_some() {
+                    self.meet_closing(retention, id, meeting, closed, None)?;
+                    (closed.windows.clear(), drop(closed.cells.seal()));
+                } else {
+                    scripts.begin(id);
+                    let cells = &mut Cells(cells);
+                    self.meet(retention, id, meeting, Desk { scratch, cells, scripts }, None)?;
+                    if input == 0 {
+                        cells.0.abandon_row();
+                    }
+                }
+            }
+            Op::Pass { watermark, .. } => {
+                self.pass(retention, watermark, closed, |_, _| {}, None)?;
+                (closed.windows.clear(), drop(closed.cells.seal()));
+            }
+            Op::Forget { watermark, .. } => self.forget(retention, watermark, None)?,
+            Op::Registers { custom, key, bytes, .. } if is_met(key) => {
+                let history = self.history(retention, key)?;
+                let mut reader = crate::bytes::Reader(bytes);
+                let thawed = history.thaw_registers(plan, custom, &mut reader);
+                thawed.and_then(|()| reader.end()).ok_or_else(foreign)?;
+            }
+            Op::LeaveOut { custom, key, id, .. } if is_met(key) => {
+                if custom >= plan.customs.len() {
+                    return Err(foreign());
+                }
+                self.history(retention, key)?.leave_out(plan, custom, id);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Windows of a key that are there, or are made.
+    fn history(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<&mut crate::window::History> {
+        let id = self.find(retention, key, i64::MIN)?;
+        match &mut self.slots.get_mut(id).windows {
+            Windows::Row(history) => Ok(history),
+            Windows::Close(_) => Err(foreign()),
+        }
+    }
+
+    /// Writes down the registers of custom folds of keys that changed since the last commit.
+    pub fn journal_registers(&self, plan: &Plan, journal: &mut Journal) {
+        let Some(backed) = self.behind.as_ref().filter(|_| !plan.customs.is_empty()) else { return };
+        for id in &backed.changes.touched {
+            let Some(slot) = self.slots.find(*id) else { continue };
+            let Windows::Row(history) = &slot.windows else { continue };
+            if slot.standing.touched {
+                (0..plan.customs.len()).for_each(|custom| {
+                    journal.registers(self.index, &slot.key, custom, |into| {
+                        history.freeze_registers(custom, into);
+                    });
+                });
+            }
+        }
+    }
+
+    /// Keys that may leave memory leave it, those first that were not met for long, until about so many bytes
+    /// are held. No checkpoint is under way.
+    pub fn evict(&mut self, retention: Retention<'_>, most: usize) {
+        let plan = retention.plan;
+        let mut held = self.usage(plan).bytes;
+        if self.behind.is_none() || held <= most {
+            return;
+        }
+        for _ in 0..2 {
+            for id in 0..self.slots.numbers() {
+                if held <= most {
+                    break;
+                }
+                let Some(slot) = self.slots.find_mut(id) else { continue };
+                let standing = &mut slot.standing;
+                if standing.touched || standing.dirty || std::mem::take(&mut standing.used) {
+                    continue;
+                }
+                held -= held.min(slot.size());
+                self.slots.remove(id, |slot| &slot.key);
+            }
+        }
+        self.timers.retain(|Reverse((due, id))| {
+            self.slots.find(*id).is_some_and(|slot| slot.timer == Some(*due))
+        });
+        if let Some(backed) = &mut self.behind {
+            backed.look_anew();
+        }
+    }
+}
+
+fn damaged() -> Error {
+    Error::new(Code::StateDamaged, "a key's windows can't be read back")
+}
+
+fn foreign() -> Error {
+    Error::new(Code::ChangelogDamaged, "a row in the changelog is not one of these windows")
+}

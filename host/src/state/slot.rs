@@ -1,0 +1,159 @@
+//! What is remembered of one key.
+
+use smallvec::SmallVec;
+
+use super::Retention;
+use crate::bytes::{Reader, Write};
+use crate::window::{Closing, History, Plan};
+
+/// The windows of one key.
+#[derive(Debug)]
+pub enum Windows {
+    /// Of a stage that gives a vector for each row.
+    Row(History),
+    /// Of a stage that gives one for each window that closes.
+    Close(Box<Closing>),
+}
+
+impl Windows {
+    pub(super) fn new(plan: &Plan) -> Self {
+        match plan.closing {
+            None => Self::Row(History::new(plan)),
+            Some(_) => Self::Close(Box::new(Closing::new(plan))),
+        }
+    }
+
+    fn freeze(&self, plan: &Plan, into: &mut Vec<u8>) {
+        match self {
+            Self::Row(history) => history.freeze(plan, into),
+            Self::Close(closing) => closing.freeze(plan, into),
+        }
+    }
+
+    fn thaw(plan: &Plan, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(match plan.closing {
+            None => Self::Row(History::thaw(plan, reader)?),
+            Some(_) => Self::Close(Box::new(Closing::thaw(plan, reader)?)),
+        })
+    }
+}
+
+/// A key and its windows.
+#[derive(Debug)]
+pub struct Slot {
+    pub key: Box<[u8]>,
+    pub windows: Windows,
+    /// By input: the hash of the record's key that came with its first row; 0: not known.
+    record_keys: SmallVec<[u64; 1]>,
+    /// How often it began anew.
+    pub generation: u32,
+    /// The newest time that came.
+    pub(super) newest: i64,
+    /// The watermark at which it is to be looked at; there is one such entry among the timers.
+    pub(super) timer: Option<i64>,
+    pub(super) standing: Standing,
+}
+
+/// How a slot stands to what is kept of it elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// Changed since the last commit.
+    pub touched: bool,
+    /// Changed since the last checkpoint was begun.
+    pub dirty: bool,
+    /// The checkpoint that is under way has yet to take it as it is.
+    pub pending: bool,
+    /// A row came since it was looked at last.
+    pub used: bool,
+    /// When it is due according to the base.
+    pub due_before: Option<i64>,
+}
+
+impl Slot {
+    pub(super) fn new(plan: &Plan, key: &[u8]) -> Self {
+        Self {
+            key: key.into(),
+            windows: Windows::new(plan),
+            record_keys: SmallVec::new(),
+            generation: 0,
+            newest: i64::MIN,
+            timer: None,
+            standing: Standing::default(),
+        }
+    }
+
+    /// Bytes held, this struct included.
+    pub(super) fn size(&self) -> usize {
+        let windows = match &self.windows {
+            Windows::Row(history) => history.size() - size_of::<History>(),
+            Windows::Close(closing) => closing.size(),
+        };
+        size_of::<Self>() + self.key.len() + windows
+    }
+
+    /// Whether rows of an input come with this record's key, given its hash; the first one decides.
+    pub fn is_known(&mut self, input: usize, key: u64) -> bool {
+        if self.record_keys.len() <= input {
+            self.record_keys.resize(input + 1, 0);
+        }
+        let known = &mut self.record_keys[input];
+        if *known == 0 {
+            *known = key;
+        }
+        *known == key
+    }
+
+    /// Whether nothing came for so long before this time that the key is to be forgotten.
+    pub(super) fn is_silent(&self, retention: Retention<'_>, time: i64) -> bool {
+        let ends = |after: i64| self.newest.saturating_add(after) < time;
+        let began = self.newest != i64::MIN && matches!(self.windows, Windows::Row(_));
+        began && retention.expire_after.is_some_and(ends)
+    }
+
+    /// The watermark at which this key must be looked at: a window closes, or nothing is left.
+    pub(super) fn due(&self, retention: Retention<'_>) -> Option<i64> {
+        let Retention { plan, lateness, expire_after } = retention;
+        let after = |horizon: i64| horizon.saturating_add(lateness).saturating_add(1);
+        match &self.windows {
+            Windows::Row(history) => {
+                let silent = expire_after.map(|silence| self.newest.saturating_add(silence));
+                history.expiry(plan).into_iter().chain(silent).min().map(after)
+            }
+            Windows::Close(closing) => closing.due(plan).or_else(|| closing.expiry(plan).map(after)),
+        }
+    }
+
+    /// As it stands in a base.
+    pub(super) fn freeze(&self, plan: &Plan) -> Box<[u8]> {
+        let mut into = Vec::new();
+        into.byte(u8::from(self.timer.is_some()));
+        into.signed(self.timer.unwrap_or_default());
+        into.signed(self.newest);
+        into.number(self.record_keys.len() as u64);
+        self.record_keys.iter().for_each(|key| into.word(*key));
+        self.windows.freeze(plan, &mut into);
+        into.into_boxed_slice()
+    }
+
+    /// `None`: these are not the bytes of a slot of this plan.
+    pub(super) fn thaw(plan: &Plan, key: &[u8], bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let due = read_due(&mut reader)?;
+        let newest = reader.signed()?;
+        let record_keys = (0..reader.count()?).map(|_| reader.word()).collect::<Option<_>>()?;
+        let windows = Windows::thaw(plan, &mut reader)?;
+        reader.end()?;
+        let standing = Standing { due_before: due, ..Standing::default() };
+        Some(Self { key: key.into(), windows, record_keys, generation: 0, newest, timer: None, standing })
+    }
+}
+
+/// When a key is due whose slot was frozen to these bytes. Outer `None`: they are not.
+pub fn due_of(bytes: &[u8]) -> Option<Option<i64>> {
+    read_due(&mut Reader(bytes))
+}
+
+fn read_due(reader: &mut Reader<'_>) -> Option<Option<i64>> {
+    let (is_due, due) = (reader.flag()?, reader.signed()?);
+    Some(is_due.then_some(due))
+}
