@@ -23,6 +23,7 @@ mod entries;
 mod exact;
 mod extremes;
 mod frequencies;
+mod frozen;
 mod hash;
 mod history;
 mod lane;

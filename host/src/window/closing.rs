@@ -24,6 +24,7 @@ mod sessions;
 
 use super::cells::Cells;
 use super::plan::{Plan, SpanKind};
+use crate::bytes::Reader;
 use crate::columns::Builder;
 use lanes::Lanes;
 use panes::Panes;
@@ -116,6 +117,22 @@ impl Closing {
     /// Nothing is left: the key may be dropped.
     pub fn is_empty(&self) -> bool {
         self.panes() == 0
+    }
+
+    /// Appends all that is remembered of the key: see [`super::frozen`].
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        match &self.0 {
+            Windows::Panes(panes) => panes.freeze(into),
+            Windows::Sessions(sessions) => sessions.freeze(into),
+        }
+    }
+
+    /// None: that was never frozen, or it was damaged.
+    pub fn thaw(plan: &Plan, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self(match Self::new(plan).0 {
+            Windows::Panes(_) => Windows::Panes(Panes::thaw(plan, reader)?),
+            Windows::Sessions(_) => Windows::Sessions(Sessions::thaw(plan, reader)?),
+        }))
     }
 
     /// Bytes held, this struct included.

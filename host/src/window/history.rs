@@ -16,6 +16,7 @@
 //! One more case costs more than a step: of last n, the extreme leaves, and others of its time stay.
 
 mod forget;
+mod frozen;
 
 use std::ops::Range;
 

@@ -4,6 +4,7 @@
 //! before it, so into two panes at most, and every window is made of whole panes (Krishnamurthy, Wu, Franklin,
 //! "On-the-fly sharing for streamed aggregation", 2006).
 
+use crate::columns::TIMES;
 use crate::window::plan::{Plan, SpanKind};
 
 /// Times are far enough from the bounds of i64 for sums with sizes; watermarks need not be.
@@ -32,6 +33,16 @@ impl Grid {
     pub fn pane(self, time: i64) -> i64 {
         let (start, cut) = (self.floor(time), self.size % self.slide);
         if time - start < cut { start } else { start + cut }
+    }
+
+    /// Whether a pane may start there.
+    pub fn is_pane(self, start: i64) -> bool {
+        (self.pane(*TIMES.start())..=*TIMES.end()).contains(&start) && self.pane(start) == start
+    }
+
+    /// Whether a window may start there.
+    pub fn is_window(self, start: i64) -> bool {
+        (self.first_after(*TIMES.start())..=*TIMES.end()).contains(&start) && self.last_at(start) == start
     }
 
     /// Start of the first window that holds a time; and of the first that ends after it.
