@@ -18,6 +18,7 @@ mod cells;
 mod closing;
 mod cursor;
 mod decayed;
+mod describe;
 mod distinct;
 mod entries;
 mod exact;

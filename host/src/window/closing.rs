@@ -23,6 +23,7 @@ mod panes;
 mod sessions;
 
 use super::cells::Cells;
+use super::describe;
 use super::plan::{Plan, SpanKind};
 use crate::bytes::Reader;
 use crate::columns::Builder;
@@ -133,6 +134,28 @@ impl Closing {
             Windows::Panes(_) => Windows::Panes(Panes::thaw(plan, reader)?),
             Windows::Sessions(_) => Windows::Sessions(Sessions::thaw(plan, reader)?),
         }))
+    }
+
+    /// For people to read: names and values, times in milliseconds.
+    pub fn describe(&self, plan: &Plan) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        let mut parts = |name: String, lanes: &Lanes| {
+            lines.extend(describe::lanes(plan, lanes.states(), &format!("{name}, ")));
+        };
+        match &self.0 {
+            Windows::Panes(panes) => panes.each(plan, |(start, end), lanes| {
+                parts(format!("pane from {start} to {end}"), lanes);
+            }),
+            Windows::Sessions(sessions) => sessions.each(|(first, last, revision), lanes| {
+                parts(format!("session from {first} to {last}, next revision {revision}"), lanes);
+            }),
+        }
+        if let Windows::Panes(panes) = &self.0 {
+            lines.extend(panes.revised(plan).map(|(start, end, revision)| {
+                (format!("window from {start} to {end}"), format!("came out with revision {revision}"))
+            }));
+        }
+        lines
     }
 
     /// Bytes held, this struct included.

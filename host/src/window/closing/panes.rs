@@ -118,6 +118,18 @@ impl Panes {
         self.panes.len()
     }
 
+    /// Visits all panes: start and end.
+    pub fn each(&self, plan: &Plan, mut visit: impl FnMut((i64, i64), &Lanes)) {
+        let grid = Grid::of(plan);
+        self.panes.iter().for_each(|pane| visit((pane.start, grid.pane_end(pane.start)), &pane.lanes));
+    }
+
+    /// Start, end and last revision of the windows that came out more than once.
+    pub fn revised(&self, plan: &Plan) -> impl Iterator<Item = (i64, i64, u32)> {
+        let grid = Grid::of(plan);
+        self.revisions.iter().map(move |(start, revision)| (*start, grid.end(*start), *revision))
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.panes.len() as u64);
         let mut starts = Rising::default();

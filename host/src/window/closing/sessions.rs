@@ -77,6 +77,12 @@ impl Sessions {
         self.sessions.len()
     }
 
+    /// Visits all sessions: first and last time, and the revision with which it comes out next.
+    pub fn each(&self, mut visit: impl FnMut((i64, i64, u32), &Lanes)) {
+        let sessions = self.sessions.iter();
+        sessions.for_each(|session| visit((session.first, session.last, session.revision), &session.lanes));
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.sessions.len() as u64);
         let mut times = Rising::default();

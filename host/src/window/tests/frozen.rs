@@ -137,6 +137,7 @@ fn survives(plan: &Plan, arrivals: &[Arrival], damages: &[Vec<Damage>]) {
         let mut used = Bench::new(plan, again(plan, &history));
         after.iter().for_each(|arrival| used.take(arrival));
         used.history.forget(plan, i64::MAX);
+        used.history.describe(plan);
     }
 }
 
@@ -198,4 +199,30 @@ fn with_custom(window: Window, invertible: bool) -> FeaturesDescription {
     let (name, cell) = ("own".to_owned(), Column::nullable("cell", Kind::Int));
     let custom = CustomFold { name, version: 1, register_bytes: 16, invertible, cell };
     FeaturesDescription { custom_folds: vec![custom], ..description(vec![own]) }
+}
+
+#[test]
+fn a_key_is_described() {
+    let labels = Aggregate { input: 1, filter: Some(2), ..aggregate(Fold::Max, Window::Last(4)) };
+    let folds = [Fold::Sum, Fold::Latest].map(|fold| aggregate(fold, Window::Sliding(3_600_000)));
+    let tops = Aggregate { column: Some(1), ..aggregate(Fold::TopK(1), Window::Forever) };
+    let plan = Plan::new(&description([folds.to_vec(), vec![labels, tops]].concat())).expect("all supported");
+    let mut bench = Bench::new(&plan, History::new(&plan));
+    for (input, time, amount) in [(1, 5, 2.5), (0, 7, 1.5), (0, 9, 4.0)] {
+        let event = Event { input, time, amount, items: Some(3), declined: true, city: None };
+        bench.take(&Arrival { horizon: None, event });
+    }
+    let lines = bench.history.describe(&plan);
+    let lines: Vec<(&str, &str)> = lines.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(
+        lines,
+        [
+            ("input 0, entries", "2, from 7 to 9"),
+            ("input 1, entries", "1, from 5 to 5"),
+            ("input 0, sliding 3600000 ms: float sum of amount", "5.5"),
+            ("input 0, sliding 3600000 ms: latest of amount", "4 at 9"),
+            ("input 1, last 4: greatest of amount where declined", "2.5"),
+            ("input 0, forever: frequencies of items", "3 2x"),
+        ]
+    );
 }

@@ -68,6 +68,7 @@ fn survives(plan: &Plan, steps: &[Step], damages: &[Vec<Damage>]) {
         let Some(thawed) = Closing::thaw(plan, &mut Reader(&damaged)) else { continue };
         let (mut used, mut watermark) = (again(plan, &thawed), watermark);
         after.iter().for_each(|step| take(plan, &mut used, step, &mut watermark, 40, &mut out));
+        used.describe(plan);
         used.due(plan);
         used.forget(plan, i64::MAX);
     }
@@ -98,5 +99,45 @@ proptest! {
         damages in prop::collection::vec(damages(), 50),
     ) {
         survives(&plan_of(vec![aggregates(window)[lane].clone()]), &steps, &damages);
+    }
+}
+
+#[test]
+fn windows_are_described() {
+    for (window, expected) in [
+        (
+            Window::Hopping { size: 10, slide: 5 },
+            [
+                ("pane from 0 to 5, input 0, hopping 10 ms by 5 ms: count", "2"),
+                ("window from -5 to 5", "came out with revision 1"),
+            ],
+        ),
+        (
+            Window::Session(5),
+            [
+                ("session from 1 to 2, next revision 2, input 0, session 5 ms: count", "2"),
+                ("session from 20 to 20, next revision 0, input 0, session 5 ms: count", "1"),
+            ],
+        ),
+    ] {
+        let name = "n".to_owned();
+        let plan = plan_of(vec![Aggregate {
+            name,
+            input: 0,
+            fold: Fold::Count,
+            column: None,
+            filter: None,
+            window,
+        }]);
+        let (mut closing, mut out) = (Closing::new(&plan), Closed::new(&plan));
+        for (time, watermark) in [(1, 0), (2, 8), (20, 8)] {
+            if time < 20 || window == Window::Session(5) {
+                closing.admit(&plan, 0, &Event::at(time).words(), watermark, &mut out);
+            }
+            closing.close(&plan, 8, &mut out);
+        }
+        let lines = closing.describe(&plan);
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(lines, expected);
     }
 }
