@@ -23,7 +23,9 @@ mod panes;
 mod sessions;
 
 use super::cells::Cells;
+use super::describe;
 use super::plan::{Plan, SpanKind};
+use crate::bytes::Reader;
 use crate::columns::Builder;
 use lanes::Lanes;
 use panes::Panes;
@@ -116,6 +118,44 @@ impl Closing {
     /// Nothing is left: the key may be dropped.
     pub fn is_empty(&self) -> bool {
         self.panes() == 0
+    }
+
+    /// Appends all that is remembered of the key: see [`super::frozen`].
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        match &self.0 {
+            Windows::Panes(panes) => panes.freeze(into),
+            Windows::Sessions(sessions) => sessions.freeze(into),
+        }
+    }
+
+    /// None: that was never frozen, or it was damaged.
+    pub fn thaw(plan: &Plan, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self(match Self::new(plan).0 {
+            Windows::Panes(_) => Windows::Panes(Panes::thaw(plan, reader)?),
+            Windows::Sessions(_) => Windows::Sessions(Sessions::thaw(plan, reader)?),
+        }))
+    }
+
+    /// For people to read: names and values, times in milliseconds.
+    pub fn describe(&self, plan: &Plan) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        let mut parts = |name: String, lanes: &Lanes| {
+            lines.extend(describe::lanes(plan, lanes.states(), &format!("{name}, ")));
+        };
+        match &self.0 {
+            Windows::Panes(panes) => panes.each(plan, |(start, end), lanes| {
+                parts(format!("pane from {start} to {end}"), lanes);
+            }),
+            Windows::Sessions(sessions) => sessions.each(|(first, last, revision), lanes| {
+                parts(format!("session from {first} to {last}, next revision {revision}"), lanes);
+            }),
+        }
+        if let Windows::Panes(panes) = &self.0 {
+            lines.extend(panes.revised(plan).map(|(start, end, revision)| {
+                (format!("window from {start} to {end}"), format!("came out with revision {revision}"))
+            }));
+        }
+        lines
     }
 
     /// Bytes held, this struct included.

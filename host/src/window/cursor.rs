@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::entries::Entries;
+use super::frozen::within;
 use super::plan::{Layout, SpanKind};
+use crate::bytes::{Reader, Write};
 
 /// The entries of a window as of the newest row of its key: those that its lanes hold. Entries that came
 /// later and lie to one side of it are taken in when the next row needs them.
@@ -119,6 +121,19 @@ impl Cursor {
         self.dead = self.linked + 1;
         self.linked = self.dead;
         true
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        [self.first, self.end, self.dead, self.linked]
+            .iter()
+            .for_each(|index| into.number(u64::from(*index)));
+    }
+
+    /// Of a list of so many entries.
+    pub fn thaw(len: usize, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut index = || within(reader, len);
+        let cursor = Self { first: index()?, end: index()?, dead: index()?, linked: index()? };
+        (cursor.first <= cursor.end && cursor.dead <= cursor.linked).then_some(cursor)
     }
 
     /// The oldest entries of the list are gone; none of them lies in the window.

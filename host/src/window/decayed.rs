@@ -17,6 +17,9 @@
 use std::collections::VecDeque;
 
 use super::exact::ExactSum;
+use super::frozen::{Rising, count};
+use crate::bytes::{Reader, Write};
+use crate::columns::TIMES;
 
 /// Half lives that a block spans.
 const BLOCK: i64 = 64;
@@ -50,7 +53,7 @@ impl Decayed {
     pub fn add(&mut self, time: i64, value: f64) {
         let (number, weight) = self.place(time);
         let block = self.block(number);
-        block.entries += 1;
+        block.entries = block.entries.saturating_add(1);
         block.weights.add(weight);
         block.sum.add_product(weight, value);
     }
@@ -66,7 +69,7 @@ impl Decayed {
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.blocks {
             let block = self.block(theirs.number);
-            block.entries += theirs.entries;
+            block.entries = block.entries.saturating_add(theirs.entries);
             block.weights.merge(&theirs.weights);
             block.sum.merge(&theirs.sum);
         }
@@ -105,6 +108,29 @@ impl Decayed {
     pub fn size(&self) -> usize {
         let sums = self.blocks.iter().map(|block| block.weights.size() + block.sum.size());
         self.blocks.capacity() * size_of::<Block>() + sums.sum::<usize>()
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.blocks.len() as u64);
+        let mut numbers = Rising::default();
+        for block in &self.blocks {
+            numbers.freeze(block.number, into);
+            into.number(block.entries);
+            block.weights.freeze(into);
+            block.sum.freeze(into);
+        }
+    }
+
+    pub fn thaw(half_life: u64, reader: &mut Reader<'_>) -> Option<Self> {
+        let (count, mut numbers) = (count(reader, 4)?, Rising::default());
+        let mut blocks = VecDeque::with_capacity(count);
+        for _ in 0..count {
+            let number = numbers.thaw_above(reader).filter(|number| TIMES.contains(number))?;
+            let entries = reader.number().filter(|entries| *entries > 0)?;
+            let (weights, sum) = (ExactSum::thaw(reader)?, ExactSum::thaw(reader)?);
+            blocks.push_back(Block { number, entries, weights, sum });
+        }
+        Some(Self { blocks, ..Self::new(half_life) })
     }
 
     /// The block of an entry and what it weighs there: from 2^-63 to 2, less than that.

@@ -17,11 +17,15 @@
 //! 1 us to read. Bytes: 8 to 16 a value up to 2,048 values, then 16 KiB each time that they double: 82 KB at
 //! 10,000, 180 KB at a million. A merge costs as many steps as there are cells in what is merged.
 
+use super::frozen::{Rising, count};
 use super::hash::mix;
+use crate::bytes::{Reader, Write};
 
 /// Bits of the hash that name the register.
 const REGISTER_BITS: u32 = 12;
 const REGISTERS: usize = 1 << REGISTER_BITS;
+/// Levels that a value can be on.
+const LEVELS: usize = (u64::BITS - REGISTER_BITS) as usize + 1;
 /// Cells that may be in the list before its lowest level becomes a table.
 const LIST_LIMIT: usize = 2048;
 /// Cells of the list and of the highest table below which that table goes back to the list.
@@ -32,6 +36,16 @@ const LIST_AGAIN: usize = 1024;
 struct Table {
     filled: usize,
     counts: Box<[u32; REGISTERS]>,
+}
+
+impl Table {
+    fn thaw(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut counts = Box::new([0; REGISTERS]);
+        for count in &mut *counts {
+            *count = u32::try_from(reader.number()?).ok()?;
+        }
+        Some(Self { filled: counts.iter().filter(|count| **count > 0).count(), counts })
+    }
 }
 
 /// The values. A cell with 2^32 - 1 entries counts no further: it stays.
@@ -86,6 +100,35 @@ impl Distinct {
         self.tables.capacity() * size_of::<Table>()
             + self.tables.len() * size_of::<[u32; REGISTERS]>()
             + self.list.capacity() * size_of::<(u32, u32)>()
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.tables.len() as u64);
+        let counts = self.tables.iter().flat_map(|table| &*table.counts);
+        counts.for_each(|count| into.number(u64::from(*count)));
+        into.number(self.list.len() as u64);
+        let mut cells = Rising::default();
+        for (cell, count) in &self.list {
+            cells.freeze(i64::from(*cell), into);
+            into.number(u64::from(*count));
+        }
+    }
+
+    pub fn thaw(reader: &mut Reader<'_>) -> Option<Self> {
+        let tables = count(reader, REGISTERS).filter(|tables| *tables <= LEVELS)?;
+        let tables = (0..tables).map(|_| Table::thaw(reader)).collect::<Option<Vec<_>>>()?;
+        let (first, mut cells) = (tables.len() << REGISTER_BITS, Rising::default());
+        let count = count(reader, 2).filter(|count| *count <= LIST_LIMIT)?;
+        let mut list = Vec::with_capacity(count);
+        for _ in 0..count {
+            let cell = u32::try_from(cells.thaw_above(reader)?).ok()?;
+            let count = u32::try_from(reader.number()?).ok().filter(|count| *count > 0)?;
+            if (cell as usize) < first || level_of(cell) >= LEVELS {
+                return None;
+            }
+            list.push((cell, count));
+        }
+        Some(Self { tables, list })
     }
 
     fn raise(&mut self, cell: u32, by: u32) {
@@ -215,6 +258,7 @@ fn register_of(cell: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::tests::frozen::damages;
     use proptest::prelude::*;
 
     fn of(values: impl IntoIterator<Item = u64>) -> Distinct {
@@ -303,6 +347,30 @@ mod tests {
             detour[..detour.len() / 2].iter().for_each(|value| parts.retract(*value));
             prop_assert_eq!(cells(&parts), cells(&plain));
             prop_assert_eq!(parts.estimate(), plain.estimate());
+        }
+
+        #[test]
+        fn thawed_it_is_the_same_and_damaged_it_does_no_harm(
+            values in 0u64..20_000, gone in 0u64..20_000, damages in prop::collection::vec(damages(), 10),
+        ) {
+            let mut distinct = of(0..values);
+            (0..values.min(gone)).for_each(|value| distinct.retract(value));
+            let mut frozen = Vec::new();
+            distinct.freeze(&mut frozen);
+            let thawed = Distinct::thaw(&mut Reader(&frozen)).expect("just frozen");
+            prop_assert_eq!(cells(&thawed), cells(&distinct));
+            prop_assert_eq!(thawed.tables.len(), distinct.tables.len());
+            for damages in damages {
+                let mut damaged = frozen.clone();
+                damages.iter().for_each(|damage| damage.apply(&mut damaged));
+                let Some(mut thawed) = Distinct::thaw(&mut Reader(&damaged)) else { continue };
+                (0..values + 3000).for_each(|value| thawed.add(value));
+                thawed.estimate();
+                (0..values + 6000).rev().for_each(|value| thawed.retract(value));
+                thawed.merge(&distinct);
+                thawed.estimate();
+                thawed.unmerge(&of(0..9000));
+            }
         }
     }
 }

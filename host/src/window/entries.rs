@@ -1,6 +1,9 @@
 //! What a key keeps of the rows of one input: one list, from which windows of any kind take their part.
 
+use super::frozen::{freeze_words, thaw_words, within};
 use super::plan::Layout;
+use crate::bytes::{Reader, Write};
+use crate::columns::{Kind, TIMES};
 
 /// Entries by rising time, those of one time in order of arrival. An entry is a run of words: its time,
 /// then one a kept column, then flags (see [`Layout`]).
@@ -64,6 +67,32 @@ impl Entries {
         if self.words.capacity() > 64 && live < self.words.capacity() / 4 {
             self.words.shrink_to(live * 2);
         }
+    }
+
+    pub fn freeze(&self, layout: &Layout, into: &mut Vec<u8>) {
+        into.number(self.len(layout) as u64);
+        freeze_words(&self.words[self.head..], into);
+    }
+
+    pub fn thaw(layout: &Layout, reader: &mut Reader<'_>) -> Option<Self> {
+        let limit = reader.0.len() / size_of::<u64>() / layout.stride;
+        let count = within(reader, limit)? as usize;
+        let entries = Self { words: thaw_words(reader, count * layout.stride)?, head: 0 };
+        let mut newest = *TIMES.start();
+        for index in 0..count {
+            let time = entries.time(layout, index);
+            if time < newest {
+                return None;
+            }
+            newest = time;
+        }
+        let times = |column: &usize| layout.kept[*column].kind == Kind::Time;
+        let mut times = (0..layout.kept.len()).filter(times);
+        let fit = |column| {
+            let words = entries.range(layout, 0..count).map(|entry| entry[1 + column]);
+            words.map(u64::cast_signed).all(|time| TIMES.contains(&time))
+        };
+        (newest <= *TIMES.end() && times.all(fit)).then_some(entries)
     }
 
     /// Bytes held beside this struct.

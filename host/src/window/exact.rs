@@ -9,6 +9,8 @@
 
 use smallvec::SmallVec;
 
+use crate::bytes::{Reader, Write};
+
 /// Numbers from here on count as infinite, so that no finite sum can overflow on its way.
 const HUGE: f64 = 1.071_508_607_186_267_3e301; // 2^1000
 
@@ -102,6 +104,29 @@ impl ExactSum {
         parts + self.infinities.as_deref().map_or(0, size_of_val)
     }
 
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        let infinities = self.infinities.as_deref().filter(|counts| **counts != [0, 0]);
+        into.number((self.parts.len() as u64) << 1 | u64::from(infinities.is_some()));
+        self.parts.iter().for_each(|part| into.word(part.to_bits()));
+        infinities.into_iter().flatten().for_each(|count| into.number(*count));
+    }
+
+    pub fn thaw(reader: &mut Reader<'_>) -> Option<Self> {
+        let head = reader.number()?;
+        let count =
+            usize::try_from(head >> 1).ok().filter(|count| *count <= reader.0.len() / size_of::<f64>())?;
+        let mut parts = SmallVec::with_capacity(count);
+        for _ in 0..count {
+            parts.push(f64::from_bits(reader.word()?));
+        }
+        let infinities = match head & 1 {
+            0 => None,
+            _ => Some([reader.number()?, reader.number()?]).filter(|counts| *counts != [0, 0]).map(Box::new),
+        };
+        (is_expansion(&parts) && infinities.is_some() == (head & 1 == 1))
+            .then_some(Self { parts, infinities })
+    }
+
     /// Whether an infinity is in.
     pub fn is_infinite(&self) -> bool {
         self.infinities.as_deref().is_some_and(|counts| *counts != [0, 0])
@@ -118,6 +143,9 @@ impl ExactSum {
             value = sum;
         }
         self.parts.truncate(kept);
+        if !value.is_finite() {
+            self.parts.clear(); // beyond all floats: what it was is lost
+        }
         if value != 0.0 {
             self.parts.push(value);
         }
@@ -134,6 +162,19 @@ impl ExactSum {
         let count = &mut counts[usize::from(value < 0.0)];
         *count = change(*count, 1);
     }
+}
+
+/// Whether these are parts of a sum. One that went beyond all floats has a single one.
+fn is_expansion(parts: &[f64]) -> bool {
+    let fine = |part: &f64| *part != 0.0 && (part.is_finite() || parts.len() == 1);
+    parts.iter().all(fine) && parts.windows(2).all(|pair| bits(pair[0]).1 < bits(pair[1]).0)
+}
+
+/// Exponents of the lowest and of the highest bit of a number that is not zero.
+fn bits(value: f64) -> (u32, u32) {
+    let (exponent, fraction) = ((value.to_bits() >> 52 & 0x7ff) as u32, value.to_bits() & ((1 << 52) - 1));
+    let (exponent, mantissa) = if exponent == 0 { (1, fraction) } else { (exponent, fraction | 1 << 52) };
+    (exponent + mantissa.trailing_zeros(), exponent + 63 - mantissa.leading_zeros())
 }
 
 /// The rounded sum and what rounding took away (Knuth).
@@ -254,6 +295,56 @@ mod tests {
             prop_assert_eq!(parts.value(), sum(&[numbers.clone(), more.clone()].concat()).value());
             parts.unmerge(&sum(&more));
             prop_assert_eq!(parts.value(), sum(&numbers).value());
+        }
+
+        #[test]
+        fn any_sum_is_thawed_bit_for_bit(
+            numbers in prop::collection::vec(prop::num::f64::ANY, 0..60),
+            detour in prop::collection::vec(prop::num::f64::ANY, 0..60),
+        ) {
+            let mut sum = ExactSum::default();
+            let real = |numbers: &[f64]| -> Vec<f64> {
+                numbers.iter().copied().filter(|number| !number.is_nan()).collect()
+            };
+            for number in real(&numbers).into_iter().chain(real(&detour)) {
+                sum.add(number);
+                sum.add_product(number, number);
+            }
+            real(&detour).iter().for_each(|number| sum.retract(*number));
+            let mut frozen = Vec::new();
+            sum.freeze(&mut frozen);
+            let thawed = ExactSum::thaw(&mut Reader(&frozen)).expect("just frozen");
+            prop_assert_eq!(&thawed.parts, &sum.parts);
+            prop_assert_eq!(thawed.value().to_bits(), sum.value().to_bits());
+            let mut again = Vec::new();
+            thawed.freeze(&mut again);
+            prop_assert_eq!(again, frozen);
+        }
+    }
+
+    #[test]
+    fn a_sum_beyond_all_floats_stays_small() {
+        let mut sum = sum_of(&[1e-300, 1.0, 1e300]);
+        (0..40).for_each(|_| sum.merge(&sum.clone()));
+        [1.0, 1e300, -1e300].iter().for_each(|number| sum.add(*number));
+        assert_eq!(sum.parts.as_slice(), [f64::INFINITY]);
+        let mut frozen = Vec::new();
+        sum.freeze(&mut frozen);
+        assert_eq!(ExactSum::thaw(&mut Reader(&frozen)).map(|sum| sum.value()), Some(f64::INFINITY));
+    }
+
+    #[test]
+    fn what_is_no_expansion_is_not_thawed() {
+        let thaw = |parts: &[f64]| {
+            let mut frozen = vec![(parts.len() as u8) << 1];
+            parts.iter().for_each(|part| frozen.word(part.to_bits()));
+            ExactSum::thaw(&mut Reader(&frozen)).is_some()
+        };
+        assert!(thaw(&[]) && thaw(&[1.0, 2.0]) && thaw(&[5e-324, 1e-323, 1e-300]) && thaw(&[-1.0, 1e30]));
+        for parts in
+            [&[0.0][..], &[1.0, 1.0], &[2.0, 1.0], &[1.0, 3.0], &[1.0, f64::NAN], &[1.0, f64::INFINITY]]
+        {
+            assert!(!thaw(parts), "{parts:?}");
         }
     }
 }

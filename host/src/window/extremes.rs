@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::frozen::{Rising, count};
+use crate::bytes::{Reader, Write};
+
 /// Candidates, rising in time and in value; the first is the minimum. Maxima negate their values.
 /// Amortised O(1) a value in order of time; a straggler costs the candidates behind it.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +71,29 @@ impl Extremes {
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         self.candidates.capacity() * size_of::<(i64, i64)>()
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.candidates.len() as u64);
+        let mut times = Rising::default();
+        for (time, value) in &self.candidates {
+            times.freeze(*time, into);
+            into.word(value.cast_unsigned());
+        }
+    }
+
+    /// `fits`: which values there may be.
+    pub fn thaw(reader: &mut Reader<'_>, fits: impl Fn(i64) -> bool) -> Option<Self> {
+        let (count, mut times) = (count(reader, 9)?, Rising::default());
+        let mut candidates: VecDeque<(i64, i64)> = VecDeque::with_capacity(count);
+        for _ in 0..count {
+            let (time, value) = (times.thaw(reader)?, reader.word()?.cast_signed());
+            if !fits(value) || candidates.back().is_some_and(|before| before.1 >= value) {
+                return None;
+            }
+            candidates.push_back((time, value));
+        }
+        Some(Self { candidates })
     }
 
     pub fn least(&self) -> Option<i64> {

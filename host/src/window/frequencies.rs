@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
+use super::frozen::count;
+use crate::bytes::{Reader, Write};
+
 /// Values that are kept where nothing is retracted.
 const LIMIT: usize = 65_536;
 
@@ -57,13 +60,37 @@ impl Frequencies {
         self.counts.allocation_size() + self.ranks.len() * size_of::<(u64, i64)>() * 3 / 2
     }
 
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.ranks.len() as u64);
+        for (value, count) in self.top() {
+            into.word(value.cast_unsigned());
+            into.number(count);
+        }
+    }
+
+    pub fn thaw(reader: &mut Reader<'_>) -> Option<Self> {
+        let count = count(reader, 9)?;
+        let (mut counts, mut ranks) = (HashMap::with_capacity(count), Vec::with_capacity(count));
+        for _ in 0..count {
+            let value = reader.word()?.cast_signed();
+            let count = reader.number().filter(|count| *count > 0)?;
+            if ranks.last().is_some_and(|last| *last >= (!count, value))
+                || counts.insert(value, count).is_some()
+            {
+                return None;
+            }
+            ranks.push((!count, value));
+        }
+        Some(Self { counts, ranks: ranks.into_iter().collect() })
+    }
+
     fn add_within(&mut self, value: i64, limit: usize) {
         if self.counts.len() >= limit
             && !self.counts.contains_key(&value)
             && let Some((rank, least)) = self.ranks.pop_last()
         {
             self.counts.remove(&least);
-            return self.raise(value, !rank + 1);
+            return self.raise(value, (!rank).saturating_add(1));
         }
         self.raise(value, 1);
     }
@@ -73,7 +100,7 @@ impl Frequencies {
         if *count > 0 {
             self.ranks.remove(&(!*count, value));
         }
-        *count += by;
+        *count = count.saturating_add(by);
         self.ranks.insert((!*count, value));
     }
 

@@ -16,15 +16,17 @@
 //! One more case costs more than a step: of last n, the extreme leaves, and others of its time stay.
 
 mod forget;
+mod frozen;
 
 use std::ops::Range;
 
 use super::cells::Cells;
 use super::cursor::{Cursor, Side};
+use super::describe;
 use super::entries::Entries;
 use super::lane::{LaneState, Latest};
 use super::moves::Run;
-use super::plan::{ID, Lane, LaneKind, Plan, Span, SpanKind, left_out};
+use super::plan::{ID, InputPlan, Lane, LaneKind, Plan, Span, SpanKind, left_out};
 use super::registers::{At, Registers};
 use super::script::{SCRATCH, Scripts};
 
@@ -137,6 +139,22 @@ impl History {
     /// Entries held, of all inputs.
     pub fn entries(&self, plan: &Plan) -> usize {
         self.entries.iter().zip(&plan.inputs).map(|(entries, input)| entries.len(&input.layout)).sum()
+    }
+
+    /// For people to read: names and values, times in milliseconds.
+    pub fn describe(&self, plan: &Plan) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        for (index, (entries, InputPlan { layout, .. })) in self.entries.iter().zip(&plan.inputs).enumerate()
+        {
+            let time = |entry| entries.time(layout, entry);
+            let value = match entries.len(layout) {
+                0 => "none".to_owned(),
+                count => format!("{count}, from {} to {}", time(0), time(count - 1)),
+            };
+            lines.push((format!("input {index}, entries"), value));
+        }
+        lines.extend(describe::lanes(plan, &self.lanes, ""));
+        lines
     }
 
     fn number(&mut self, plan: &Plan, input: usize, row: &mut [u64]) -> Option<u64> {

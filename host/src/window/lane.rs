@@ -7,6 +7,8 @@ use super::extremes::{Extremes, ordered};
 use super::frequencies::Frequencies;
 use super::plan::{Lane, LaneKind, Layout, is_float};
 use super::quantile::Quantiles;
+use crate::bytes::{Reader, Write};
+use crate::columns::{Kind, TIMES};
 
 /// State of a lane. Adding what was added before and retracting are each other's inverse; so are merge and
 /// unmerge. All but the newest entry depends on which entries are in alone, not on how they came in.
@@ -48,8 +50,8 @@ impl LaneState {
     /// Takes in all that another state of the same lane took in.
     pub fn merge(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Count(count), Self::Count(other)) => *count += other,
-            (Self::IntSum(sum), Self::IntSum(other)) => **sum += **other,
+            (Self::Count(count), Self::Count(other)) => *count = count.wrapping_add(*other),
+            (Self::IntSum(sum), Self::IntSum(other)) => **sum = sum.wrapping_add(**other),
             (Self::Float(sum), Self::Float(other)) => sum.merge(other),
             (Self::Extremes(extremes), Self::Extremes(other)) => extremes.merge(other),
             (Self::Latest(latest), Self::Latest(other)) => {
@@ -69,8 +71,8 @@ impl LaneState {
     /// they stay as they are.
     pub fn unmerge(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Count(count), Self::Count(other)) => *count -= other,
-            (Self::IntSum(sum), Self::IntSum(other)) => **sum -= **other,
+            (Self::Count(count), Self::Count(other)) => *count = count.wrapping_sub(*other),
+            (Self::IntSum(sum), Self::IntSum(other)) => **sum = sum.wrapping_sub(**other),
             (Self::Float(sum), Self::Float(other)) => sum.unmerge(other),
             (Self::Extremes(_), Self::Extremes(_)) | (Self::Latest(_), Self::Latest(_)) => {}
             (Self::Distinct(distinct), Self::Distinct(other)) => distinct.unmerge(other),
@@ -80,9 +82,55 @@ impl LaneState {
             _ => unreachable!("states of one lane are of one kind"),
         }
     }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        match self {
+            Self::Count(count) => into.number(*count),
+            Self::IntSum(sum) => into.extend(sum.to_le_bytes()),
+            Self::Float(sum) => sum.freeze(into),
+            Self::Extremes(extremes) => extremes.freeze(into),
+            Self::Latest(latest) => {
+                into.byte(u8::from(latest.is_some()));
+                if let Some(Latest { time, word }) = latest {
+                    into.signed(*time);
+                    into.word(*word);
+                }
+            }
+            Self::Distinct(distinct) => distinct.freeze(into),
+            Self::Quantile(quantiles) => quantiles.freeze(into),
+            Self::Decayed(decayed) => decayed.freeze(into),
+            Self::Frequencies(frequencies) => frequencies.freeze(into),
+        }
+    }
 }
 
 impl Lane {
+    /// A state of this lane that was frozen.
+    pub fn thaw(&self, layout: &Layout, reader: &mut Reader<'_>) -> Option<LaneState> {
+        let is_time = self.column.is_some_and(|column| layout.kept[column].kind == Kind::Time);
+        let fits = |value: i64| !is_time || TIMES.contains(&value);
+        Some(match self.kind {
+            LaneKind::Count => LaneState::Count(reader.number()?),
+            LaneKind::IntSum => LaneState::IntSum(Box::new(i128::from_le_bytes(reader.fixed()?))),
+            LaneKind::FloatSum | LaneKind::Squares => LaneState::Float(ExactSum::thaw(reader)?),
+            LaneKind::Least | LaneKind::Greatest => {
+                LaneState::Extremes(Extremes::thaw(reader, |order| fits(self.turned(order)))?)
+            }
+            LaneKind::Latest if !reader.flag()? => LaneState::Latest(None),
+            LaneKind::Latest => {
+                let time = reader.signed().filter(|time| TIMES.contains(time))?;
+                let word = reader.word().filter(|word| fits(word.cast_signed()))?;
+                LaneState::Latest(Some(Latest { time, word }))
+            }
+            LaneKind::Distinct => LaneState::Distinct(Box::new(Distinct::thaw(reader)?)),
+            LaneKind::Quantile => LaneState::Quantile(Box::new(Quantiles::thaw(reader)?)),
+            LaneKind::Decayed { half_life } => {
+                LaneState::Decayed(Box::new(Decayed::thaw(half_life, reader)?))
+            }
+            LaneKind::Frequencies => LaneState::Frequencies(Box::new(Frequencies::thaw(reader)?)),
+        })
+    }
+
     pub fn fresh(&self) -> LaneState {
         match self.kind {
             LaneKind::Count => LaneState::Count(0),
@@ -107,8 +155,8 @@ impl Lane {
         let Some(word) = self.counts(layout, entry) else { return };
         let time = entry[0].cast_signed();
         match state {
-            LaneState::Count(count) => *count += 1,
-            LaneState::IntSum(sum) => **sum += i128::from(word.cast_signed()),
+            LaneState::Count(count) => *count = count.wrapping_add(1),
+            LaneState::IntSum(sum) => **sum = sum.wrapping_add(word.cast_signed().into()),
             LaneState::Float(sum) if self.kind == LaneKind::Squares => {
                 let value = self.float(layout, word);
                 sum.add_product(value, value);
@@ -145,8 +193,8 @@ impl Lane {
         let Some(word) = self.counts(layout, entry) else { return };
         let time = entry[0].cast_signed();
         match state {
-            LaneState::Count(count) => *count -= 1,
-            LaneState::IntSum(sum) => **sum -= i128::from(word.cast_signed()),
+            LaneState::Count(count) => *count = count.wrapping_sub(1),
+            LaneState::IntSum(sum) => **sum = sum.wrapping_sub(word.cast_signed().into()),
             LaneState::Float(sum) if self.kind == LaneKind::Squares => {
                 let value = self.float(layout, word);
                 sum.retract_product(value, value);
@@ -187,6 +235,11 @@ impl Lane {
     /// A number whose minimum is what the lane looks for. `!` turns the order around and never overflows.
     fn order(&self, layout: &Layout, word: u64) -> i64 {
         let order = if self.is_float(layout) { ordered(f64::from_bits(word)) } else { word.cast_signed() };
+        self.turned(order)
+    }
+
+    /// Its own inverse.
+    fn turned(&self, order: i64) -> i64 {
         if self.kind == LaneKind::Greatest { !order } else { order }
     }
 }

@@ -1,6 +1,7 @@
 //! How the aggregates of a features plugin are kept: which words an entry has, which lanes run over
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
+mod fingerprint;
 mod kind;
 mod layout;
 
@@ -61,6 +62,25 @@ pub enum LaneKind {
     Frequencies,
 }
 
+impl LaneKind {
+    /// Never changes: [`Plan::fingerprint`] has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::IntSum => "int sum",
+            Self::FloatSum => "float sum",
+            Self::Squares => "sum of squares",
+            Self::Least => "least",
+            Self::Greatest => "greatest",
+            Self::Latest => "latest",
+            Self::Distinct => "distinct",
+            Self::Quantile => "quantiles",
+            Self::Decayed { .. } => "decayed mean",
+            Self::Frequencies => "frequencies",
+        }
+    }
+}
+
 /// How a cell is made. Indices are of lanes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell {
@@ -98,6 +118,9 @@ pub enum Cell {
 pub struct Custom {
     /// As the plugin numbers its folds.
     pub fold: u32,
+    /// Of the fold: with the version, what the bytes of a register mean.
+    pub name: String,
+    pub version: u32,
     /// Index into [`Plan::spans`].
     pub span: usize,
     pub filter: Option<usize>,
@@ -210,6 +233,8 @@ impl Plan {
                 let custom = &description.custom_folds[fold as usize];
                 self.customs.push(Custom {
                     fold,
+                    name: custom.name.clone(),
+                    version: custom.version,
                     span,
                     filter,
                     invertible: custom.invertible,

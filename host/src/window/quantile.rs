@@ -11,6 +11,9 @@
 //! Cost: some 30 ns to add or retract and a step of 0.5 ns a bucket in use to read. Bytes: 12 to 24 a
 //! bucket in use, 116 buckets for each power of ten that the values span; at most 71,000 buckets.
 
+use super::frozen::{Rising, count};
+use crate::bytes::{Reader, Write};
+
 /// The buckets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quantiles {
@@ -50,9 +53,9 @@ impl Quantiles {
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let last = self.total.checked_sub(1)?;
         let rank = ((q * last as f64) as u64).min(last);
-        let mut up_to = 0;
+        let mut up_to = 0u64;
         let place = self.counts.iter().position(|count| {
-            up_to += count;
+            up_to = count.saturating_add(up_to);
             up_to > rank
         })?;
         Some(middle(self.buckets[place]))
@@ -63,10 +66,34 @@ impl Quantiles {
         self.buckets.capacity() * size_of::<i32>() + self.counts.capacity() * size_of::<u64>()
     }
 
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.buckets.len() as u64);
+        let mut buckets = Rising::default();
+        self.each(|bucket, count| {
+            buckets.freeze(i64::from(bucket), into);
+            into.number(count);
+        });
+    }
+
+    pub fn thaw(reader: &mut Reader<'_>) -> Option<Self> {
+        let (count, mut rising) = (count(reader, 2)?, Rising::default());
+        let (mut buckets, mut counts) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut total = 0u64;
+        for _ in 0..count {
+            let bucket =
+                i32::try_from(rising.thaw_above(reader)?).ok().filter(|bucket| *bucket > i32::MIN)?;
+            let count = reader.number()?;
+            buckets.push(bucket);
+            counts.push((count > 0).then_some(count)?);
+            total = total.checked_add(count)?;
+        }
+        Some(Self { buckets, counts, total })
+    }
+
     fn raise(&mut self, bucket: i32, by: u64) {
-        self.total += by;
+        self.total = self.total.saturating_add(by);
         match self.buckets.binary_search(&bucket) {
-            Ok(place) => self.counts[place] += by,
+            Ok(place) => self.counts[place] = self.counts[place].saturating_add(by),
             Err(place) => {
                 self.buckets.insert(place, bucket);
                 self.counts.insert(place, by);
@@ -77,7 +104,7 @@ impl Quantiles {
     fn lower(&mut self, bucket: i32, by: u64) {
         let Ok(place) = self.buckets.binary_search(&bucket) else { return };
         let by = by.min(self.counts[place]);
-        self.total -= by;
+        self.total = self.total.saturating_sub(by);
         self.counts[place] -= by;
         if self.counts[place] == 0 {
             self.buckets.remove(place);

@@ -10,9 +10,11 @@
 use std::ops::Range;
 
 use super::entries::Entries;
+use super::frozen::{Rising, count, within};
 use super::moves::Change;
 use super::plan::{Custom, Layout, Plan, SpanKind};
 use super::script::{SCRATCH, Script};
+use crate::bytes::{Reader, Write};
 
 /// Entries a register of the older part.
 const BLOCK: usize = 16;
@@ -72,9 +74,29 @@ impl Register {
         true
     }
 
+    fn freeze(&self, into: &mut Vec<u8>) {
+        match self {
+            Self::Zero => into.byte(0),
+            Self::Stored(bytes) => {
+                into.byte(1);
+                into.extend_from_slice(bytes);
+            }
+            Self::Slot(_) => unreachable!("a batch is settled before its keys are frozen"),
+        }
+    }
+
+    fn thaw(size: usize, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(if reader.flag()? { Self::Stored(reader.take(size)?.into()) } else { Self::Zero })
+    }
+
     fn size(&self) -> usize {
         if let Self::Stored(bytes) = self { bytes.len() } else { 0 }
     }
+}
+
+/// Whether one register follows the window.
+fn follows(plan: &Plan, custom: &Custom) -> bool {
+    custom.invertible || matches!(plan.spans[custom.span].kind, SpanKind::Forever | SpanKind::Session(_))
 }
 
 /// A custom aggregate at work: its script, and the entries of its input.
@@ -87,10 +109,8 @@ pub struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// Whether one register follows the window.
     fn follows(&self) -> bool {
-        let kind = self.plan.spans[self.custom.span].kind;
-        self.custom.invertible || matches!(kind, SpanKind::Forever | SpanKind::Session(_))
+        follows(self.plan, self.custom)
     }
 
     fn layout(&self) -> &'a Layout {
@@ -259,6 +279,46 @@ impl Registers {
                 break;
             }
         }
+    }
+
+    /// The script that last touched them was run, and they were settled.
+    pub fn freeze(&self, plan: &Plan, custom: &Custom, into: &mut Vec<u8>) {
+        self.main.freeze(into);
+        if follows(plan, custom) {
+            return; // there are no parts
+        }
+        into.number(u64::from(self.middle));
+        into.number(self.fronts.len() as u64);
+        let mut starts = Rising::default();
+        for Front { start, register } in self.fronts.iter().rev() {
+            starts.freeze(i64::from(*start), into);
+            register.freeze(into);
+        }
+    }
+
+    /// `window`: where the cursor of the window stands.
+    pub fn thaw(
+        plan: &Plan,
+        custom: &Custom,
+        window: &Range<usize>,
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
+        let main = Register::thaw(custom.register_bytes, reader)?;
+        if follows(plan, custom) {
+            return Some(Self { main, ..Self::default() });
+        }
+        let middle = within(reader, window.end)?;
+        let (count, mut starts) = (count(reader, 2)?, Rising::default());
+        let mut fronts = Vec::with_capacity(count);
+        for _ in 0..count {
+            let start = u32::try_from(starts.thaw_above(reader)?).ok().filter(|start| *start < middle)?;
+            if (start as usize) < window.start {
+                return None;
+            }
+            fronts.push(Front { start, register: Register::thaw(custom.register_bytes, reader)? });
+        }
+        fronts.reverse();
+        Some(Self { main, middle, fronts })
     }
 
     /// Bytes held beside this struct.

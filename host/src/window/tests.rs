@@ -1,6 +1,7 @@
 //! Every fold and window against a model that recomputes from a list of all events.
 
 mod customs;
+pub mod frozen;
 mod memory;
 mod model;
 mod planning;

@@ -4,6 +4,7 @@
 //! before it, so into two panes at most, and every window is made of whole panes (Krishnamurthy, Wu, Franklin,
 //! "On-the-fly sharing for streamed aggregation", 2006).
 
+use crate::columns::TIMES;
 use crate::window::plan::{Plan, SpanKind};
 
 /// Times are far enough from the bounds of i64 for sums with sizes; watermarks need not be.
@@ -32,6 +33,22 @@ impl Grid {
     pub fn pane(self, time: i64) -> i64 {
         let (start, cut) = (self.floor(time), self.size % self.slide);
         if time - start < cut { start } else { start + cut }
+    }
+
+    /// End of the pane that holds a time, which it does not hold.
+    pub fn pane_end(self, time: i64) -> i64 {
+        let (start, cut) = (self.floor(time), self.size % self.slide);
+        start.saturating_add(if time - start < cut { cut } else { self.slide })
+    }
+
+    /// Whether a pane may start there.
+    pub fn is_pane(self, start: i64) -> bool {
+        (self.pane(*TIMES.start())..=*TIMES.end()).contains(&start) && self.pane(start) == start
+    }
+
+    /// Whether a window may start there.
+    pub fn is_window(self, start: i64) -> bool {
+        (self.first_after(*TIMES.start())..=*TIMES.end()).contains(&start) && self.last_at(start) == start
     }
 
     /// Start of the first window that holds a time; and of the first that ends after it.
@@ -83,7 +100,9 @@ mod tests {
         fn windows_hold_whole_panes(time in -99i64..99, slide in 1i64..12, more in 0i64..30) {
             let (size, grid) = (slide + more, Grid::new((slide + more) as u64, slide as u64));
             let pane = grid.pane(time);
-            prop_assert!(pane <= time);
+            prop_assert!(pane <= time && time < grid.pane_end(time));
+            prop_assert_eq!(grid.pane(grid.pane_end(time) - 1), pane);
+            prop_assert_eq!(grid.pane(grid.pane_end(time)), grid.pane_end(time));
             let holds = |start: i64, time: i64| start <= time && time < start + size;
             let starts: Vec<i64> = (-200..200).filter(|s| s % slide == 0 && holds(*s, time)).collect();
             prop_assert_eq!(Some(&grid.first_after(time)), starts.first());

@@ -2,6 +2,7 @@
 
 use super::super::lane::LaneState;
 use super::super::plan::Plan;
+use crate::bytes::Reader;
 
 /// A state a lane of the plan.
 #[derive(Clone, Debug)]
@@ -62,6 +63,15 @@ impl Lanes {
                 extremes.keep_least();
             }
         }
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        self.0.iter().for_each(|state| state.freeze(into));
+    }
+
+    pub fn thaw(plan: &Plan, reader: &mut Reader<'_>) -> Option<Self> {
+        let states = plan.lanes.iter().map(|lane| lane.thaw(plan.layout_of(lane), reader));
+        states.collect::<Option<_>>().map(Self)
     }
 
     /// Bytes held beside this struct.

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use super::grid::Grid;
 use super::{Closed, Lanes};
+use crate::bytes::{Reader, Write};
+use crate::window::frozen::{Rising, count, within};
 use crate::window::plan::Plan;
 
 /// The entries between two borders of windows, of which there is at least one.
@@ -32,6 +34,13 @@ pub struct Panes {
 struct Running {
     range: Range<usize>,
     lanes: Lanes,
+}
+
+impl Running {
+    fn thaw(plan: &Plan, panes: usize, reader: &mut Reader<'_>) -> Option<Self> {
+        let (start, end) = (within(reader, panes)? as usize, within(reader, panes)? as usize);
+        (start <= end).then_some(Self { range: start..end, lanes: Lanes::thaw(plan, reader)? })
+    }
 }
 
 impl Panes {
@@ -107,6 +116,59 @@ impl Panes {
 
     pub fn len(&self) -> usize {
         self.panes.len()
+    }
+
+    /// Visits all panes: start and end.
+    pub fn each(&self, plan: &Plan, mut visit: impl FnMut((i64, i64), &Lanes)) {
+        let grid = Grid::of(plan);
+        self.panes.iter().for_each(|pane| visit((pane.start, grid.pane_end(pane.start)), &pane.lanes));
+    }
+
+    /// Start, end and last revision of the windows that came out more than once.
+    pub fn revised(&self, plan: &Plan) -> impl Iterator<Item = (i64, i64, u32)> {
+        let grid = Grid::of(plan);
+        self.revisions.iter().map(move |(start, revision)| (*start, grid.end(*start), *revision))
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.panes.len() as u64);
+        let mut starts = Rising::default();
+        for Pane { start, lanes } in &self.panes {
+            starts.freeze(*start, into);
+            lanes.freeze(into);
+        }
+        into.signed(self.done);
+        into.number(self.revisions.len() as u64);
+        let mut starts = Rising::default();
+        for (start, revision) in &self.revisions {
+            starts.freeze(*start, into);
+            into.number(u64::from(*revision));
+        }
+        into.byte(u8::from(self.running.is_some()));
+        // Made anew it would be as exact, but for the last bit of a variance.
+        if let Some(Running { range, lanes }) = self.running.as_deref() {
+            [range.start, range.end].iter().for_each(|index| into.number(*index as u64));
+            lanes.freeze(into);
+        }
+    }
+
+    pub fn thaw(plan: &Plan, reader: &mut Reader<'_>) -> Option<Self> {
+        let (grid, mut starts) = (Grid::of(plan), Rising::default());
+        let panes = (0..count(reader, 1 + plan.lanes.len())?).map(|_| {
+            let start = starts.thaw_above(reader).filter(|start| grid.is_pane(*start))?;
+            Some(Pane { start, lanes: Lanes::thaw(plan, reader)? })
+        });
+        let panes = panes.collect::<Option<VecDeque<_>>>()?;
+        let (done, mut starts) = (reader.signed()?, Rising::default());
+        let revisions = (0..count(reader, 2)?).map(|_| {
+            let start = starts.thaw_above(reader).filter(|start| grid.is_window(*start))?;
+            Some((start, within(reader, u32::MAX as usize)?))
+        });
+        let revisions = revisions.collect::<Option<_>>()?;
+        let running =
+            if reader.flag()? { Some(Box::new(Running::thaw(plan, panes.len(), reader)?)) } else { None };
+        let bytes = panes.iter().map(|pane| pane.lanes.size()).sum();
+        Some(Self { panes, done, revisions, running, bytes })
     }
 
     /// Bytes held beside this struct.

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 
 use super::{Closed, Lanes};
+use crate::bytes::{Reader, Write};
+use crate::columns::TIMES;
+use crate::window::frozen::{Rising, count, within};
 use crate::window::plan::{Plan, SpanKind};
 
 #[derive(Clone, Debug)]
@@ -72,6 +75,40 @@ impl Sessions {
 
     pub fn len(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Visits all sessions: first and last time, and the revision with which it comes out next.
+    pub fn each(&self, mut visit: impl FnMut((i64, i64, u32), &Lanes)) {
+        let sessions = self.sessions.iter();
+        sessions.for_each(|session| visit((session.first, session.last, session.revision), &session.lanes));
+    }
+
+    pub fn freeze(&self, into: &mut Vec<u8>) {
+        into.number(self.sessions.len() as u64);
+        let mut times = Rising::default();
+        for Session { first, last, lanes, revision, out } in &self.sessions {
+            times.freeze(*first, into);
+            times.freeze(*last, into);
+            lanes.freeze(into);
+            into.number(u64::from(*revision));
+            into.byte(u8::from(*out));
+        }
+    }
+
+    pub fn thaw(plan: &Plan, reader: &mut Reader<'_>) -> Option<Self> {
+        let (mut sessions, mut times) = (VecDeque::new(), Rising::default());
+        for _ in 0..count(reader, 4 + plan.lanes.len())? {
+            let (first, last) = (times.thaw(reader)?, times.thaw(reader)?);
+            let lanes = Lanes::thaw(plan, reader)?;
+            let (revision, out) = (within(reader, u32::MAX as usize)?, reader.flag()?);
+            let comes_after = |before: &Session| before.closes_after(plan) < first && (before.out || !out);
+            if !(TIMES.contains(&first) && TIMES.contains(&last) && sessions.back().is_none_or(comes_after)) {
+                return None;
+            }
+            sessions.push_back(Session { first, last, lanes, revision, out });
+        }
+        let bytes = sessions.iter().map(|session| session.lanes.size()).sum();
+        Some(Self { sessions, bytes })
     }
 
     /// Bytes held beside this struct.

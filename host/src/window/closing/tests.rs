@@ -1,6 +1,7 @@
 //! Windows that close, against a model which recomputes each of them from all events.
 
 mod cost;
+mod frozen;
 mod model;
 mod rules;
 

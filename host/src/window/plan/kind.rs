@@ -1,5 +1,7 @@
 //! The kinds of windows, and which times they hold.
 
+use std::fmt;
+
 use crate::contract::Window;
 
 /// In milliseconds.
@@ -48,6 +50,20 @@ impl SpanKind {
             Self::Hopping { size, slide } => Some(floor(time, slide).saturating_add_unsigned(size) - 1),
             Self::Session(gap) => Some(time.saturating_add_unsigned(gap)),
             Self::Last(_) | Self::Forever => None,
+        }
+    }
+}
+
+/// Never changes: [`super::Plan::fingerprint`] has it.
+impl fmt::Display for SpanKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sliding(size) => write!(f, "sliding {size} ms"),
+            Self::Hopping { size, slide } if size == slide => write!(f, "tumbling {size} ms"),
+            Self::Hopping { size, slide } => write!(f, "hopping {size} ms by {slide} ms"),
+            Self::Session(gap) => write!(f, "session {gap} ms"),
+            Self::Last(rows) => write!(f, "last {rows}"),
+            Self::Forever => write!(f, "forever"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::model::window;
 use super::*;
+use crate::bytes::Reader;
 use crate::columns::{Batch, Builder};
 use crate::contract::CustomFold;
 
@@ -132,8 +133,8 @@ impl<'a> Interpreter<'a> {
 /// A step of one of two keys, and whether a batch ends before it.
 type Keyed = (Arrival, usize, bool);
 
-/// For each custom aggregate what each event emitted.
-fn run(plan: &Plan, steps: &[Keyed]) -> Vec<Vec<Vec<Option<i64>>>> {
+/// For each custom aggregate what each event emitted. `between` sees the histories between batches.
+fn run(plan: &Plan, steps: &[Keyed], mut between: impl FnMut(&mut [History])) -> Vec<Vec<Vec<Option<i64>>>> {
     let mut histories = [History::new(plan), History::new(plan)];
     let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
     let mut builder = Builder::new(plan.columns.as_slice().into());
@@ -148,6 +149,7 @@ fn run(plan: &Plan, steps: &[Keyed]) -> Vec<Vec<Vec<Option<i64>>>> {
                 histories[key as usize].leave_out(plan, index, id);
             }
         }
+        between(histories);
     };
     for (Arrival { horizon, event }, key, ends) in steps {
         if *ends {
@@ -191,7 +193,7 @@ fn expected(events: &[Event], aggregate: &Aggregate) -> Vec<Option<i64>> {
 fn compare(windows: [Window; 2], steps: &[Keyed]) -> Result<(), TestCaseError> {
     let description = custom_description(windows);
     let plan = Plan::new(&description).expect("all supported");
-    let emitted = run(&plan, steps);
+    let emitted = run(&plan, steps, |_| ());
     let mut events: HashMap<usize, Vec<Event>> = HashMap::new();
     for (index, (step, key, _)) in steps.iter().enumerate() {
         let events = events.entry(*key).or_default();
@@ -244,6 +246,111 @@ proptest! {
     #[test]
     fn custom_folds_of_many_rows(windows in long_windows(), steps in keyed(-2..3, 60, 300)) {
         compare(windows, &steps)?;
+    }
+}
+
+proptest! {
+    #[test]
+    fn frozen_between_batches(windows in two_windows(), steps in keyed(-7..8, 20, 80)) {
+        frozen_is_the_same(windows, &steps)?;
+    }
+
+    #[test]
+    fn frozen_with_many_registers(windows in long_windows(), steps in keyed(-2..3, 60, 300)) {
+        frozen_is_the_same(windows, &steps)?;
+    }
+
+    #[test]
+    fn registers_of_a_log_make_up_for_scripts_that_are_not_run(
+        windows in two_windows(), steps in keyed(-7..8, 20, 80),
+    ) {
+        replays(windows, &steps)?;
+    }
+
+    #[test]
+    fn registers_of_a_log_over_long_windows(windows in long_windows(), steps in keyed(-2..3, 60, 300)) {
+        replays(windows, &steps)?;
+    }
+}
+
+fn frozen_is_the_same(windows: [Window; 2], steps: &[Keyed]) -> Result<(), TestCaseError> {
+    let plan = Plan::new(&custom_description(windows)).expect("all supported");
+    let emitted = run(&plan, steps, |histories| {
+        histories.iter_mut().for_each(|history| *history = frozen::again(&plan, history));
+    });
+    prop_assert_eq!(emitted, run(&plan, steps, |_| ()));
+    Ok(())
+}
+
+/// A history that takes in the same rows, runs no script and is given the registers of one that did is the same.
+fn replays(windows: [Window; 2], steps: &[Keyed]) -> Result<(), TestCaseError> {
+    let plan = Plan::new(&custom_description(windows)).expect("all supported");
+    let mut live = Live::new(&plan);
+    let mut replica = Live::new(&plan);
+    for (Arrival { horizon, event }, _, ends) in steps {
+        if *ends {
+            let left_out = live.settle();
+            replica.scripts = Scripts::new(&plan);
+            for (custom, ids) in left_out.into_iter().enumerate() {
+                let mut log = Vec::new();
+                live.history.freeze_registers(&plan, custom, &mut log);
+                let mut reader = Reader(&log);
+                let done = replica.history.thaw_registers(&plan, custom, &mut reader);
+                prop_assert_eq!(done.and_then(|()| reader.end()), Some(()));
+                ids.iter().for_each(|id| replica.history.leave_out(&plan, custom, *id));
+            }
+            prop_assert_eq!(frozen::bytes(&plan, &live.history), frozen::bytes(&plan, &replica.history));
+        }
+        for one in [&mut live, &mut replica] {
+            one.take(*horizon, event);
+        }
+    }
+    Ok(())
+}
+
+/// One key.
+struct Live<'a> {
+    plan: &'a Plan,
+    history: History,
+    scratch: Scratch,
+    builder: Builder,
+    scripts: Scripts,
+}
+
+impl<'a> Live<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let builder = Builder::new(plan.columns.as_slice().into());
+        let (history, scratch) = (History::new(plan), Scratch::default());
+        Self { plan, history, scratch, builder, scripts: Scripts::new(plan) }
+    }
+
+    fn take(&mut self, horizon: Option<i64>, event: &Event) {
+        if let Some(horizon) = horizon {
+            self.history.forget(self.plan, horizon);
+        }
+        let (mut words, scripts) = (event.words(self.plan), &mut self.scripts);
+        scripts.begin(0);
+        if event.input == 0 {
+            let cells = &mut Cells(&mut self.builder);
+            self.history.admit(self.plan, &mut self.scratch, &mut words, cells, scripts);
+        } else {
+            self.history.update(self.plan, event.input, &mut words, scripts);
+        }
+    }
+
+    /// Runs the scripts. Gives for each custom aggregate the entries that it leaves out.
+    fn settle(&mut self) -> Vec<Vec<u64>> {
+        let scripts = std::mem::replace(&mut self.scripts, Scripts::new(self.plan));
+        let mut all = Vec::new();
+        for (index, mut script) in scripts.into_scripts().into_iter().enumerate() {
+            let mut interpreter = Interpreter::new(&self.plan.customs[index], &mut script);
+            interpreter.run();
+            self.history.settle(self.plan, index, &interpreter.registers);
+            let ids: Vec<u64> = interpreter.left_out.iter().map(|(_, id)| *id).collect();
+            ids.iter().for_each(|id| self.history.leave_out(self.plan, index, *id));
+            all.push(ids);
+        }
+        all
     }
 }
 

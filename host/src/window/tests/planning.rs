@@ -108,3 +108,53 @@ fn not_on_close() {
         refused(&own, Code::NotYet, &["aggregate n: ", "custom on close"]);
     }
 }
+
+#[test]
+fn fingerprints_tell_plans_apart() {
+    let windows = [Window::Sliding(5), Window::Tumbling(8), Window::Session(3), Window::Last(4)];
+    let own = Aggregate { column: None, ..aggregate(Fold::Custom(0), Window::Forever) };
+    let mut base = with_custom(description(vec![own]));
+    base.aggregates.extend(windows.map(|window| aggregate(Fold::DecayedMean(7), window)));
+    base.aggregates.push(Aggregate { filter: Some(2), ..aggregate(Fold::Quantile(0.5), windows[0]) });
+    let of = |change: &dyn Fn(&mut FeaturesDescription)| {
+        let mut changed = base.clone();
+        change(&mut changed);
+        Plan::new(&changed).expect("all supported").fingerprint()
+    };
+    let plain = of(&|_| ());
+    assert_eq!(plain, 13_683_810_086_285_583_105, "it never changes");
+    let changes: [&dyn Fn(&mut FeaturesDescription); 19] = [
+        &|it| it.inputs[0].columns[0].name = "price".to_owned(),
+        &|it| it.inputs[0].columns[0].kind = Kind::Single,
+        &|it| it.inputs[0].columns[1].nullable = false,
+        &|it| it.inputs[0].kept = vec![0, 1, 2, 3],
+        &|it| it.inputs[0].kept = vec![1, 0, 2],
+        &|it| drop(it.inputs.pop()),
+        &|it| it.aggregates[1].window = Window::Sliding(6),
+        &|it| it.aggregates[2].window = Window::Hopping { size: 8, slide: 4 },
+        &|it| it.aggregates[3].window = Window::Sliding(3),
+        &|it| it.aggregates[1].input = 1,
+        &|it| it.aggregates[1].fold = Fold::DecayedMean(8),
+        &|it| it.aggregates[1].fold = Fold::Min,
+        &|it| it.aggregates[5].filter = None,
+        &|it| it.aggregates[5].column = Some(1),
+        &|it| drop(it.aggregates.pop()),
+        &|it| it.custom_folds[0].name = "other".to_owned(),
+        &|it| it.custom_folds[0].version = 2,
+        &|it| it.custom_folds[0].register_bytes = 9,
+        &|it| it.custom_folds[0].invertible = true,
+    ];
+    let mut all: Vec<u64> = changes.iter().map(|change| of(change)).collect();
+    all.push(plain);
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), changes.len() + 1);
+    // What is read from a state, and under which name, is no matter of the state.
+    assert_eq!(plain, of(&|it| it.aggregates[5].fold = Fold::Quantile(0.9)));
+    assert_eq!(plain, of(&|it| it.aggregates[5].name = "other".to_owned()));
+    let closing = |it: &mut FeaturesDescription| {
+        it.aggregates = vec![aggregate(Fold::Count, Window::Session(3))];
+        it.trigger = Trigger::Row;
+    };
+    assert_ne!(of(&closing), of(&|it| (closing(it), it.trigger = Trigger::Close(Vec::new())).1));
+}

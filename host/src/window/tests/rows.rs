@@ -21,7 +21,7 @@ const FOLDS: [Fold; 13] = [
 ];
 
 /// All folds over a window, of both inputs.
-fn everything(windows: &[Window]) -> Vec<Aggregate> {
+pub fn everything(windows: &[Window]) -> Vec<Aggregate> {
     let mut aggregates = Vec::new();
     for (window, input) in windows.iter().flat_map(|window| [(*window, 0), (*window, 1)]) {
         for fold in FOLDS {
@@ -99,7 +99,7 @@ fn check(aggregates: &[Aggregate], arrivals: &[Arrival]) -> Result<(), TestCaseE
 }
 
 /// A few windows: with some of them a history ends, with others never.
-fn windows() -> impl Strategy<Value = Vec<Window>> {
+pub fn windows() -> impl Strategy<Value = Vec<Window>> {
     prop::sample::subsequence(&WINDOWS[..], 1..4)
 }
 

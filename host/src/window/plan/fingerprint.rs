@@ -1,0 +1,70 @@
+//! Which plans can read each other's frozen states.
+
+use super::{Column, Custom, Lane, LaneKind, Plan, Span};
+use crate::bytes::Write;
+use crate::window::hash::hash;
+
+/// Raised when states are written in another form, or mean something else.
+const FORM: u64 = 1;
+
+impl Plan {
+    /// Differs whenever a state of one plan must not be read by another; the same on every machine and in every
+    /// version. Cells count for nothing: another quantile is read from the same state, and so is another name.
+    pub fn fingerprint(&self) -> u64 {
+        let mut bytes = Vec::new();
+        bytes.number(FORM);
+        list(&self.inputs, &mut bytes, |input, into| {
+            list(&input.layout.kept, into, column);
+            optional(input.layout.flags, into);
+            optional(input.layout.id, into);
+        });
+        list(&self.spans, &mut bytes, |Span { input, kind }, into| {
+            into.number(*input as u64);
+            text(kind, into);
+        });
+        list(&self.lanes, &mut bytes, lane);
+        list(&self.customs, &mut bytes, custom);
+        list(self.closing.as_slice(), &mut bytes, |kind, into| text(kind, into));
+        hash(&bytes)
+    }
+}
+
+fn list<T>(things: &[T], into: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+    into.number(things.len() as u64);
+    things.iter().for_each(|thing| write(thing, into));
+}
+
+fn optional(index: Option<usize>, into: &mut Vec<u8>) {
+    into.number(index.map_or(0, |index| index as u64 + 1));
+}
+
+fn column(Column { name, kind, nullable }: &Column, into: &mut Vec<u8>) {
+    text(name, into);
+    text(kind.name(), into);
+    into.byte(u8::from(*nullable));
+}
+
+fn text(text: impl ToString, into: &mut Vec<u8>) {
+    into.list(text.to_string().as_bytes());
+}
+
+fn lane(Lane { span, column, filter, kind, forever, endless }: &Lane, into: &mut Vec<u8>) {
+    into.number(*span as u64);
+    optional(*column, into);
+    optional(*filter, into);
+    text(kind.name(), into);
+    if let LaneKind::Decayed { half_life } = kind {
+        into.number(*half_life);
+    }
+    into.byte(u8::from(*forever) | u8::from(*endless) << 1);
+}
+
+fn custom(custom: &Custom, into: &mut Vec<u8>) {
+    let Custom { fold: _, name, version, span, filter, invertible, register_bytes, cell: _ } = custom;
+    text(name, into);
+    into.number(u64::from(*version));
+    into.number(*span as u64);
+    optional(*filter, into);
+    into.byte(u8::from(*invertible));
+    into.number(*register_bytes as u64);
+}
