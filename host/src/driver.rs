@@ -68,6 +68,7 @@ impl Driver {
         let flow = Flow::new(Arc::clone(&pipeline), parts, meter, counts.collect(), Arc::clone(&tables));
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
+            commit_pause: Duration::ZERO,
             patience: Duration::ZERO,
             until_end: false,
         };

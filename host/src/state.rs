@@ -17,8 +17,8 @@ mod slots;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, lock};
 pub use backed::Replay;
+pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, lock};
 pub use journal::{Journal, Op, Ops};
 pub use key::{KeyColumns, KeyReader, MissingKey};
 pub use slot::{Slot, Windows, due_of};
@@ -135,7 +135,9 @@ impl Store {
     ) -> Result<()> {
         self.before(retention, id, &meeting, journal);
         let time = meeting.time();
-        let Windows::Close(closing) = &mut self.slots.get_mut(id).windows else { return Err(other_trigger()) };
+        let Windows::Close(closing) = &mut self.slots.get_mut(id).windows else {
+            return Err(other_trigger());
+        };
         closing.admit(retention.plan, meeting.input, meeting.words, meeting.watermark, closed);
         self.touch(retention, id, time);
         Ok(())

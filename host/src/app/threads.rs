@@ -15,6 +15,9 @@ use crate::kafka::{KafkaSink, KafkaSource, SinkOptions, SourceOptions};
 /// How long an idle thread waits for a record before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// Of two transactions of a thread, where there is nothing more to gather.
+const COMMIT_PAUSE: Duration = Duration::from_millis(10);
+
 #[derive(Clone, Debug)]
 struct Monotonic(Instant);
 
@@ -69,6 +72,7 @@ pub(super) fn spawn(
         lodge: Arc::clone(&run.lodge),
         options: WorkerOptions {
             commit_interval: config.kafka.commit_interval.get(),
+            commit_pause: COMMIT_PAUSE,
             patience: PATIENCE,
             until_end: watch.until_end(),
         },

@@ -138,6 +138,8 @@ impl Memory {
 }
 
 impl Source for Memory {
+    type Member = ();
+
     fn poll(&mut self, _wait: Duration, limit: Limit) -> Result<Polled> {
         if !self.revoked.is_empty() {
             let partitions = std::mem::take(&mut self.revoked);
@@ -207,6 +209,10 @@ impl Source for Memory {
         Ok(())
     }
 
+    fn member(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn keep_alive(&self) -> Result<()> {
         Ok(())
     }
@@ -245,6 +251,8 @@ impl Shelf {
 }
 
 impl Sink for Shelf {
+    type Member = ();
+
     fn send(&mut self, message: Message<'_>) -> Result<Taken> {
         let header = |header: &Header<'_>| (header.name.to_owned(), header.value.map(<[u8]>::to_vec));
         self.0.push(Sent {

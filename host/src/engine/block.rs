@@ -121,7 +121,7 @@ fn read(block: &[u8]) -> Result<(Label, u64, u64, &[u8])> {
     if sum != Some(crc32fast::hash(reader.0)) {
         return Err(broken("has another checksum"));
     }
-    let fields = move || {
+    let mut fields = move || {
         let fingerprint = reader.word()?;
         let what = match reader.byte()? {
             0 => What::Changes,

@@ -79,7 +79,8 @@ impl Head {
     pub fn put(self, task: &mut Task) {
         for input in &mut task.inputs {
             let known = self.inputs.iter().find(|(id, ..)| *id == input.id);
-            let (next, progress) = known.map_or((None, Progress::default()), |(_, next, progress)| (*next, *progress));
+            let (next, progress) =
+                known.map_or((None, Progress::default()), |(_, next, progress)| (*next, *progress));
             (input.next, input.marked, input.progress) = (next, next, progress);
             (input.told, input.at_end) = (Progress::default(), false);
         }

@@ -51,6 +51,11 @@ impl Held {
         twice
     }
 
+    /// Whether any is before the watermark.
+    pub fn is_next(&self, watermark: i64) -> bool {
+        self.parcels.first_key_value().is_some_and(|(order, _)| order.time < watermark)
+    }
+
     /// The first one, if it is before the watermark, with its time.
     pub fn release(&mut self, watermark: i64) -> Option<(i64, Parcel)> {
         let first = self.parcels.first_entry().filter(|first| first.key().time < watermark)?;

@@ -37,7 +37,8 @@ impl std::fmt::Debug for Imaging {
 impl Durable {
     /// Whether it is time for an image: it has to be smaller than what it makes superfluous.
     fn wants_image(&self, tail_bytes: usize) -> bool {
-        self.imaging.is_none() && self.since_image > tail_bytes.saturating_mul(2).max(self.image_bytes.saturating_mul(2))
+        self.imaging.is_none()
+            && self.since_image > tail_bytes.saturating_mul(2).max(self.image_bytes.saturating_mul(2))
     }
 
     fn begin_image(&mut self) -> Result<()> {

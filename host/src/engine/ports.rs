@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::columns::{Batch, Builder, Schema};
 use crate::contract::{Computed, Decided, Folded, Processed, Tape};
-use crate::error::{Code, Refusal, Result};
+use crate::error::{Code, Error, Refusal, Result};
 use crate::record::{Message, PartitionId, Record, Records};
 
 /// Why a call of a plugin failed as a whole. The next call meets a fresh instance.
@@ -193,22 +193,36 @@ pub trait Sink {
     fn work(&mut self, wait: Duration) -> Result<UnderWay>;
 
     /// Like [`Sink::work`], but nothing waits for company any more: called until nothing is under way.
-    fn flush(&mut self, wait: Duration) -> Result<UnderWay>;
+    fn flush(&mut self, wait: Duration) -> Result<UnderWay> {
+        self.work(wait)
+    }
 
     /// Counts what was sent so far apart from what follows. Not before [`UnderWay::marked`] is zero.
     fn mark(&mut self);
 
     /// Begins a transaction. The one before has ended.
-    fn begin(&mut self) -> Result<()>;
+    fn begin(&mut self) -> Result<()> {
+        Err(without_transactions())
+    }
 
     /// Ends the transaction, with the offsets of what was read for it. Nothing is under way.
-    fn commit(&mut self, marks: &[Mark], member: Self::Member) -> Result<Ended>;
+    fn commit(&mut self, _marks: &[Mark], _member: Self::Member) -> Result<Ended> {
+        Err(without_transactions())
+    }
 
     /// Ends the transaction, and drops what is under way.
-    fn abort(&mut self) -> Result<()>;
+    fn abort(&mut self) -> Result<()> {
+        Err(without_transactions())
+    }
 
     /// Tags of messages that have arrived since the last call, and the offset of each.
-    fn landed(&mut self) -> Vec<(u32, i64)>;
+    fn landed(&mut self) -> Vec<(u32, i64)> {
+        Vec::new()
+    }
+}
+
+fn without_transactions() -> Error {
+    Error::new(Code::Internal, "this sink has no transactions")
 }
 
 /// Messages that were sent and have not arrived yet.

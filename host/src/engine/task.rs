@@ -31,7 +31,8 @@ impl TaskId {
 
     /// The partitions that the task reads.
     pub fn inputs(self, pipeline: &Pipeline) -> impl Iterator<Item = PartitionId> {
-        let all = (0..pipeline.topics.len() as SourceId).filter(|source| pipeline.role(*source) != Role::Table);
+        let all =
+            (0..pipeline.topics.len() as SourceId).filter(|source| pipeline.role(*source) != Role::Table);
         let ids = all.map(move |source| PartitionId { source, partition: self.partition });
         ids.filter(move |id| Self::of(pipeline, *id) == self)
     }

@@ -62,8 +62,6 @@ pub(super) type Standing = [(PartitionId, Option<i64>)];
 
 /// A task on its way back.
 struct Restoring<'a> {
-    id: TaskId,
-    topic: &'a str,
     task: Task,
     replays: Vec<Replay<'a>>,
     parts: Parts,
@@ -90,7 +88,7 @@ impl Vault {
         if !is_of_use(&*base, fingerprint(pipeline, id), first) {
             base.clear()?;
         }
-        let mut restoring = Restoring::new(pipeline, id, topic, base, standing, clock.monotonic())?;
+        let mut restoring = Restoring::new(pipeline, id, base, standing, clock.monotonic())?;
         let mut from = restoring.begin().map_err(place)?.unwrap_or(first);
         let (log, at) = (&mut *self.changelog, (topic, id.partition));
         if restoring.restored.base == 0
@@ -134,7 +132,6 @@ impl<'a> Restoring<'a> {
     fn new(
         pipeline: &'a Pipeline,
         id: TaskId,
-        topic: &'a str,
         base: Box<dyn Base>,
         standing: &Standing,
         now: Duration,
@@ -151,8 +148,6 @@ impl<'a> Restoring<'a> {
         task.set_inputs(&ids, now);
         task.durable = Some(durable);
         Ok(Self {
-            id,
-            topic,
             task,
             replays: retentions.into_iter().map(Replay::new).collect(),
             parts: Parts::default(),
@@ -186,7 +181,8 @@ impl<'a> Restoring<'a> {
         let Some((label, packed)) = self.parts.take(block)? else { return Ok(()) };
         let known = self.durable().fingerprint;
         if label.fingerprint != known {
-            let text = format!("it was written for windows {:016x}; these are {known:016x}", label.fingerprint);
+            let text =
+                format!("it was written for windows {:016x}; these are {known:016x}", label.fingerprint);
             return Err(Error::new(Code::StateOther, text));
         }
         let commit = self.durable().commit;
@@ -204,18 +200,25 @@ impl<'a> Restoring<'a> {
     /// Whether the state is that of where the group stands.
     fn reaches(&mut self, standing: &Standing) -> Result<bool> {
         let head = Head::read(&self.durable().head).ok_or_else(damaged)?;
-        let next = |id: PartitionId| head.inputs.iter().find(|(of, ..)| *of == id).and_then(|(_, next, _)| *next);
+        let next =
+            |id: PartitionId| head.inputs.iter().find(|(of, ..)| *of == id).and_then(|(_, next, _)| *next);
         Ok(standing.iter().all(|(id, offset)| next(*id) == *offset))
     }
 
     fn behind(&mut self, pipeline: &Pipeline, standing: &Standing) -> Error {
         let head = Head::read(&self.durable().head).unwrap_or_default();
-        let say = |offset: Option<i64>| offset.map_or("its beginning".to_owned(), |offset| offset.to_string());
+        let say =
+            |offset: Option<i64>| offset.map_or("its beginning".to_owned(), |offset| offset.to_string());
         let mut text = String::from("the windows are as of another moment than the group's offsets:");
         for (id, offset) in standing {
             let next = head.inputs.iter().find(|(of, ..)| of == id).and_then(|(_, next, _)| *next);
             let topic = &pipeline.topics[usize::from(id.source)];
-            text += &format!("\n{topic}/{}: the group is at {}, the windows are at {}", id.partition, say(*offset), say(next));
+            text += &format!(
+                "\n{topic}/{}: the group is at {}, the windows are at {}",
+                id.partition,
+                say(*offset),
+                say(next)
+            );
         }
         Error::new(Code::StateBehind, text)
     }

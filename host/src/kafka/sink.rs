@@ -150,6 +150,8 @@ fn undelivered(Failure { topic, partition, why }: Failure<'_>, message_bytes: us
 }
 
 impl Sink for KafkaSink {
+    type Member = ();
+
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {
         self.check()?;
         let size = message.size();

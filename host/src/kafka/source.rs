@@ -212,6 +212,8 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
+    type Member = ();
+
     fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled> {
         self.batch.give_back();
         self.serve()?;
@@ -316,6 +318,10 @@ impl Source for KafkaSource {
             }
             Err(error) => return Err(uncommitted(&error)),
         }
+        Ok(())
+    }
+
+    fn member(&self) -> Result<()> {
         Ok(())
     }
 

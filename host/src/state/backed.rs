@@ -165,17 +165,17 @@ impl Store {
             backed.changes.gone.remove(key);
         }
         backed.look_anew();
+        let base = std::sync::Arc::clone(&backed.base);
         keys.sort_unstable();
         keys.dedup();
         for key in &keys {
-            let slot = lock(&backed.base).get(self.index, key)?;
-            if let Some(bytes) = slot {
+            let found = lock(&base).get(self.index, key)?;
+            if let Some(bytes) = found {
                 let slot = Slot::thaw(retention.plan, key, &bytes).ok_or_else(damaged)?;
                 let newest = slot.newest;
                 let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
                 self.touch(retention, id, newest);
             }
-            backed = self.behind.as_mut().expect("it was there before");
         }
         replay.only = Some(keys);
         Ok(replay)
@@ -192,9 +192,11 @@ impl Store {
             Op::Row { input, watermark, record_key, key, words: bytes, .. } if is_met(key) => {
                 let layout = plan.inputs.get(input).map(|input| &input.layout).ok_or_else(foreign)?;
                 words.clear();
-                words.extend(bytes.chunks_exact(8).map(|word| {
-                    u64::from_le_bytes(word.try_into().expect("eight bytes"))
-                }));
+                words.extend(
+                    bytes
+                        .chunks_exact(8)
+                        .map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes"))),
+                );
                 if words.len() != layout.stride {
                     return Err(foreign());
                 }
@@ -255,7 +257,7 @@ impl Store {
             if slot.standing.touched {
                 (0..plan.customs.len()).for_each(|custom| {
                     journal.registers(self.index, &slot.key, custom, |into| {
-                        history.freeze_registers(custom, into);
+                        history.freeze_registers(plan, custom, into);
                     });
                 });
             }
@@ -284,9 +286,8 @@ impl Store {
                 self.slots.remove(id, |slot| &slot.key);
             }
         }
-        self.timers.retain(|Reverse((due, id))| {
-            self.slots.find(*id).is_some_and(|slot| slot.timer == Some(*due))
-        });
+        self.timers
+            .retain(|Reverse((due, id))| self.slots.find(*id).is_some_and(|slot| slot.timer == Some(*due)));
         if let Some(backed) = &mut self.behind {
             backed.look_anew();
         }

@@ -19,15 +19,44 @@ use crate::columns::TIMES;
 /// One thing that was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op<'a> {
-    Row { store: u8, input: usize, watermark: i64, record_key: u64, key: &'a [u8], words: &'a [u8] },
-    Pass { store: u8, watermark: i64 },
-    Forget { store: u8, watermark: i64 },
-    Registers { store: u8, custom: usize, key: &'a [u8], bytes: &'a [u8] },
-    LeaveOut { store: u8, custom: usize, key: &'a [u8], id: u64 },
+    Row {
+        store: u8,
+        input: usize,
+        watermark: i64,
+        record_key: u64,
+        key: &'a [u8],
+        words: &'a [u8],
+    },
+    Pass {
+        store: u8,
+        watermark: i64,
+    },
+    Forget {
+        store: u8,
+        watermark: i64,
+    },
+    Registers {
+        store: u8,
+        custom: usize,
+        key: &'a [u8],
+        bytes: &'a [u8],
+    },
+    LeaveOut {
+        store: u8,
+        custom: usize,
+        key: &'a [u8],
+        id: u64,
+    },
     /// A row waits; it came from an input of the task, at an offset.
-    Hold { input: usize, offset: i64, parcel: &'a [u8] },
+    Hold {
+        input: usize,
+        offset: i64,
+        parcel: &'a [u8],
+    },
     /// All that wait go whose time is before.
-    Release { watermark: i64 },
+    Release {
+        watermark: i64,
+    },
 }
 
 impl Op<'_> {

@@ -26,7 +26,7 @@ impl Windows {
     fn freeze(&self, plan: &Plan, into: &mut Vec<u8>) {
         match self {
             Self::Row(history) => history.freeze(plan, into),
-            Self::Close(closing) => closing.freeze(plan, into),
+            Self::Close(closing) => closing.freeze(into),
         }
     }
 

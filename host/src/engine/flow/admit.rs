@@ -212,6 +212,9 @@ impl Flow {
         let group = usize::from(tasks.id(task).group);
         let one = tasks.at(task);
         let watermark = one.watermark.watermark();
+        if let Some(durable) = one.durable.as_mut().filter(|_| one.held.is_next(watermark)) {
+            durable.journal.release(watermark);
+        }
         while let Some((time, parcel)) = one.held.release(watermark) {
             one.inputs[parcel.input].release(parcel.offset);
             one.passed = one.passed.max(time);
@@ -257,6 +260,9 @@ fn hold<'r>(
         return;
     }
     one.inputs[input].hold(offset);
+    if let Some(durable) = &mut one.durable {
+        durable.journal.hold(input, offset, &bytes);
+    }
     let parcel = Parcel { bytes: bytes.into_owned().into(), input, offset };
     if let Some(twice) = one.held.hold(head, parcel) {
         one.inputs[twice.input].release(twice.offset);

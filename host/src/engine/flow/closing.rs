@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::columns::{Batch, Builder, View};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::pipeline::{ClosedNode, Stage};
 use crate::record::{Record, Records, WindowId};
-use crate::state::{KeyReader, Retention, Store, Windows};
+use crate::state::{KeyReader, Meeting};
 use crate::window::Closed;
 
 use super::features::{keyless, no_key};
@@ -14,7 +14,7 @@ use super::run::Flight;
 use super::words::{Arrival, Readers};
 use super::{Flow, Post};
 use crate::engine::outbox::Place;
-use crate::engine::task::{TaskId, Tasks};
+use crate::engine::task::{Task, TaskId, Tasks};
 use crate::engine::work::Work;
 
 /// Windows that came out, in order.
@@ -97,14 +97,17 @@ impl Flow {
         let (node, own) = (&pipeline.features[stage], &pipeline.groups[group]);
         let at = stage - own.stages.start;
         let retention = node.retention(own.lateness);
-        let plan = &node.plan;
         let readers = Readers::new(node, own, flight);
         let mut out = Out { closed: Closed::new(&node.plan), keys: Vec::new() };
         let (mut key, mut words, mut row) = (Vec::new(), Vec::new(), 0);
         for step in &flight.steps {
             let id = tasks.id(step.task);
-            let store = &mut tasks.at(step.task).stores[at];
-            due(retention, store, step.watermark, id, &mut out)?;
+            let Task { stores, durable, .. } = tasks.at(step.task);
+            let (store, mut journal) =
+                (&mut stores[at], durable.as_mut().map(|durable| &mut durable.journal));
+            let Out { closed, keys } = &mut out;
+            let came_out = |closed: &Closed, key: &[u8]| keys.resize(closed.windows.len(), (key.into(), id));
+            store.pass(retention, step.watermark, closed, came_out, journal.as_deref_mut())?;
             let Some(Arrival { input, index, place, reader }) = readers.arrival(step, flight, &mut row)
             else {
                 continue;
@@ -113,46 +116,22 @@ impl Flow {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
                 continue;
             }
-            let found = store.find(retention, &key, reader.time(index));
+            let found = store.find(retention, &key, reader.time(index))?;
             let slot = store.slot(found);
-            if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
-                self.refuse_update(stage, place, refusal);
-                continue;
-            }
-            reader.read(index, &mut words);
-            let Windows::Close(closing) = &mut slot.windows else {
-                return Err(Error::new(Code::Internal, "windows of another trigger"));
+            let record_key = match self.misplaced(own.key.is_none(), input, node, slot, records, place) {
+                Ok(record_key) => record_key,
+                Err(refusal) => {
+                    self.refuse_update(stage, place, refusal);
+                    continue;
+                }
             };
-            closing.admit(plan, input, &words, step.watermark, &mut out.closed);
-            out.keys.resize(out.closed.windows.len(), (slot.key.clone(), id));
-            store.touch(retention, found, reader.time(index));
+            reader.read(index, &mut words);
+            let meeting = Meeting { input, words: &mut words, record_key, watermark: step.watermark };
+            store.meet_closing(retention, found, meeting, closed, journal)?;
+            keys.resize(closed.windows.len(), (key.as_slice().into(), id));
         }
         Ok(out)
     }
-}
-
-/// Lets windows close that this watermark has passed, those of one moment in order of their keys.
-fn due(
-    retention: Retention<'_>,
-    store: &mut Store,
-    watermark: i64,
-    task: TaskId,
-    out: &mut Out,
-) -> Result<()> {
-    let mut due = Vec::new();
-    // Closing one window may bring the next one's moment.
-    while let Some(moment) = store.due(watermark, &mut due) {
-        for id in &due {
-            let slot = store.slot(*id);
-            let Windows::Close(closing) = &mut slot.windows else {
-                return Err(Error::new(Code::Internal, "windows of another trigger"));
-            };
-            closing.close(retention.plan, moment, &mut out.closed);
-            out.keys.resize(out.closed.windows.len(), (slot.key.clone(), task));
-            store.settle(retention, *id, watermark);
-        }
-    }
-    Ok(())
 }
 
 /// The key's columns as text, `|` between.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::columns::{Batch, Builder, Column, Kind, Schema, View};
-use crate::error::{Code, Error, Refusal, Result};
+use crate::error::{Code, Refusal, Result};
 use crate::pipeline::{FeaturesNode, RowColumn, Stage};
 use crate::record::Records;
-use crate::state::{Slot, Windows};
+use crate::state::{Desk, Meeting, Slot};
 use crate::window::{Cell, Cells, Plan, Scripts, hash};
 
 use super::Flow;
@@ -19,7 +19,7 @@ use super::words::{Arrival, Readers};
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::outbox::Place;
-use crate::engine::task::Tasks;
+use crate::engine::task::{Task, Tasks};
 use crate::engine::work::{Work, refusals};
 
 /// What of a batch did not get through the windows.
@@ -84,36 +84,32 @@ impl Flow {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
                 continue;
             }
-            let store = &mut tasks.at(step.task).stores[at];
-            let id = store.find(retention, &key, reader.time(index));
+            let Task { stores, durable, .. } = tasks.at(step.task);
+            let store = &mut stores[at];
+            let id = store.find(retention, &key, reader.time(index))?;
             let slot = store.slot(id);
-            if let Some(refusal) = self.misplaced(own.key.is_none(), input, node, slot, records, place) {
-                if input > 0 {
+            let record_key = match self.misplaced(own.key.is_none(), input, node, slot, records, place) {
+                Ok(record_key) => record_key,
+                Err(refusal) if input > 0 => {
                     self.refuse_update(stage, place, refusal);
-                } else {
+                    continue;
+                }
+                Err(refusal) => {
                     refused.rows.insert(row as u32 - 1, refusal);
                     skip(plan, &mut self.cells[stage]);
                     folding.skip();
+                    continue;
                 }
-                continue;
-            }
-            let generation = slot.generation;
-            let Windows::Row(history) = &mut slot.windows else {
-                return Err(Error::new(Code::Internal, "windows of another trigger"));
             };
             if !plan.customs.is_empty() {
                 let item = if input == 0 { Item::Row } else { Item::Update(place) };
-                folding.begin((step.task, id, generation), item, &mut scripts);
+                folding.begin((step.task, id, slot.generation), item, &mut scripts);
             }
             reader.read(index, &mut words);
-            if input == 0 {
-                let mut cells = Cells(&mut self.cells[stage]);
-                history.admit(plan, &mut self.scratch, &mut words, &mut cells, &mut scripts);
-            } else {
-                history.update(plan, input, &mut words, &mut scripts);
-            }
-            history.forget(plan, step.watermark.saturating_sub(own.lateness));
-            store.touch(retention, id, reader.time(index));
+            let meeting = Meeting { input, words: &mut words, record_key, watermark: step.watermark };
+            let cells = &mut Cells(&mut self.cells[stage]);
+            let desk = Desk { scratch: &mut self.scratch, cells, scripts: &mut scripts };
+            store.meet(retention, id, meeting, desk, durable.as_mut().map(|durable| &mut durable.journal))?;
         }
         let builder = &mut self.cells[stage];
         if !plan.customs.is_empty() {
@@ -137,8 +133,9 @@ impl Flow {
         self.outbox.refuse(place, stage, refusal);
     }
 
-    /// Whether the record's key says that the source is not partitioned as it is claimed to be: then rows of
-    /// one key are in several partitions, and windows would be wrong.
+    /// The hash of the record's key, where it is checked; else 0. Refused: it says that the source is not
+    /// partitioned as it is claimed to be: then rows of one key are in several partitions, and windows would be
+    /// wrong.
     pub(super) fn misplaced(
         &self,
         is_direct: bool,
@@ -147,11 +144,11 @@ impl Flow {
         slot: &mut Slot,
         records: &Records<'_>,
         place: Place,
-    ) -> Option<Refusal> {
+    ) -> std::result::Result<u64, Refusal> {
         let source = usize::from(node.inputs[input].source);
         let own = &self.pipeline.sources[source];
         if !is_direct || !own.checked || self.partitions[source] < 2 {
-            return None;
+            return Ok(0);
         }
         let record = &records.rows[place.record as usize];
         let key = record.key.map(hash);
@@ -162,10 +159,10 @@ impl Flow {
                  if something else than keys decides the partition: custom_partitioner = true",
                 own.name
             );
-            return Some(Refusal::new(Code::Misplaced, message));
+            return Err(Refusal::new(Code::Misplaced, message));
         };
         if slot.is_known(input, key) {
-            return None;
+            return Ok(key);
         }
         let message = format!(
             "source {} is said to be partitioned by {claimed}, but one value of it came with two keys of \
@@ -173,7 +170,7 @@ impl Flow {
              the partition; if something else than keys does: custom_partitioner = true",
             own.name
         );
-        Some(Refusal::new(Code::Misplaced, message))
+        Err(Refusal::new(Code::Misplaced, message))
     }
 
     /// Looks up what the plugin wants beside what it is shown, asks it for the vectors, and puts them behind

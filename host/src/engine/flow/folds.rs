@@ -12,7 +12,7 @@ use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::outbox::Place;
 use crate::engine::ports::{Features, PluginFault};
-use crate::engine::task::Tasks;
+use crate::engine::task::{Task, Tasks};
 use crate::error::{Refusal, Result};
 use crate::state::Windows;
 use crate::window::{Custom, Operation, Plan, Script, Scripts};
@@ -88,7 +88,8 @@ impl Folding {
             self.write(custom, plan, (&emitted, &values), cells);
             let left_out: Vec<(u32, u64)> = run.left_out.iter().copied().collect();
             for (number, (task, slot, generation)) in self.keys.iter().enumerate() {
-                let slot = tasks.at(*task).stores[at].slot(*slot);
+                let Task { stores, durable, .. } = tasks.at(*task);
+                let slot = stores[at].slot(*slot);
                 let Windows::Row(history) = &mut slot.windows else { continue };
                 if slot.generation != *generation {
                     continue;
@@ -96,6 +97,9 @@ impl Folding {
                 history.settle(plan, index, &run.registers);
                 for (_, id) in left_out.iter().filter(|(key, _)| *key as usize == number) {
                     history.leave_out(plan, index, *id);
+                    if let Some(durable) = durable {
+                        durable.journal.leave_out(at as u8, &slot.key, index, *id);
+                    }
                 }
             }
         }

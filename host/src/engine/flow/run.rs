@@ -13,7 +13,7 @@ use super::{Flow, Post};
 use crate::engine::held::Released;
 use crate::engine::outbox::Place;
 use crate::engine::parcel::{self, Read};
-use crate::engine::task::Tasks;
+use crate::engine::task::{Task, Tasks};
 use crate::engine::work::Work;
 
 /// What happens in a task.
@@ -224,9 +224,11 @@ impl Flow {
             one.settled = one.passed;
             let watermark = one.passed;
             steps.push(Step { task, watermark, event: Event::Advance });
-            for (store, stage) in one.stores.iter_mut().zip(&pipeline.features[own.stages.clone()]) {
+            let Task { stores, durable, .. } = one;
+            for (store, stage) in stores.iter_mut().zip(&pipeline.features[own.stages.clone()]) {
                 if stage.closed.is_none() {
-                    store.forget(stage.retention(own.lateness), watermark);
+                    let journal = durable.as_mut().map(|durable| &mut durable.journal);
+                    store.forget(stage.retention(own.lateness), watermark, journal)?;
                 }
             }
         }

@@ -149,5 +149,13 @@ impl Flow {
 
 /// Its timestamp is now, since brokers delete by timestamps; that of the record is inside.
 fn parcel_to<'a>(topic: &'a str, key: &'a [u8], value: &'a [u8]) -> Message<'a> {
-    Message { topic, partition: None, key: Some(key), value: Some(value), timestamp: None, headers: &[], tag: None }
+    Message {
+        topic,
+        partition: None,
+        key: Some(key),
+        value: Some(value),
+        timestamp: None,
+        headers: &[],
+        tag: None,
+    }
 }

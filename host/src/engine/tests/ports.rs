@@ -156,6 +156,7 @@ impl House {
         let flow = Flow::new(pipeline, parts, Arc::default(), [2].into(), Arc::default());
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
+            commit_pause: Duration::ZERO,
             patience: Duration::ZERO,
             until_end,
         };
@@ -263,6 +264,8 @@ impl Encoder for Digits {
 }
 
 impl Source for Tap {
+    type Member = ();
+
     fn poll(&mut self, _: Duration, _: Limit) -> Result<Polled> {
         let mut state = self.0.borrow_mut();
         state.polls += 1;
@@ -323,6 +326,10 @@ impl Source for Tap {
         Ok(())
     }
 
+    fn member(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn keep_alive(&self) -> Result<()> {
         self.0.borrow_mut().signs_of_life += 1;
         Ok(())
@@ -335,6 +342,8 @@ impl Source for Tap {
 }
 
 impl Sink for Drain {
+    type Member = ();
+
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {
         let mut state = self.0.borrow_mut();
         if state.room == Some(state.queued) {

@@ -59,12 +59,14 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         if !self.is_dirty && leaving.is_empty() {
             return Ok(true);
         }
+        tracing::trace!(target: "transactions", "flush");
         self.send_changes()?;
         self.flush()?;
         for (task, offset) in self.sink.landed() {
             self.tasks.at(task as usize).landed(offset);
         }
         let marks = self.marks(leaving);
+        tracing::trace!(target: "transactions", "commit");
         match self.sink.commit(&marks, self.source.member()?)? {
             Ended::Committed => self.sink.begin()?,
             Ended::Failed(why) => {
@@ -72,6 +74,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 return Ok(false);
             }
         }
+        tracing::trace!(target: "transactions", "committed");
         (self.is_dirty, self.failing) = (false, None);
         self.last_commit = self.clock.monotonic();
         let pipeline = Arc::clone(self.flow.pipeline());
@@ -81,7 +84,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let task = self.tasks.at(index);
             task.committed();
             task.checkpoint(&pipeline, usize::from(group), vault.options.tail_bytes)?;
-            if let (Some(before), Some(topic)) = (task.image_committed(), &pipeline.changelogs[usize::from(group)]) {
+            if let (Some(before), Some(topic)) =
+                (task.image_committed(), &pipeline.changelogs[usize::from(group)])
+            {
                 vault.changelog.trim(topic, partition, before)?;
             }
         }
@@ -121,7 +126,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let last = leaving.contains(&of);
             (last || input.marked != Some(next)).then_some(Mark { of, next, last })
         };
-        let inputs = self.tasks.iter().flat_map(|(_, task)| task.inputs.iter().map(move |input| (task, input)));
+        let inputs =
+            self.tasks.iter().flat_map(|(_, task)| task.inputs.iter().map(move |input| (task, input)));
         inputs.filter_map(mark).collect()
     }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::Worker;
 use crate::engine::ports::{Clock, Sink, Source};
 use crate::engine::task::{Input, Task, TaskId};
-use crate::engine::vault::Standing;
+use crate::engine::vault::{Restored, Standing};
 use crate::error::Result;
 use crate::record::PartitionId;
 
 impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub(super) fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
+        tracing::debug!(target: "tasks", "assigned {} partitions", ids.len());
         // Bringing tasks back may take longer than a transaction may.
         if self.vault.is_some() {
             self.commit(&[])?;
@@ -48,7 +49,14 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         if let Some(vault) = self.vault.as_mut().filter(|_| pipeline.changelogs[group].is_some()) {
             let (source, clock, mut heard) = (&self.source, &self.clock, now);
             let alive = || super::keep_alive(source, clock, &mut heard);
-            return vault.restore(&pipeline, id, standing, clock, alive).map(|(task, _)| task);
+            let (task, Restored { base, blocks, bytes }) =
+                vault.restore(&pipeline, id, standing, clock, alive)?;
+            let took = self.clock.monotonic().saturating_sub(now);
+            tracing::info!(
+                target: "tasks", pipeline = %pipeline.name, group, partition = id.partition, base, blocks, bytes,
+                "restored in {} ms", took.as_millis()
+            );
+            return Ok(task);
         }
         let stages = pipeline.groups.get(group).map_or(0, |group| group.stages.len());
         let mut task = Task::new(stages);
@@ -65,6 +73,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     pub(super) fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
+        tracing::debug!(target: "tasks", lost, "revoked {} partitions", ids.len());
         let pipeline = Arc::clone(self.flow.pipeline());
         let mut gone: Vec<TaskId> = ids.iter().map(|id| TaskId::of(&pipeline, *id)).collect();
         gone.sort_unstable();
