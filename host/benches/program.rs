@@ -82,7 +82,15 @@ fn run_once(folder: &Path) -> Result<Times> {
     };
     let mut feed = KafkaSink::connect(options)?;
     let (key, value) = (Some(&*one.key), Some(&*one.value));
-    feed.send(Message { topic: TOPICS[0].0, partition: None, key, value, timestamp: None, headers: &[] })?;
+    feed.send(Message {
+        topic: TOPICS[0].0,
+        partition: None,
+        key,
+        value,
+        timestamp: None,
+        headers: &[],
+        tag: None,
+    })?;
     while feed.work(Duration::from_millis(10))?.all > 0 {}
     let mut decisions = KafkaSource::connect(SourceOptions {
         cluster: cluster.clone(),

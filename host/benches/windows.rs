@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tailwater::columns::{Builder, Column, Kind};
 use tailwater::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
-use tailwater::state::{Retention, Store, Windows};
-use tailwater::window::{Cells, Closed, Plan, Scratch, Scripts};
+use tailwater::state::{Desk, Meeting, Retention, Store};
+use tailwater::window::{Cells, Closed, Closing, Plan, Scratch, Scripts};
 
 /// As the program has it.
 #[global_allocator]
@@ -118,18 +118,15 @@ impl Rows {
         self.amount = self.amount.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let mut words = [time.cast_unsigned(), ((self.amount >> 40) as f64 / 100.0).to_bits()];
         let retention = Retention { plan: &self.plan, lateness: 3_600_000, expire_after: None };
-        let id = self.store.find(retention, key, time);
-        let Windows::Row(history) = &mut self.store.slot(id).windows else {
-            anyhow::bail!("windows of rows");
-        };
+        let id = self.store.find(retention, key, time)?;
         let (mut scripts, mut cells) = (Scripts::new(&self.plan), Cells(&mut self.cells));
-        history.admit(&self.plan, &mut self.scratch, &mut words, &mut cells, &mut scripts);
-        history.forget(&self.plan, time - 3_600_000);
+        let meeting = Meeting { input: 0, words: &mut words, record_key: 0, watermark: time };
+        let desk = Desk { scratch: &mut self.scratch, cells: &mut cells, scripts: &mut scripts };
+        self.store.meet(retention, id, meeting, desk, None)?;
         self.cells.finish_row();
         if self.cells.rows() == 1_024 {
             std::hint::black_box(self.cells.seal());
         }
-        self.store.touch(retention, id, time);
         Ok(())
     }
 
@@ -144,12 +141,7 @@ impl Rows {
 fn closing(ratio: u64) -> Result<f64> {
     let window = Window::Hopping { size: ratio * MINUTE, slide: MINUTE };
     let plan = Plan::new(&plan(window, Trigger::Close(Vec::new())))?;
-    let (mut store, mut closed) = (Store::default(), Closed::new(&plan));
-    let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
-    let id = store.find(retention, b"key", i64::MIN);
-    let Windows::Close(closing) = &mut store.slot(id).windows else {
-        anyhow::bail!("windows that close");
-    };
+    let (mut closing, mut closed) = (Closing::new(&plan), Closed::new(&plan));
     let mut row = |n: i64| {
         let time = n * MINUTE as i64;
         let words = [time.cast_unsigned(), (n as f64 / 4.0).to_bits()];
@@ -182,7 +174,7 @@ fn many_keys(keys: u64) -> Result<()> {
     );
     let start = Instant::now();
     let retention = Retention { plan: &rows.plan, lateness: 0, expire_after: None };
-    rows.store.forget(retention, keys as i64 + 2 * DAY as i64);
+    rows.store.forget(retention, keys as i64 + 2 * DAY as i64, None)?;
     let nanos = start.elapsed().as_nanos() as f64 / keys as f64;
     let left = rows.store.usage(&rows.plan);
     // The allocator gives memory back with some delay, and only while it is used.

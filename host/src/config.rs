@@ -12,8 +12,8 @@ mod units;
 use std::path::{Path, PathBuf};
 
 pub use sections::{
-    Delivery, Features, Kafka, Key, Limits, Model, Order, Plugin, Preprocess, Route, Rules, Score, Start,
-    Topic,
+    Delivery, Features, Kafka, Key, Limits, Model, Order, Plugin, Preprocess, Protocol, Route, Rules, Score,
+    Start, State, Topic,
 };
 pub use source::{Format, Source, TimeUnit, Tombstones};
 pub use units::{Duration, Size};
@@ -48,6 +48,8 @@ pub struct Config {
     pub dead_letters: Topic,
     /// Where rows go that came too late; without it they are dead letters.
     pub late: Option<Topic>,
+    #[serde(default)]
+    pub state: State,
     #[serde(default)]
     pub limits: Limits,
     /// Where the file is: paths in it are relative to it.
@@ -105,16 +107,12 @@ impl Config {
         if !is_plain(&self.name) {
             return refuse(format!("name: {:?} must be 1 to 100 letters, digits, -, _ or .", self.name));
         }
-        if self.delivery == Delivery::ExactlyOnce {
-            let message =
-                "delivery = \"exactly-once\" is not supported by this version; use \"at-least-once\"";
-            return Err(Error::new(Code::NotYet, message));
-        }
         if !(1..=1024).contains(&self.threads) {
             return refuse(format!("threads: {} is not between 1 and 1024", self.threads));
         }
         self.limits.check()?;
         self.kafka.check()?;
+        self.state.check()?;
         self.check_sources()?;
         self.check_features()?;
         if self.routes.is_empty() {

@@ -12,9 +12,10 @@ use crate::error::{Code, Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
-    ExactlyOnce,
-    /// Nothing is skipped; after a crash some outputs come twice.
+    /// Outputs, state and offsets are committed together, or not at all.
     #[default]
+    ExactlyOnce,
+    /// Nothing is skipped; after a crash some outputs come twice, and windows begin empty.
     AtLeastOnce,
 }
 
@@ -43,6 +44,13 @@ pub struct Kafka {
     pub start: Start,
     /// How often offsets are committed, at most.
     pub commit_interval: Duration,
+    /// The least between two transactions of a thread. One ends sooner than after `commit_interval` if nothing
+    /// more is there to be read.
+    pub commit_pause: Duration,
+    /// Name of this process, if it keeps its place in the group while it restarts: static membership.
+    pub instance: Option<String>,
+    /// How the group is kept.
+    pub protocol: Protocol,
     /// Replicas of internal topics; none: as the brokers have it.
     pub internal_replication: Option<u16>,
     /// Passed to librdkafka.
@@ -55,6 +63,9 @@ impl Default for Kafka {
             brokers: "localhost:9092".to_owned(),
             start: Start::Earliest,
             commit_interval: Duration::from_millis(100),
+            commit_pause: Duration::from_millis(10),
+            instance: None,
+            protocol: Protocol::Auto,
             internal_replication: None,
             properties: BTreeMap::new(),
         }
@@ -67,11 +78,29 @@ impl Kafka {
         if interval.is_zero() || interval.as_secs() > 60 {
             return Err(value(format!("kafka.commit_interval: {interval:?} is not between 1ms and 60s")));
         }
+        if self.commit_pause.get() > interval {
+            return Err(value("kafka.commit_pause: is longer than kafka.commit_interval".to_owned()));
+        }
+        if self.instance.as_ref().is_some_and(|name| !super::is_plain(name)) {
+            return Err(value("kafka.instance: must be 1 to 100 letters, digits, -, _ or .".to_owned()));
+        }
         if self.brokers.trim().is_empty() {
             return Err(value("kafka.brokers: is empty".to_owned()));
         }
         Ok(())
     }
+}
+
+/// Rebalance protocol of the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// `consumer`, where the brokers have it.
+    #[default]
+    Auto,
+    /// KIP-848: incremental, by the brokers.
+    Consumer,
+    Classic,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -232,6 +261,46 @@ pub struct Route {
 #[serde(deny_unknown_fields)]
 pub struct Topic {
     pub topic: String,
+}
+
+/// `[state]`: where windows are kept, exactly once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// Each process of the pipeline takes a place of its own in it. It may be lost: then windows come back from the
+    /// changelog topics, which takes longer.
+    pub directory: PathBuf,
+    /// Of windows in memory, a process; others are on disk alone.
+    pub memory: Size,
+    /// Of blocks of the store on disk, a process.
+    pub cache: Size,
+    /// Changes since the last checkpoint, packed, a process: what a restart has to do again.
+    pub tail: Size,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::from("tailwater-state"),
+            memory: Size::from_mib(1024),
+            cache: Size::from_mib(32),
+            tail: Size::from_mib(64),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.directory.as_os_str().is_empty() {
+            return Err(value("state.directory: is empty".to_owned()));
+        }
+        for (name, size) in [("memory", self.memory), ("cache", self.cache), ("tail", self.tail)] {
+            if !(1 << 20..=1 << 40).contains(&size.bytes()) {
+                return Err(value(format!("state.{name}: {size:?} is not between 1MiB and 1TiB")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `[limits]`: memory and batches.

@@ -21,12 +21,17 @@ fn plan(window: Window) -> Plan {
 
 fn admit(store: &mut Store, retention: Retention<'_>, key: u32, time: i64) {
     let plan = retention.plan;
-    let id = store.find(retention, &key.to_be_bytes(), i64::MIN);
-    let Windows::Row(history) = &mut store.slot(id).windows else { panic!("windows of rows") };
+    let id = store.find(retention, &key.to_be_bytes(), i64::MIN).expect("in memory");
     let mut builder = Builder::new(plan.columns.as_slice().into());
     let (mut scratch, mut scripts) = (Scratch::default(), Scripts::new(plan));
-    history.admit(plan, &mut scratch, &mut [time.cast_unsigned(), 0], &mut Cells(&mut builder), &mut scripts);
-    store.touch(retention, id, time);
+    let (words, cells) = (&mut [time.cast_unsigned(), 0], &mut Cells(&mut builder));
+    let meeting = Meeting { input: 0, words, record_key: 0, watermark: i64::MIN };
+    let desk = Desk { scratch: &mut scratch, cells, scripts: &mut scripts };
+    store.meet(retention, id, meeting, desk, None).expect("windows of rows");
+}
+
+fn forget(store: &mut Store, retention: Retention<'_>, watermark: i64) {
+    store.forget(retention, watermark, None).expect("in memory");
 }
 
 #[test]
@@ -38,7 +43,7 @@ fn a_key_stays_as_long_as_a_late_row_can_see_it() {
     admit(&mut store, retention, 2, 50);
     // At 129 a row at 99 may come still, whose window holds 0.
     for (watermark, keys) in [(129, 2), (130, 1), (179, 1), (180, 0)] {
-        store.forget(retention, watermark);
+        forget(&mut store, retention, watermark);
         assert_eq!(store.usage(&plan).keys, keys, "{watermark}");
     }
 }
@@ -50,10 +55,10 @@ fn a_key_that_goes_on_is_looked_at_again() {
     let mut store = Store::default();
     for time in (0..1_000).step_by(40) {
         admit(&mut store, retention, 1, time);
-        store.forget(retention, time);
+        forget(&mut store, retention, time);
         assert_eq!(store.usage(&plan).keys, 1);
     }
-    store.forget(retention, 2_000);
+    forget(&mut store, retention, 2_000);
     assert_eq!(store.usage(&plan).keys, 0);
 }
 
@@ -66,22 +71,14 @@ fn a_watermark_that_leaps_finds_timers_of_keys_that_are_gone() {
     let mut store = Store::default();
     let mut closed = Closed::new(&plan);
     let mut admit = |store: &mut Store, time: i64, watermark: i64| {
-        let id = store.find(retention, b"key", watermark);
-        let Windows::Close(closing) = &mut store.slot(id).windows else { panic!("windows that close") };
-        closing.admit(&plan, 0, &[time.cast_unsigned(), 0], watermark, &mut closed);
-        store.touch(retention, id, time);
+        let id = store.find(retention, b"key", watermark).expect("in memory");
+        let meeting = Meeting { input: 0, words: &mut [time.cast_unsigned(), 0], record_key: 0, watermark };
+        store.meet_closing(retention, id, meeting, &mut closed, None).expect("windows that close");
     };
     let pass = |store: &mut Store, watermark: i64| {
-        let (mut due, mut moments) = (Vec::new(), Vec::new());
-        while let Some(moment) = store.due(watermark, &mut due) {
-            moments.push(moment);
-            for id in &due {
-                let Windows::Close(closing) = &mut store.slot(*id).windows else { panic!("likewise") };
-                closing.close(&plan, moment, &mut Closed::new(&plan));
-                store.settle(retention, *id, watermark);
-            }
-        }
-        moments
+        let mut closed = Closed::new(&plan);
+        store.pass(retention, watermark, &mut closed, |_, _| {}, None).expect("in memory");
+        closed.windows.iter().map(|(_, end, _)| *end).collect::<Vec<_>>()
     };
     admit(&mut store, 0, i64::MIN);
     assert_eq!(pass(&mut store, 100), [100]);
@@ -96,13 +93,13 @@ fn what_is_seen_for_ever_goes_only_when_it_is_told_to() {
     let mut store = Store::default();
     let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
     admit(&mut store, retention, 1, 0);
-    store.forget(retention, i64::MAX);
+    forget(&mut store, retention, i64::MAX);
     assert_eq!(store.usage(&plan).keys, 1);
     let retention = Retention { expire_after: Some(500), ..retention };
     admit(&mut store, retention, 1, 10);
-    store.forget(retention, 510);
+    forget(&mut store, retention, 510);
     assert_eq!(store.usage(&plan).keys, 1);
-    store.forget(retention, 511);
+    forget(&mut store, retention, 511);
     assert_eq!(store.usage(&plan).keys, 0);
 }
 
@@ -113,11 +110,11 @@ fn memory_of_many_keys_goes_back_and_the_rest_expires_too() {
     let mut store = Store::default();
     (0..50_000).for_each(|key| admit(&mut store, retention, key, i64::from(key / 100)));
     let full = store.usage(&plan).bytes;
-    store.forget(retention, 595);
+    forget(&mut store, retention, 595);
     let left = store.usage(&plan);
     assert_eq!(left.keys, 400);
     assert!(left.bytes < full / 20, "{} of {full}", left.bytes);
-    store.forget(retention, 600);
+    forget(&mut store, retention, 600);
     assert_eq!(store.usage(&plan).keys, 0);
 }
 
@@ -131,7 +128,7 @@ fn keys_of_one_moment_come_in_the_order_of_their_bytes() {
     }
     let mut due = Vec::new();
     let mut keys = |store: &mut Store| {
-        let moment = store.due(1_000, &mut due);
+        let moment = store.due(retention, 1_000, &mut due).expect("in memory");
         let key = |id: &u32| u32::from_be_bytes((*store.slot(*id).key).try_into().expect("four bytes"));
         (moment, due.iter().map(key).collect::<Vec<_>>())
     };
