@@ -1,9 +1,14 @@
 //! What is behind a store: its keys as of a commit, on disk or wherever else.
 
+#[cfg(test)]
+mod memory;
+
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
+#[cfg(test)]
+pub use memory::MemoryDisk;
 
 /// Number of a task's commits so far: each that changed something counts one up.
 pub type Commit = u64;

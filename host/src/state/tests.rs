@@ -1,3 +1,5 @@
+mod kept;
+
 use super::*;
 use crate::columns::{Builder, Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
