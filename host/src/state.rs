@@ -10,7 +10,9 @@ mod slots;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-pub use base::{Base, Checkpoint, Commit, Disk, Frozen, Image};
+#[cfg(test)]
+pub use base::contract;
+pub use base::{Base, Checkpoint, Commit, Disk, Frozen, Image, MemoryDisk};
 pub use key::{KeyColumns, KeyReader, MissingKey};
 pub use slots::Slots;
 
