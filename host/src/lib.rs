@@ -2,8 +2,8 @@
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
 //! The rooms, each seeing only those below: `app`, `cli`; `driver`; `release`; the adapters `kafka`,
-//! `codec`, `plugin`, `model` (never each other); `engine`; `pipeline`; `state`; `window`, `watermark`; `config`;
-//! `contract`, `record`, `columns`, `error`.
+//! `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`; `window`, `watermark`;
+//! `config`; `contract`, `record`, `columns`, `error`.
 
 pub mod app;
 pub mod bytes;
@@ -12,6 +12,7 @@ pub mod codec;
 pub mod columns;
 pub mod config;
 pub mod contract;
+pub mod disk;
 pub mod driver;
 pub mod engine;
 pub mod error;

@@ -18,7 +18,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 pub use backed::Replay;
-pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, lock};
+#[cfg(test)]
+pub use base::contract;
+pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, MemoryDisk, lock};
 pub use journal::{Journal, Op, Ops};
 pub use key::{KeyColumns, KeyReader, MissingKey};
 pub use slot::{Slot, Windows, due_of};

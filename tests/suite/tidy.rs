@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["app"],
     &["driver"],
     &["release"],
-    &["kafka", "codec", "plugin", "model"],
+    &["kafka", "codec", "plugin", "model", "disk"],
     &["engine"],
     &["pipeline"],
     &["state"],
@@ -29,6 +29,8 @@ const DOORS: &[(&str, &str)] = &[
     ("wasmtime", "plugin"),
     ("wit_component", "plugin"),
     ("ort", "model"),
+    ("lsm_tree", "disk"),
+    ("xxhash_rust", "disk"),
     ("tokio", "app"),
     ("clap", "cli"),
 ];

@@ -1,14 +1,15 @@
 //! What is behind a store: its keys as of a commit, on disk or wherever else.
 
 #[cfg(test)]
+pub mod contract;
 mod memory;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::Result;
-#[cfg(test)]
 pub use memory::MemoryDisk;
+
+use crate::error::Result;
 
 /// Number of a task's commits so far: each that changed something counts one up.
 pub type Commit = u64;
@@ -48,6 +49,10 @@ pub type Frozen = (u8, Box<[u8]>, Box<[u8]>);
 ///
 /// An error of [`Code::StateDamaged`](crate::error::Code::StateDamaged) means that what is here can't be used,
 /// and has to be [cleared](Self::clear) and made anew.
+///
+/// What was written outlives the base, but not always the process: after a crash a base may be as of an earlier
+/// checkpoint, or empty; never as of part of one. What was taken but not written when a base is dropped may be
+/// written or not.
 pub trait Base: Debug + Send {
     /// The last checkpoint that was written: as of which commit, and its head. None: nothing is here.
     fn position(&self) -> Option<(Commit, &[u8])>;
@@ -66,10 +71,11 @@ pub trait Base: Debug + Send {
     /// it never will be.
     fn written(&mut self, wait: bool) -> Result<bool>;
 
-    /// All keys as of the last checkpoint that was written, whatever is written from now on.
+    /// All keys as of the last checkpoint that was written, whatever is written from now on; by store and key.
+    /// To be dropped before the task is opened again.
     fn frozen(&self) -> Result<Box<dyn Iterator<Item = Result<Frozen>> + Send>>;
 
-    /// Forgets everything.
+    /// Forgets everything, what is on its way too. Frozen keys may give errors from now on.
     fn clear(&mut self) -> Result<()>;
 }
 

@@ -117,3 +117,29 @@ impl Drop for MemoryBase {
         tasks.kept.insert(take(&mut self.task), take(&mut self.kept));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::state::contract;
+
+    proptest! {
+        #[test]
+        fn it_does_what_a_disk_must(steps in contract::steps()) {
+            let disk = MemoryDisk::default();
+            contract::holds(|| disk.clone(), steps);
+        }
+    }
+
+    #[test]
+    fn a_task_has_one_base_at_a_time() {
+        let disk = MemoryDisk::default();
+        let base = disk.open("a").unwrap();
+        assert_eq!(disk.open("a").unwrap_err().code, Code::Internal);
+        disk.open("b").unwrap();
+        drop(base);
+        disk.open("a").unwrap();
+    }
+}
