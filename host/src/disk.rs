@@ -28,7 +28,7 @@ use base::LocalBase;
 use directory::Directory;
 use queue::Queue;
 use tree::Trees;
-use writer::{Flusher, Merger, Writer};
+use writer::{Flusher, Job, Merger, Writer};
 
 use crate::error::{Code, Error, Result};
 use crate::state::{Base, Disk};
@@ -63,7 +63,7 @@ pub struct LocalDisk(Arc<Local>);
 /// Fields in the order in which they go.
 #[derive(Debug)]
 struct Local {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Job>>,
     merging: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     /// Tasks that have a base.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Local;
-use super::queue::Job;
 use super::tree::{LONGEST_KEY, Position, Progress, Tree};
+use super::writer::Job;
 use crate::error::{Code, Error, Result};
 use crate::state::{Base, Checkpoint, Commit, Due, Frozen};
 

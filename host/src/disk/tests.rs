@@ -29,7 +29,7 @@ const CHANGED: u64 = 20;
 fn change(keys: &mut Keys, commit: u64) -> Checkpoint {
     let images = (0..CHANGED).map(|step| {
         let key = (commit * 31 + step * 7) % KEYS;
-        let before = if commit % 7 == 0 { keys.remove(&key) } else { keys.insert(key, commit) };
+        let before = if commit.is_multiple_of(7) { keys.remove(&key) } else { keys.insert(key, commit) };
         let now = keys.get(&key);
         Image {
             store: (key % 3) as u8,

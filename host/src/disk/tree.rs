@@ -59,6 +59,7 @@ pub(super) struct Tree {
     /// Of the task.
     place: PathBuf,
     number: u64,
+    path: PathBuf,
     tree: AnyTree,
     numbers: SequenceNumberCounter,
     /// Everything beneath this number is whole. Held while a checkpoint goes in.
@@ -151,6 +152,7 @@ impl Tree {
             trees: Arc::clone(trees),
             place: place.to_owned(),
             number,
+            path,
             tree,
             numbers,
             whole: Mutex::new(next),
@@ -159,15 +161,11 @@ impl Tree {
         })
     }
 
-    fn path(&self) -> PathBuf {
-        self.place.join(self.number.to_string())
-    }
-
     pub fn get(&self, store: u8, key: &[u8]) -> Result<Option<Box<[u8]>>> {
         let mut name = Vec::with_capacity(key.len() + 2);
         name.extend([WINDOWS, store]);
         name.extend(key);
-        let found = guarded(&self.path(), || self.tree.get(name, SeqNo::MAX))?;
+        let found = guarded(&self.path, || self.tree.get(name, SeqNo::MAX))?;
         Ok(found.map(|bytes| (*bytes).into()))
     }
 
@@ -187,8 +185,7 @@ impl Tree {
         if low >= high {
             return Ok(Vec::new());
         }
-        let path = self.path();
-        let found = guarded(&path, || {
+        let found = guarded(&self.path, || {
             self.tree
                 .range(low..high, SeqNo::MAX, None)
                 .take(most)
@@ -197,7 +194,7 @@ impl Tree {
         })?;
         let read = found.iter().map(|name| {
             let mut name = Reader(&name[2..]);
-            let moment = name.fixed().ok_or_else(|| damaged(&path, "has a due key that is none"))?;
+            let moment = name.fixed().ok_or_else(|| damaged(&self.path, "has a due key that is none"))?;
             let moment = (u64::from_be_bytes(moment) ^ 1 << 63).cast_signed();
             Ok((moment, name.0.into()))
         });
@@ -211,11 +208,10 @@ impl Tree {
         drop(whole);
         // It has a share in the tree, so no other one comes to delete the files.
         std::iter::from_fn(move || {
-            let next =
-                guarded(&self.path(), || found.next().map(Guard::into_inner).transpose()).transpose()?;
+            let next = guarded(&self.path, || found.next().map(Guard::into_inner).transpose()).transpose()?;
             Some(next.and_then(|(name, bytes)| match &*name {
                 [_, store, key @ ..] => Ok((*store, key.into(), (*bytes).into())),
-                _ => Err(damaged(&self.path(), "has a key that is none")),
+                _ => Err(damaged(&self.path, "has a key that is none")),
             }))
         })
     }
@@ -268,7 +264,7 @@ impl Tree {
     /// Puts what was sealed into a file, and syncs it.
     pub fn flush(&self) -> Result<()> {
         let whole = *self.whole();
-        let flushed = guarded(&self.path(), || self.tree.flush(&self.tree.get_flush_lock(), whole));
+        let flushed = guarded(&self.path, || self.tree.flush(&self.tree.get_flush_lock(), whole));
         self.settle();
         flushed.map(drop)
     }
@@ -282,7 +278,7 @@ impl Tree {
         let before = shape();
         let strategy = Arc::new(Leveled::default().with_table_target_size(FILE));
         let whole = *self.whole();
-        let merged = guarded(&self.path(), || self.tree.compact(strategy, whole));
+        let merged = guarded(&self.path, || self.tree.compact(strategy, whole));
         self.settle();
         merged?;
         Ok(shape() != before)
@@ -321,7 +317,7 @@ impl Tree {
     }
 
     pub fn remove(&self) -> Result<()> {
-        remove(&self.path())
+        remove(&self.path)
     }
 }
 
@@ -352,7 +348,7 @@ impl Drop for User<'_> {
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tree").field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("Tree").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -401,7 +397,7 @@ fn numbers(place: &Path) -> Result<Vec<u64>> {
 
 /// The list of a tree's files has a checksum beside its number, in `current`, which the tree writes, but does not
 /// verify: 8 bytes of number, 16 of XXH3, one that says so.
-fn verify_list(path: &Path) -> Result<()> {
+pub(super) fn verify_list(path: &Path) -> Result<()> {
     let current = match fs::read(path.join("current")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return begun(path),
         current => current.map_err(|error| unusable(path, error))?,

@@ -1,13 +1,14 @@
 //! The threads of a directory. Trees go from one to the next, and what one is slow at makes the one before wait.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Options;
-use super::queue::{Job, Queue, Taken};
+use super::queue::{Queue, Taken};
 use super::tree::Tree;
+use crate::state::Checkpoint;
 
 /// How often it is looked whether something was in memory for too long.
 const LOOK: Duration = Duration::from_secs(1);
@@ -15,9 +16,18 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked whether merging has caught up.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
+#[derive(Debug)]
+pub(super) enum Job {
+    Write(Arc<Tree>, Checkpoint),
+    /// Nobody uses it any more: what is in memory goes to a file.
+    Close(Arc<Tree>),
+    /// What it holds is not wanted any more.
+    Remove(Arc<Tree>),
+}
+
 /// Takes checkpoints, one after the other, and puts them into files when there are enough of them.
 pub(super) struct Writer {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Job>>,
     flush: SyncSender<Arc<Tree>>,
     options: Options,
     held: Vec<Held>,
@@ -32,7 +42,7 @@ struct Held {
 }
 
 impl Writer {
-    pub fn new(queue: Arc<Queue>, flush: SyncSender<Arc<Tree>>, options: Options) -> Self {
+    pub fn new(queue: Arc<Queue<Job>>, flush: SyncSender<Arc<Tree>>, options: Options) -> Self {
         Self { queue, flush, options, held: Vec::new(), looked: Instant::now() }
     }
 
@@ -112,7 +122,7 @@ impl Writer {
 /// Puts sealed memory into files.
 pub(super) struct Flusher {
     pub trees: Receiver<Arc<Tree>>,
-    pub merge: Sender<Arc<Tree>>,
+    pub merge: Sender<Weak<Tree>>,
     /// Whether there is merging.
     pub running: Arc<AtomicBool>,
 }
@@ -124,7 +134,7 @@ impl Flusher {
                 std::thread::sleep(CATCH_UP);
             }
             match tree.flush() {
-                Ok(()) => self.merge.send(tree).expect("merging ends after this"),
+                Ok(()) => self.merge.send(Arc::downgrade(&tree)).expect("merging ends after this"),
                 Err(error) => tree.fail(error),
             }
         }
@@ -133,8 +143,8 @@ impl Flusher {
 
 /// Merges files of trees, so that there are few to look into, and what is gone takes no room.
 pub(super) struct Merger {
-    /// Those that have a new file.
-    pub trees: Receiver<Arc<Tree>>,
+    /// Those that have a new file. What nobody uses any more is not merged: it may be opened again.
+    pub trees: Receiver<Weak<Tree>>,
     pub running: Arc<AtomicBool>,
 }
 
@@ -142,7 +152,8 @@ impl Merger {
     /// Until no trees come any more.
     pub fn run(self) {
         for tree in self.trees {
-            while self.running.load(Ordering::Acquire) {
+            let Some(tree) = tree.upgrade() else { continue };
+            while self.running.load(Ordering::Acquire) && Arc::strong_count(&tree) > 1 {
                 match tree.merge() {
                     Ok(true) => {}
                     Ok(false) => break,

@@ -39,6 +39,10 @@ fn kept() -> (tempfile::TempDir, Vec<Keys>) {
             base.written(true).unwrap();
         }
     }
+    drop(base);
+    drop(disk);
+    // Closed in peace it has all.
+    assert_eq!(open(directory.path()).open("a").unwrap().position().unwrap().0, 100);
     (directory, states)
 }
 
@@ -98,6 +102,27 @@ fn damage_is_an_error_or_nothing_is_left_but_never_something_else() {
     }
     println!("{errors} errors, {empty} empty, {unharmed} unharmed");
     assert!(errors > 0 && empty > 0);
+}
+
+#[test]
+fn each_bit_of_the_list_of_files_counts() {
+    let (directory, _) = kept();
+    let tree = directory.path().join("tasks/a/0");
+    tree::verify_list(&tree).unwrap();
+    let lists = files(&tree).into_iter().filter(|file| file.parent().unwrap() == tree);
+    let mut bits = 0;
+    for list in lists {
+        let good = fs::read(&list).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&list, bad).unwrap();
+            assert_eq!(tree::verify_list(&tree).unwrap_err().code, Code::StateDamaged);
+            bits += 1;
+        }
+        fs::write(&list, good).unwrap();
+    }
+    assert!(bits > 1_000);
 }
 
 #[test]

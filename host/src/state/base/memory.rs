@@ -20,10 +20,13 @@ struct Tasks {
     open: HashSet<String>,
 }
 
+/// Store, key.
+type Name = (u8, Box<[u8]>);
+
 #[derive(Clone, Debug, Default)]
 struct Kept {
     position: Option<(Commit, Vec<u8>)>,
-    images: BTreeMap<(u8, Box<[u8]>), Box<[u8]>>,
+    images: BTreeMap<Name, Box<[u8]>>,
     dues: BTreeSet<(u8, i64, Box<[u8]>)>,
 }
 
