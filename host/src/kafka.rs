@@ -29,10 +29,11 @@ mod sink;
 mod source;
 mod table;
 mod topics;
+mod transaction;
 
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
-pub use sink::{KafkaSink, SinkOptions};
+pub use sink::{KafkaSink, SinkOptions, Transactions};
 pub use source::{KafkaSource, SourceOptions};
 pub use table::{KafkaTable, TableOptions};
 pub use topics::{TopicInfo, create_internal, look_up, topics};

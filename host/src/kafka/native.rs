@@ -19,6 +19,12 @@ fn millis(wait: Duration) -> i32 {
     i32::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX)
 }
 
+/// Sends what lingers, now; takes as long as `wait` unless nothing is under way. Reports are not served.
+pub(super) fn flush<C: ClientContext>(producer: &rdkafka::client::Client<C>, wait: Duration) {
+    // SAFETY: the handle is alive. That something is still under way is no error.
+    unsafe { rdkafka::bindings::rd_kafka_flush(producer.native_ptr(), millis(wait)) };
+}
+
 /// How long the mock cluster of `client` waits for more members when a group is new.
 pub(super) fn set_mock_join_delay<C: ClientContext>(client: &rdkafka::client::Client<C>, delay: Duration) {
     // SAFETY: the handle is alive as long as `client`; the mock cluster may be null, if the client

@@ -1,46 +1,56 @@
 //! Where messages go: one producer.
 
+mod options;
+mod tally;
+
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::topic_partition_list::Offset;
 
-use super::cluster::{Cluster, refused};
+use super::cluster::refused;
 use super::events::{ProducerEvents, denied};
-use super::native::{Failure, Refused, Report, Reports, Topics};
-use crate::engine::ports::{Sent, Sink, UnderWay};
+use super::native::{Failure, Refused, Report, Reports, Topics, flush};
+use super::transaction::{PAUSE, Refusal, STEP, Verdict, init};
+use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
 use crate::error::{Code, Error, Result};
 use crate::record::Message;
+use tally::{Label, Tally};
+
+pub use options::{SinkOptions, Transactions};
 
 /// What librdkafka keeps of a message beside its bytes, about.
 const MESSAGE_OVERHEAD: usize = 256;
 
-/// What a message needs on the wire beside its bytes, at most: so that a message of the largest size
-/// is never refused by the producer itself.
-const WIRE_OVERHEAD: usize = 64 << 10;
+/// What lingers is told to go this often while it is waited for; the call itself always takes as long.
+const NUDGE: Duration = Duration::from_millis(1);
 
-/// What a sink needs to know.
-#[derive(Clone, Debug)]
-pub struct SinkOptions {
-    pub cluster: Cluster,
-    pub client_id: String,
-    /// Bytes of messages that wait to be delivered, with all that is kept of them. An empty queue takes
-    /// any message.
-    pub queue_bytes: usize,
-    /// The largest [`Message::size`]. A topic may allow less.
-    pub message_bytes: usize,
-}
+/// A broker that coordinates transactions may be away for this long.
+const BEGUN_WITHIN: Duration = Duration::from_secs(60);
 
-/// A sink over one producer, at least once: without idempotence, one request at a time to each
-/// broker, which keeps the order when one is tried again, and costs less than half of the CPU.
+/// The end of a transaction is tried for this long.
+const ENDED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A sink over one producer.
+///
+/// At least once: without idempotence, one request at a time to each broker, which keeps the order when one
+/// is tried again, and costs less than half of the CPU. Exactly once: idempotent and transactional.
 pub struct KafkaSink {
     // Both before the producer: dropped first.
     topics: Topics,
     reports: Reports,
     producer: BaseProducer<ProducerEvents>,
     under_way: Tally,
+    landed: Vec<(u32, i64)>,
     failure: Option<Error>,
+    transactions: Option<Transactions>,
+    open: bool,
+    /// Why the transaction can't be committed, if it can't.
+    doomed: Option<String>,
     queue_bytes: usize,
     message_bytes: usize,
 }
@@ -51,64 +61,29 @@ impl fmt::Debug for KafkaSink {
     }
 }
 
-/// What is under way. Messages are counted in two parts, before the mark and after it; the next mark
-/// takes the other part.
-#[derive(Debug, Default)]
-struct Tally {
-    bytes: usize,
-    messages: [usize; 2],
-    part: usize,
-}
-
-impl Tally {
-    /// Size and part of a message, as librdkafka carries it.
-    fn tag(&self, size: usize) -> usize {
-        size << 1 | self.part
-    }
-
-    fn add(&mut self, tag: usize) {
-        self.bytes += tag >> 1;
-        self.messages[tag & 1] += 1;
-    }
-
-    fn remove(&mut self, tag: usize) {
-        self.bytes -= tag >> 1;
-        self.messages[tag & 1] -= 1;
-    }
-}
-
 impl KafkaSink {
-    /// Makes the producer. The broker is not asked for anything yet.
+    /// Makes the producer. With transactions: ends whatever was left open under its id, or is still going on;
+    /// else the broker is not asked for anything yet.
     pub fn connect(options: SinkOptions) -> Result<Self> {
-        let SinkOptions { cluster, client_id, queue_bytes, message_bytes } = options;
-        let message = (message_bytes + WIRE_OVERHEAD).to_string();
-        // Latency is the linger, one to one. Under load requests fill while the one before is out.
-        let linger = [("linger.ms", "0")];
-        let lingers = cluster.sets(&["linger.ms", "queue.buffering.max.ms"]);
-        let config = cluster.client(
-            if lingers { &[] } else { &linger },
-            &[
-                ("client.id", &client_id),
-                ("enable.idempotence", "false"),
-                ("max.in.flight.requests.per.connection", "1"),
-                ("acks", "all"),
-                // As Java's producers do: the same key, the same partition.
-                ("partitioner", "murmur2_random"),
-                // Its own bounds count values only; ours comes first.
-                ("queue.buffering.max.kbytes", "2147483647"),
-                ("queue.buffering.max.messages", "0"),
-                ("message.max.bytes", &message),
-            ],
-        )?;
+        let config = options.config()?;
+        let SinkOptions { client_id, queue_bytes, message_bytes, transactions, .. } = options;
         let events = ProducerEvents::new(&client_id);
         let producer: BaseProducer<_> =
             config.create_with_context(events).map_err(|error| refused(&error))?;
+        let reports = Reports::new(producer.client())?;
+        if let Some(Transactions { id, .. }) = &transactions {
+            init(&producer, &reports, id, BEGUN_WITHIN)?;
+        }
         Ok(Self {
             topics: Topics::default(),
-            reports: Reports::new(producer.client())?,
+            reports,
             producer,
             under_way: Tally::default(),
+            landed: Vec::new(),
             failure: None,
+            transactions,
+            open: false,
+            doomed: None,
             queue_bytes,
             message_bytes,
         })
@@ -116,8 +91,51 @@ impl KafkaSink {
 
     /// The first failure since the last call.
     fn check(&mut self) -> Result<()> {
-        let failure = self.failure.take();
-        failure.or_else(|| self.producer.context().refusal()).map_or(Ok(()), Err)
+        let refusal = self.producer.context().refusal();
+        if self.doomed.is_some() || refusal.is_some() {
+            self.fatal()?;
+        }
+        self.failure.take().or(refusal).map_or(Ok(()), Err)
+    }
+
+    /// The error that made a transactional producer useless, if one did.
+    fn fatal(&self) -> Result<()> {
+        let Some(Transactions { id, .. }) = &self.transactions else { return Ok(()) };
+        let Some((code, text)) = self.producer.client().fatal_error() else { return Ok(()) };
+        let refusal = Refusal { code, text, fatal: true, abort: false, again: false };
+        let code = if denied(code) { Code::Denied } else { Code::Fenced };
+        Err(refusal.error(code, id, "the transaction is lost"))
+    }
+
+    /// Takes what the producer has to report; says whether that was anything.
+    fn serve(&mut self, wait: Duration) -> bool {
+        let Self { reports, producer, under_way, landed, failure, doomed, message_bytes, .. } = self;
+        let (open, mut any) = (self.open, false);
+        reports.serve(producer.client(), wait, |Report { tag, offset, failure: why }| {
+            any = true;
+            let label = Label::from_raw(tag);
+            under_way.remove(label);
+            match why {
+                None => {
+                    let Some(tag) = label.tag() else { return };
+                    if open && offset < 0 {
+                        let why = "the broker did not say where a message lies";
+                        doomed.get_or_insert_with(|| why.to_owned());
+                    } else {
+                        landed.push((tag, offset));
+                    }
+                }
+                Some(why) => {
+                    if open {
+                        doomed.get_or_insert_with(|| undelivered(&why, *message_bytes).message);
+                    }
+                    if !open || is_final(why.why) {
+                        failure.get_or_insert_with(|| undelivered(&why, *message_bytes));
+                    }
+                }
+            }
+        });
+        any
     }
 
     fn give_up(&self, message: &Message<'_>, why: Refused) -> Error {
@@ -129,9 +147,74 @@ impl KafkaSink {
             other => Error::new(Code::Delivery, format!("topic `{topic}`: {other}")),
         }
     }
+
+    /// The offsets of a transaction. Whoever reads one of them learns who may have left something open.
+    fn offsets(
+        &self,
+        marks: &[Mark],
+        Transactions { id, topics }: &Transactions,
+    ) -> Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(marks.len());
+        for Mark { of, next, last } in marks {
+            let mut element = list.add_partition(&topics[usize::from(of.source)], of.partition);
+            element.set_offset(Offset::Offset(*next)).map_err(|error| {
+                Error::new(Code::Internal, format!("{of:?}: {next} is no offset: {error}"))
+            })?;
+            if !last {
+                element.set_metadata(id);
+            }
+        }
+        Ok(list)
+    }
+
+    /// One step of the end of a transaction, tried until it is done. `Some`: the transaction has failed.
+    fn finish(
+        &mut self,
+        doing: &str,
+        mut step: impl FnMut(&BaseProducer<ProducerEvents>) -> KafkaResult<()>,
+    ) -> Result<Option<String>> {
+        let began = Instant::now();
+        let mut told = String::new();
+        loop {
+            let Err(error) = step(&self.producer) else { return Ok(None) };
+            let refusal = Refusal::of(&error);
+            let id = self.transactions.as_ref().map_or("", |transactions| &transactions.id);
+            let code = match refusal.verdict() {
+                Verdict::Abort => return Ok(Some(refusal.text)),
+                Verdict::Over(code) => return Err(refusal.error(code, id, doing)),
+                Verdict::Again if began.elapsed() < ENDED_WITHIN => None,
+                Verdict::Again => Some(Code::Commit),
+            };
+            if let Some(code) = code {
+                return Err(refusal.error(code, id, doing));
+            }
+            // What is still under way holds an abort up, and is no trouble.
+            if told != refusal.text && self.under_way.under_way().all == 0 {
+                tracing::warn!(target: "kafka", transactional_id = id, "{doing}: {}; it is tried again", refusal.text);
+                told = refusal.text;
+            }
+            self.serve(PAUSE);
+        }
+    }
+
+    fn ended(&mut self) {
+        self.open = false;
+        self.doomed = None;
+    }
+
+    fn transactions(&self) -> Result<&Transactions> {
+        let transactions = self.transactions.as_ref().filter(|_| self.open);
+        transactions.ok_or_else(|| Error::new(Code::Internal, "no transaction is open"))
+    }
 }
 
-fn undelivered(Failure { topic, partition, why }: Failure<'_>, message_bytes: usize) -> Error {
+/// Whether a second try would fail as well.
+fn is_final(why: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(why, E::MessageSizeTooLarge | E::UnknownTopic | E::UnknownTopicOrPartition) || denied(why)
+}
+
+fn undelivered(Failure { topic, partition, why }: &Failure<'_>, message_bytes: usize) -> Error {
     let place = format!("topic `{topic}`, partition {partition}: {why}");
     match why {
         RDKafkaErrorCode::MessageSizeTooLarge => {
@@ -144,13 +227,13 @@ fn undelivered(Failure { topic, partition, why }: Failure<'_>, message_bytes: us
         RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
             Error::new(Code::TopicMissing, place)
         }
-        why if denied(why) => Error::new(Code::Denied, place),
+        why if denied(*why) => Error::new(Code::Denied, place),
         _ => Error::new(Code::Delivery, place),
     }
 }
 
 impl Sink for KafkaSink {
-    type Member = ();
+    type Member = ConsumerGroupMetadata;
 
     fn send(&mut self, message: Message<'_>) -> Result<Sent> {
         self.check()?;
@@ -160,36 +243,119 @@ impl Sink for KafkaSink {
             let text = format!("topic `{topic}`: a message of {size} bytes, where {most} are allowed");
             return Err(Error::new(Code::TooLarge, text));
         }
+        if self.doomed.is_some() {
+            // Nothing of the transaction will ever be there.
+            return Ok(Sent::Taken);
+        }
         let size = size + MESSAGE_OVERHEAD;
-        if self.under_way.bytes > 0 && self.under_way.bytes + size > self.queue_bytes {
+        let waiting = self.under_way.bytes();
+        if waiting > 0 && waiting + size > self.queue_bytes {
             return Ok(Sent::Full);
         }
-        let tag = self.under_way.tag(size);
-        match self.topics.produce(self.producer.client(), &message, tag)? {
+        let label = self.under_way.label(size, message.tag);
+        match self.topics.produce(self.producer.client(), &message, label.raw())? {
             Ok(()) => {
-                self.under_way.add(tag);
+                self.under_way.add(label);
                 Ok(Sent::Taken)
             }
             Err(RDKafkaErrorCode::QueueFull) => Ok(Sent::Full),
+            Err(RDKafkaErrorCode::State | RDKafkaErrorCode::Fatal) if self.open => {
+                self.fatal()?;
+                self.doomed = Some("it had failed before all was sent".to_owned());
+                Ok(Sent::Taken)
+            }
             Err(why) => Err(self.give_up(&message, why)),
         }
     }
 
     fn work(&mut self, wait: Duration) -> Result<UnderWay> {
-        let Self { reports, producer, under_way, failure, message_bytes, .. } = self;
-        reports.serve(producer.client(), wait, |Report { tag, failure: why }| {
-            under_way.remove(tag);
-            if let Some(why) = why {
-                failure.get_or_insert_with(|| undelivered(why, *message_bytes));
-            }
-        });
+        self.serve(wait);
         self.check()?;
-        let Tally { messages, part, .. } = self.under_way;
-        Ok(UnderWay { all: messages[0] + messages[1], marked: messages[part ^ 1] })
+        Ok(self.under_way.under_way())
+    }
+
+    fn flush(&mut self, wait: Duration) -> Result<UnderWay> {
+        let began = Instant::now();
+        while self.under_way.under_way().all > 0 {
+            flush(self.producer.client(), NUDGE);
+            let left = wait.saturating_sub(began.elapsed());
+            if self.serve(left.min(2 * NUDGE)) || left.is_zero() {
+                break;
+            }
+        }
+        self.work(Duration::ZERO)
     }
 
     fn mark(&mut self) {
-        debug_assert_eq!(self.under_way.messages[self.under_way.part ^ 1], 0, "the part before is done");
-        self.under_way.part ^= 1;
+        self.under_way.mark();
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let Some(Transactions { id, .. }) = &self.transactions else {
+            return Err(Error::new(Code::Internal, "this sink has no transactions"));
+        };
+        self.producer.begin_transaction().map_err(|error| {
+            let refusal = Refusal::of(&error);
+            let code = if let Verdict::Over(code) = refusal.verdict() { code } else { Code::Internal };
+            refusal.error(code, id, "no transaction can begin")
+        })?;
+        self.open = true;
+        Ok(())
+    }
+
+    fn commit(&mut self, marks: &[Mark], member: ConsumerGroupMetadata) -> Result<Ended> {
+        let offsets = self.offsets(marks, self.transactions()?)?;
+        if self.under_way.under_way().all > 0 {
+            return Err(Error::new(Code::Internal, "messages of the transaction are under way"));
+        }
+        if let Some(why) = &self.doomed {
+            self.fatal()?;
+            return Ok(Ended::Failed(why.clone()));
+        }
+        let sent = if marks.is_empty() {
+            None
+        } else {
+            let send = |producer: &BaseProducer<_>| {
+                producer.send_offsets_to_transaction(&offsets, &member, ENDED_WITHIN)
+            };
+            self.finish("offsets were not added to the transaction", send)?
+        };
+        let failed = match sent {
+            None => self
+                .finish("the transaction was not committed", |producer| producer.commit_transaction(STEP))?,
+            failed => failed,
+        };
+        Ok(match failed {
+            None => {
+                self.ended();
+                Ended::Committed
+            }
+            Some(why) => {
+                self.doomed = Some(why.clone());
+                Ended::Failed(why)
+            }
+        })
+    }
+
+    fn abort(&mut self) -> Result<()> {
+        self.transactions()?;
+        loop {
+            // It waits for the reports of what is under way, which come by nobody but us.
+            let wait = if self.under_way.under_way().all > 0 { PAUSE } else { STEP };
+            let failed =
+                self.finish("the transaction was not aborted", |producer| producer.abort_transaction(wait))?;
+            match failed {
+                None => break,
+                Some(why) => tracing::warn!(target: "kafka", "an abort is tried again: {why}"),
+            }
+            self.serve(PAUSE);
+        }
+        self.landed.clear();
+        self.ended();
+        Ok(())
+    }
+
+    fn landed(&mut self) -> Vec<(u32, i64)> {
+        std::mem::take(&mut self.landed)
     }
 }

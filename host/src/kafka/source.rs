@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
@@ -212,7 +212,7 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
-    type Member = ();
+    type Member = ConsumerGroupMetadata;
 
     fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled> {
         self.batch.give_back();
@@ -321,8 +321,9 @@ impl Source for KafkaSource {
         Ok(())
     }
 
-    fn member(&self) -> Result<()> {
-        Ok(())
+    fn member(&self) -> Result<ConsumerGroupMetadata> {
+        let member = self.open()?.consumer.group_metadata();
+        member.ok_or_else(|| Error::new(Code::Internal, "the consumer is in no group"))
     }
 
     fn keep_alive(&self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Against the embedded broker. Deadlines are guards: no test waits for one to pass.
 
 mod clients;
+mod exactly;
 mod group;
 mod table;
 mod trip;
@@ -26,9 +27,9 @@ struct Seen {
 const GUARD: Duration = Duration::from_secs(30);
 const MANY: Limit = Limit { rows: 1_000, bytes: 1 << 20 };
 
-fn source(broker: &EmbeddedBroker, topics: &[&str]) -> KafkaSource {
-    KafkaSource::connect(SourceOptions {
-        cluster: broker.cluster(),
+fn options(topics: &[&str]) -> SourceOptions {
+    SourceOptions {
+        cluster: Cluster::default(),
         group: "group".to_owned(),
         client_id: "test".to_owned(),
         topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
@@ -36,8 +37,11 @@ fn source(broker: &EmbeddedBroker, topics: &[&str]) -> KafkaSource {
         internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 4 << 20,
-    })
-    .unwrap()
+    }
+}
+
+fn source(broker: &EmbeddedBroker, topics: &[&str]) -> KafkaSource {
+    KafkaSource::connect(SourceOptions { cluster: broker.cluster(), ..options(topics) }).unwrap()
 }
 
 fn sink(broker: &EmbeddedBroker) -> KafkaSink {
@@ -46,7 +50,14 @@ fn sink(broker: &EmbeddedBroker) -> KafkaSink {
 
 fn sink_of(broker: &EmbeddedBroker, queue_bytes: usize) -> KafkaSink {
     let (cluster, client_id) = (broker.cluster(), "test".to_owned());
-    KafkaSink::connect(SinkOptions { cluster, client_id, queue_bytes, message_bytes: 100_000 }).unwrap()
+    KafkaSink::connect(SinkOptions {
+        cluster,
+        client_id,
+        queue_bytes,
+        message_bytes: 100_000,
+        transactions: None,
+    })
+    .unwrap()
 }
 
 fn message<'a>(topic: &'a str, key: Option<&'a [u8]>, value: &'a [u8]) -> Message<'a> {

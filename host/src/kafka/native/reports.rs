@@ -18,6 +18,8 @@ use crate::error::Result;
 pub(in crate::kafka) struct Report<'a> {
     /// As it was given to [`Topics::produce`](super::Topics::produce).
     pub tag: usize,
+    /// Where it lies; negative where the broker did not say so.
+    pub offset: i64,
     pub failure: Option<Failure<'a>>,
 }
 
@@ -89,7 +91,7 @@ impl Event {
                     partition: message.partition,
                     why: message.err.into(),
                 });
-                report(Report { tag: message._private as usize, failure });
+                report(Report { tag: message._private as usize, offset: message.offset, failure });
             }
         }
     }

@@ -7,7 +7,13 @@ fn connect(property: &str, value: &str) -> Result<KafkaSink, Error> {
     let mut cluster = Cluster::at("localhost:9092");
     cluster.properties.insert(property.to_owned(), value.to_owned());
     let client_id = "test".to_owned();
-    KafkaSink::connect(SinkOptions { cluster, client_id, queue_bytes: 1 << 20, message_bytes: 1_000 })
+    KafkaSink::connect(SinkOptions {
+        cluster,
+        client_id,
+        queue_bytes: 1 << 20,
+        message_bytes: 1_000,
+        transactions: None,
+    })
 }
 
 #[test]
@@ -40,6 +46,7 @@ fn no_brokers_is_said_so() {
         client_id: "test".to_owned(),
         queue_bytes: 1 << 20,
         message_bytes: 1_000,
+        transactions: None,
     };
     let error = KafkaSink::connect(options).unwrap_err();
     assert!(error.message.contains("`brokers` is empty"), "{}", error.message);
@@ -47,16 +54,7 @@ fn no_brokers_is_said_so() {
 
 #[test]
 fn one_topic_can_not_be_two_sources() {
-    let options = SourceOptions {
-        cluster: Cluster::at("localhost:9092"),
-        group: "group".to_owned(),
-        client_id: "test".to_owned(),
-        topics: vec!["a".to_owned(), "b".to_owned(), "a".to_owned()],
-        tables: Vec::new(),
-        internal_from: usize::MAX,
-        start: Start::Earliest,
-        fetch_bytes: 1 << 20,
-    };
+    let options = SourceOptions { cluster: Cluster::at("localhost:9092"), ..options(&["a", "b", "a"]) };
     let error = KafkaSource::connect(options).unwrap_err();
     assert_eq!(error.code, Code::ConfigValue);
     assert!(error.message.contains("`a`"), "{}", error.message);
@@ -93,17 +91,9 @@ fn an_unreachable_broker_is_named_with_its_reason() {
 #[test]
 fn leaving_without_a_broker_takes_no_time_out() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut source = KafkaSource::connect(SourceOptions {
-        cluster: Cluster::at(nobody.to_string()),
-        group: "group".to_owned(),
-        client_id: "test".to_owned(),
-        topics: vec!["a".to_owned()],
-        tables: Vec::new(),
-        internal_from: usize::MAX,
-        start: Start::Earliest,
-        fetch_bytes: 1 << 20,
-    })
-    .unwrap();
+    let mut source =
+        KafkaSource::connect(SourceOptions { cluster: Cluster::at(nobody.to_string()), ..options(&["a"]) })
+            .unwrap();
     assert!(matches!(poll(&mut source, MANY), Got::Records(_)));
     let began = Instant::now();
     source.leave().unwrap();
@@ -119,7 +109,8 @@ fn a_delivery_that_failed_comes_out_of_the_next_call() {
     let brokers = std::mem::replace(&mut cluster.brokers, "127.0.0.1:1".to_owned());
     assert_eq!(brokers, broker.brokers());
     let client_id = "test".to_owned();
-    let options = SinkOptions { cluster, client_id, queue_bytes: 1 << 20, message_bytes: 1_000 };
+    let options =
+        SinkOptions { cluster, client_id, queue_bytes: 1 << 20, message_bytes: 1_000, transactions: None };
     let mut sink = KafkaSink::connect(options).unwrap();
     assert_eq!(sink.send(message("a", None, b"v")).unwrap(), Sent::Taken);
     let began = Instant::now();

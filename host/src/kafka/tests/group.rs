@@ -117,13 +117,8 @@ fn a_group_that_begins_at_the_end_sees_all_that_comes_later() {
     let latest = || {
         KafkaSource::connect(SourceOptions {
             cluster: broker.cluster(),
-            group: "group".to_owned(),
-            client_id: "test".to_owned(),
-            topics: vec!["a".to_owned()],
-            tables: Vec::new(),
-            internal_from: usize::MAX,
             start: Start::Latest,
-            fetch_bytes: 1 << 20,
+            ..options(&["a"])
         })
         .unwrap()
     };

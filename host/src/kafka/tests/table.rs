@@ -56,13 +56,8 @@ fn the_group_does_not_read_tables() {
     let broker = EmbeddedBroker::start(&[("a", 1), ("t", 2)]).unwrap();
     let mut source = KafkaSource::connect(SourceOptions {
         cluster: broker.cluster(),
-        group: "group".to_owned(),
-        client_id: "test".to_owned(),
-        topics: vec!["a".to_owned(), "t".to_owned()],
         tables: vec![1],
-        internal_from: usize::MAX,
-        start: Start::Earliest,
-        fetch_bytes: 4 << 20,
+        ..options(&["a", "t"])
     })
     .unwrap();
     assert_eq!(join(&mut source), [id(0, 0)]);

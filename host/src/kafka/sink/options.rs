@@ -1,0 +1,71 @@
+//! What a sink is told, and what it tells librdkafka.
+
+use rdkafka::ClientConfig;
+
+use crate::error::Result;
+use crate::kafka::Cluster;
+
+/// What a message needs on the wire beside its bytes, at most: so that a message of the largest size
+/// is never refused by the producer itself.
+const WIRE_OVERHEAD: usize = 64 << 10;
+
+/// What a sink needs to know.
+#[derive(Clone, Debug)]
+pub struct SinkOptions {
+    pub cluster: Cluster,
+    pub client_id: String,
+    /// Bytes of messages that wait to be delivered, with all that is kept of them. An empty queue takes
+    /// any message.
+    pub queue_bytes: usize,
+    /// The largest [`Message::size`](crate::record::Message::size). A topic may allow less.
+    pub message_bytes: usize,
+    /// None: at least once.
+    pub transactions: Option<Transactions>,
+}
+
+/// For exactly-once.
+#[derive(Clone, Debug)]
+pub struct Transactions {
+    /// The transactional id: of one thread at a time in the whole cluster; the same again after a restart.
+    pub id: String,
+    /// Those of the source, whose offsets are committed: the index is the source's id.
+    pub topics: Vec<String>,
+}
+
+impl SinkOptions {
+    /// The producer's configuration.
+    pub(super) fn config(&self) -> Result<ClientConfig> {
+        let Self { cluster, client_id, message_bytes, transactions, .. } = self;
+        let message = (message_bytes + WIRE_OVERHEAD).to_string();
+        let mut fixed = vec![
+            ("client.id", client_id.as_str()),
+            ("acks", "all"),
+            // As Java's producers do: the same key, the same partition.
+            ("partitioner", "murmur2_random"),
+            // Its own bounds count values only; ours comes first.
+            ("queue.buffering.max.kbytes", "2147483647"),
+            ("queue.buffering.max.messages", "0"),
+            ("message.max.bytes", &message),
+        ];
+        let mut defaults = Vec::new();
+        let (linger, order) = match transactions {
+            // Latency is the linger, one to one. Under load requests fill while the one before is out.
+            None => {
+                let order = [("enable.idempotence", "false"), ("max.in.flight.requests.per.connection", "1")];
+                ("0", order)
+            }
+            // Latency is the time between commits, which wait for no linger. Fewer requests: idempotent, librdkafka
+            // has one message or batch a partition under way, and looks for the next one all the time.
+            Some(Transactions { id, .. }) => {
+                // A process that is gone, and that nobody replaces, holds its readers up for this long.
+                defaults.push(("transaction.timeout.ms", "30000"));
+                ("50", [("enable.idempotence", "true"), ("transactional.id", id)])
+            }
+        };
+        if !cluster.sets(&["linger.ms", "queue.buffering.max.ms"]) {
+            defaults.push(("linger.ms", linger));
+        }
+        fixed.extend(order);
+        cluster.client(&defaults, &fixed)
+    }
+}
