@@ -68,6 +68,7 @@ pub(super) fn spawn(
             client_id: client_id.clone(),
             queue_bytes: config.limits.send.bytes(),
             message_bytes: config.limits.record.bytes(),
+            transactions: None,
         },
         lodge: Arc::clone(&run.lodge),
         options: WorkerOptions {

@@ -8,6 +8,7 @@ use super::block::{self, Label, Parts, What};
 use super::durable::{BaseHead, Durable};
 use super::ports::Changelog;
 use super::task::Task;
+use super::vault::{Patience, WAIT};
 use crate::bytes::{Reader, Write};
 use crate::error::{Code, Error, Result};
 use crate::state::{Base, Checkpoint, Commit, Frozen, Image, due_of, lock};
@@ -109,26 +110,38 @@ pub(super) struct Found {
     commit: Commit,
 }
 
-/// The last image of a partition that is whole.
+/// The first image of a partition that is whole: all changes behind it are there. None: there is none, and all
+/// changes are there from the beginning.
 pub(super) fn find(
     log: &mut dyn Changelog,
     (topic, partition): (&str, i32),
     first: i64,
-    alive: &mut dyn FnMut() -> Result<()>,
+    patience: &mut Patience<'_>,
 ) -> Result<Option<Found>> {
     log.open(topic, partition, first)?;
-    let (mut parts, mut begun, mut found) = (Parts::default(), None, None);
-    while let Some((offset, block)) = log.next(super::vault::WAIT)? {
-        if let Some((Label { what, commit, .. }, _)) = parts.take(block)? {
-            match what {
-                What::ImageBegin => begun = Some(Found { offset, commit }),
-                What::ImageEnd => found = begun.filter(|begun| begun.commit == commit).or(found),
-                What::Image | What::Changes => {}
+    let (mut parts, mut begun, mut is_begun) = (Parts::default(), None, false);
+    loop {
+        let Some((offset, block)) = log.next(WAIT)? else {
+            if !is_begun {
+                return Ok(None);
             }
+            patience.wait(incomplete)?;
+            continue;
+        };
+        is_begun = true;
+        patience.moved()?;
+        let Some((Label { what, commit, .. }, _)) = parts.take(block)? else { continue };
+        match what {
+            What::Changes if commit == 1 => return Ok(None),
+            What::ImageBegin => begun = Some(Found { offset, commit }),
+            What::ImageEnd => {
+                if let Some(found) = begun.filter(|begun| begun.commit == commit) {
+                    return Ok(Some(found));
+                }
+            }
+            What::Image | What::Changes => {}
         }
-        alive()?;
     }
-    Ok(found)
 }
 
 /// Fills an empty base from an image.
@@ -137,12 +150,16 @@ pub(super) fn load(
     (topic, partition): (&str, i32),
     Found { offset, commit }: Found,
     base: &mut dyn Base,
-    alive: &mut dyn FnMut() -> Result<()>,
+    patience: &mut Patience<'_>,
 ) -> Result<()> {
     log.open(topic, partition, offset)?;
     let (mut parts, mut images, mut bytes) = (Parts::default(), Vec::new(), 0);
-    while let Some((_, block)) = log.next(super::vault::WAIT)? {
-        alive()?;
+    loop {
+        let Some((_, block)) = log.next(WAIT)? else {
+            patience.wait(incomplete)?;
+            continue;
+        };
+        patience.moved()?;
         let Some((label, packed)) = parts.take(block)? else { continue };
         match label.what {
             What::Image if label.commit == commit => {
@@ -164,7 +181,10 @@ pub(super) fn load(
             bytes = 0;
         }
     }
-    Err(Error::new(Code::ChangelogDamaged, "an image has lost its end"))
+}
+
+fn incomplete() -> Error {
+    Error::new(Code::ChangelogDamaged, "its beginning is gone, and no whole image is there")
 }
 
 fn read(content: &[u8]) -> Result<Vec<Image>> {

@@ -57,6 +57,29 @@ pub struct Restored {
     pub bytes: u64,
 }
 
+/// Waits for what must come.
+pub(super) struct Patience<'a> {
+    now: &'a dyn Fn() -> Duration,
+    alive: &'a mut dyn FnMut() -> Result<()>,
+    /// When something came last.
+    since: Duration,
+}
+
+impl Patience<'_> {
+    pub fn moved(&mut self) -> Result<()> {
+        self.since = (self.now)();
+        (self.alive)()
+    }
+
+    /// `why`: what it means if nothing comes any more.
+    pub fn wait(&mut self, why: impl FnOnce() -> Error) -> Result<()> {
+        if (self.now)().saturating_sub(self.since) > MARKERS_WITHIN {
+            return Err(why());
+        }
+        (self.alive)()
+    }
+}
+
 /// Where the group stands: partition and next offset.
 pub(super) type Standing = [(PartitionId, Option<i64>)];
 
@@ -90,26 +113,31 @@ impl Vault {
         }
         let mut restoring = Restoring::new(pipeline, id, base, standing, clock.monotonic())?;
         let mut from = restoring.begin().map_err(place)?.unwrap_or(first);
+        let deadline = clock.monotonic() + MARKERS_WITHIN;
+        let mut in_time = || match clock.monotonic() > deadline {
+            true => {
+                Err(Error::new(Code::ChangelogDamaged, "its beginning is gone, and no whole image is there"))
+            }
+            false => alive(),
+        };
         let (log, at) = (&mut *self.changelog, (topic, id.partition));
         if restoring.restored.base == 0
-            && let Some(found) = image::find(log, at, first, &mut alive).map_err(place)?
+            && let Some(found) = image::find(log, at, first, &mut patience).map_err(place)?
         {
             let base = Arc::clone(&restoring.durable().base);
-            image::load(log, at, found, &mut **lock(&base), &mut alive).map_err(place)?;
+            image::load(log, at, found, &mut **lock(&base), &mut patience).map_err(place)?;
             from = restoring.begin().map_err(place)?.unwrap_or(first);
         }
         self.changelog.open(topic, id.partition, from).map_err(place)?;
-        let deadline = clock.monotonic() + MARKERS_WITHIN;
         loop {
             match self.changelog.next(WAIT).map_err(place)? {
-                Some((offset, block)) => restoring.take(offset, block).map_err(place)?,
-                None if restoring.reaches(standing).map_err(place)? => break,
-                None if clock.monotonic() > deadline => {
-                    return Err(place(restoring.behind(pipeline, standing)));
+                Some((offset, block)) => {
+                    restoring.take(offset, block).map_err(place)?;
+                    patience.moved()?;
                 }
-                None => {}
+                None if restoring.reaches(standing).map_err(place)? => break,
+                None => patience.wait(|| restoring.behind(pipeline, standing)).map_err(place)?,
             }
-            alive()?;
         }
         Ok(restoring.finish())
     }
