@@ -210,6 +210,17 @@ impl Cluster {
         state.advance_to(until);
     }
 
+    /// A partition with an open transaction.
+    pub fn hanging(&self) -> Option<String> {
+        let state = self.state();
+        let numbered = |topic: &Topic| (0..topic.logs.len() as i32).collect::<Vec<_>>();
+        let all = state.topics.iter().enumerate();
+        let mut places = all.flat_map(|(topic, one)| numbered(one).into_iter().map(move |at| (topic, at)));
+        places
+            .find(|place| state.log(*place).stable() < state.log(*place).end())
+            .map(|place| state.place(place))
+    }
+
     pub fn faults(&self) -> Faults {
         self.state().faults
     }
@@ -336,6 +347,7 @@ impl State {
                 let Some(Straggler { to, by, records }) = self.stragglers.remove(&number) else { return };
                 let count = records.len();
                 let taken = records.into_iter().all(|record| self.append_by(to, by, record).is_ok());
+                self.journal.tally(if taken { "stragglers taken" } else { "stragglers refused" });
                 self.journal.note(format_args!("{count} stragglers reach {}: {taken}", self.place(to)));
             }
             Event::PlainCommit { number } => self.commit_plainly(number),

@@ -84,6 +84,7 @@ impl SimDisk {
             if torn {
                 let (damaged, empty) = (random.hits(DAMAGED), random.hits(EMPTY));
                 let older = random.below(3);
+                self.process.journal.tally("torn checkpoint");
                 if damaged {
                     slot.damaged = true;
                 } else if empty {

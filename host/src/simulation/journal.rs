@@ -1,6 +1,6 @@
 //! The time, and what happened in it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +47,7 @@ struct Pages {
     events: VecDeque<(Time, String)>,
     broken: Vec<String>,
     calls: u64,
+    tallies: BTreeMap<&'static str, u64>,
 }
 
 impl Journal {
@@ -82,6 +83,16 @@ impl Journal {
 
     pub(super) fn count(&self) {
         self.pages().calls += 1;
+    }
+
+    /// Something happened that a good run has seen.
+    pub fn tally(&self, what: &'static str) {
+        *self.pages().tallies.entry(what).or_default() += 1;
+    }
+
+    /// How often what happened.
+    pub fn tallies(&self) -> BTreeMap<&'static str, u64> {
+        self.pages().tallies.clone()
     }
 
     /// How often a port was called.

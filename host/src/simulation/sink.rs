@@ -312,6 +312,11 @@ impl Sink for SimSink {
             let (host, thread) = (sink.process.host, sink.thread);
             let ended_as = ended.as_ref().map_err(|error| error.code);
             sink.process.journal.note(format_args!("host {host}.{thread} commits {shown:?}: {ended_as:?}"));
+            sink.process.journal.tally(match &ended {
+                Ok(Ended::Committed) => "committed",
+                Ok(Ended::Failed(_)) => "commit failed",
+                Err(_) => "commit with unknown end",
+            });
             ended
         })
     }

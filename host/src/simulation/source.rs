@@ -140,6 +140,7 @@ impl SimSource {
                     return Ok(None);
                 }
                 self.note("lost", &partitions);
+                self.process.journal.tally("partitions lost");
                 Ok(Some(Polled::Revoked { partitions, lost: true }))
             }
             Heartbeat::Goes { epoch, revoked, assigned } => {
@@ -148,6 +149,7 @@ impl SimSource {
                 revoked.retain(|id| self.owned.get(id).is_some_and(|reading| !reading.revoked));
                 if !revoked.is_empty() {
                     self.note("is to give up", &revoked);
+                    self.process.journal.tally("partitions revoked");
                     for id in &revoked {
                         if let Some(reading) = self.owned.get_mut(id) {
                             reading.revoked = true;
@@ -247,6 +249,7 @@ impl SimSource {
             let foreign = claims.filter(|_| self.transactional_id.is_some()).find(foreign).cloned();
             if let Some(id) = foreign {
                 self.process.journal.note(format_args!("host {} fences {id}", self.process.host));
+                self.process.journal.tally("claims fenced");
                 fence(state, &id)?;
                 asked.push(id);
             } else if !offsets.iter().any(|(undecided, _)| *undecided) {
@@ -254,6 +257,7 @@ impl SimSource {
             } else if state.now() >= limit {
                 return Err(Error::new(Code::Consuming, "committed offsets stay undecided"));
             } else {
+                self.process.journal.tally("undecided offsets");
                 state.drift(limit);
             }
         }

@@ -6,7 +6,6 @@
 mod befall;
 mod feed;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use super::client::{Ports, Seat};
 use super::cluster::{Cluster, Faults, Stored, Timeouts};
 use super::disk::SimDisk;
-use super::journal::Journal;
+use super::journal::{Journal, Time};
 use super::process::{Process, is_crash};
 use super::random::Random;
 use crate::error::{Error, Result};
@@ -52,6 +51,8 @@ pub struct WorldOptions {
     /// Of the sources: those that the group does not read.
     pub apart: Vec<usize>,
     pub transactions: bool,
+    /// Whether each process has transactional ids of its own; else a host keeps its ids.
+    pub fresh_ids: bool,
     pub static_members: bool,
     /// Messages that a sink's queue takes.
     pub queue: usize,
@@ -90,8 +91,6 @@ pub struct World {
     feeder: Feeder,
     /// How many processes there were.
     processes: usize,
-    /// How often what befell.
-    befell: BTreeMap<&'static str, u64>,
 }
 
 impl World {
@@ -106,7 +105,6 @@ impl World {
         options.topics.iter().for_each(|(name, partitions)| cluster.add_topic(name, *partitions));
         let feeder = Feeder::new(cluster.clone(), feed);
         let (hosts, factory) = (options.hosts, Box::new(factory));
-        let (ghosts, befell) = Default::default();
         let mut world = Self {
             options,
             cluster,
@@ -114,10 +112,9 @@ impl World {
             random,
             factory,
             hosts: Vec::new(),
-            ghosts,
+            ghosts: Vec::new(),
             feeder,
             processes: 0,
-            befell,
         };
         (0..hosts).for_each(|name| world.add_host(name));
         world
@@ -129,11 +126,6 @@ impl World {
 
     pub fn journal(&self) -> &Journal {
         &self.journal
-    }
-
-    /// How often what befell, and how often it was that a thread ended with which error.
-    pub fn befell(&self) -> &BTreeMap<&'static str, u64> {
-        &self.befell
     }
 
     /// A host crashes at the n-th call of its ports from now, before the call does anything, or after.
@@ -176,6 +168,9 @@ impl World {
             if ROUND * rounds > SETTLES_WITHIN {
                 panic!("it does not come to rest");
             }
+        }
+        if let Some(hanging) = self.cluster.hanging() {
+            panic!("{hanging}: a transaction hangs");
         }
     }
 
@@ -222,6 +217,7 @@ impl World {
         self.journal.note(format_args!("host {name} starts as process {}", process.number));
         let host = &mut self.hosts[index];
         (host.process, host.disk, host.fate) = (Arc::clone(&process), Arc::clone(&disk), Fate::Runs);
+        let tx = if self.options.fresh_ids { format!("tx-{}", process.number) } else { "tx".to_owned() };
         for thread in 0..self.options.threads {
             let id = |what: &str| format!("{what}-{name}-{thread}");
             let seat = Seat {
@@ -229,7 +225,7 @@ impl World {
                 thread,
                 topics: self.options.sources.clone(),
                 apart: self.options.apart.clone(),
-                transactional_id: self.options.transactions.then(|| id("tx")),
+                transactional_id: self.options.transactions.then(|| id(&tx)),
                 instance: self.options.static_members.then(|| id("member")),
                 queue: self.options.queue,
             };
@@ -257,19 +253,19 @@ impl World {
     /// Errors that a new start may help against are part of life; others are not.
     fn count(&mut self, error: &Error) {
         if is_crash(error) {
-            *self.befell.entry("crash point").or_default() += 1;
-            return;
+            return self.journal.tally("crash point");
         }
         let (code, message) = (error.code, &error.message);
         self.journal.note(format_args!("it ended with {code}: {message}"));
         if !code.retry() {
             panic!("it ended with {code}, {}: {message}", code.title());
         }
-        *self.befell.entry(code.title()).or_default() += 1;
+        self.journal.tally(code.title());
     }
 
     fn crash(&mut self, index: usize) {
-        let until = self.journal.clock.now() + self.random.between(1_000, 10_000_000);
+        let session = self.options.timeouts.session.as_micros() as Time;
+        let until = self.journal.clock.now() + self.random.between(0, 2 * session);
         let host = &mut self.hosts[index];
         host.process.kill();
         host.threads.clear();

@@ -67,6 +67,7 @@ impl State {
         match one.stage {
             Stage::Preparing { .. } => Err(Refused::Concurrent),
             Stage::Ongoing { .. } => {
+                self.journal.tally("open transaction fenced");
                 one.producer.epoch += 1;
                 self.prepare(index, false);
                 Err(Refused::Concurrent)
@@ -149,6 +150,7 @@ impl State {
         let one = &mut self.transactions.0[index];
         if one.stage == (Stage::Ongoing { number }) {
             self.journal.note(format_args!("the transaction of {} took too long", one.id));
+            self.journal.tally("transaction timed out");
             one.producer.epoch += 1;
             self.prepare(index, false);
         }

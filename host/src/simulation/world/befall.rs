@@ -41,7 +41,7 @@ pub struct Odds {
 
 impl Odds {
     pub fn usual() -> Self {
-        Self { feed: 1_500, crash: 8, pause: 6, replace: 2, leave: 3, return_: 5, kick: 4, wipe: 1 }
+        Self { feed: 1_500, crash: 30, pause: 20, replace: 4, leave: 8, return_: 15, kick: 10, wipe: 3 }
     }
 }
 
@@ -82,7 +82,7 @@ impl World {
             return self.step_some();
         };
         if let Some(what) = what {
-            *self.befell.entry(what).or_default() += 1;
+            self.journal.tally(what);
         }
     }
 
