@@ -22,6 +22,8 @@ pub mod pipeline;
 pub mod plugin;
 pub mod record;
 pub mod release;
+#[cfg(test)]
+mod simulation;
 pub mod state;
 pub mod watermark;
 pub mod window;
