@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::engine::ports::{Clock, Limit, Polled, Sent as Taken, Sink, Source, UnderWay};
+use crate::engine::ports::{Clock, Committed, Limit, Polled, Sent as Taken, Sink, Source, UnderWay};
 use crate::engine::{Loader, Meter, Tables};
 use crate::error::Result;
 use crate::record::{Header, Message, PartitionId, Record, Records, SourceId};
@@ -179,8 +179,9 @@ impl Source for Memory {
         records(&self.batch)
     }
 
-    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
-        Ok(partitions.iter().map(|id| self.committed.get(id).copied()).collect())
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
+        let committed = |id| self.committed.get(id).map(|next| Committed { next: *next, commit: 0 });
+        Ok(partitions.iter().map(committed).collect())
     }
 
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {

@@ -160,7 +160,9 @@ impl Task {
         for (store, stage) in self.stores.iter().zip(&pipeline.features[stages]) {
             store.journal_registers(&stage.plan, &mut durable.journal);
         }
-        if durable.journal.is_empty() && head == durable.head {
+        // What changes without an offset is nothing yet: no row has come.
+        let is_blank = self.inputs.iter().all(|input| input.next.is_none());
+        if is_blank || durable.journal.is_empty() && head == durable.head {
             return Vec::new();
         }
         let journal = durable.journal.take();
@@ -171,6 +173,17 @@ impl Task {
         let blocks = block::blocks(durable.label(What::Changes, commit), &packed);
         durable.pending = Some(Change { commit, head, packed });
         blocks
+    }
+
+    /// Whether changes were prepared and have yet to be committed.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.durable.as_ref().is_some_and(|durable| durable.pending.is_some())
+    }
+
+    /// Number of the commit that is under way, or of the last one if it changes nothing; 0: nothing is kept.
+    pub(super) fn next_commit(&self) -> Commit {
+        let durable = self.durable.as_ref();
+        durable.map_or(0, |durable| durable.pending.as_ref().map_or(durable.commit, |change| change.commit))
     }
 
     /// One of the blocks that were sent lies at this offset.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::ports::Committed;
 use super::task::{Task, TaskId};
+use super::vault::{Standing, last_commit};
 use crate::record::PartitionId;
 
 /// Shared by the threads of a pipeline.
@@ -20,12 +22,15 @@ impl Lodge {
 
     /// Takes a task over from where the group stands. What is here may be old: another process may have
     /// gone on from it meanwhile. Then the offsets differ, and it is dropped.
-    pub fn take(&self, id: TaskId, committed: &[(PartitionId, Option<i64>)]) -> Option<Task> {
+    pub fn take(&self, id: TaskId, standing: &Standing) -> Option<Task> {
         let task = self.waiting().remove(&id)?;
-        let stands = |(id, offset): &(PartitionId, Option<i64>)| {
-            task.inputs.iter().any(|input| input.id == *id && task.resume(input) == *offset)
+        let stands = |(id, committed): &(PartitionId, Option<Committed>)| {
+            let next = committed.map(|one| one.next);
+            task.inputs.iter().any(|input| input.id == *id && task.resume(input) == next)
         };
-        (task.inputs.len() == committed.len() && committed.iter().all(stands)).then_some(task)
+        let is_last = task.durable.as_ref().is_none_or(|durable| durable.commit == last_commit(standing));
+        let is_whole = task.inputs.len() == standing.len() && standing.iter().all(stands);
+        (is_last && is_whole).then_some(task)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<TaskId, Task>> {

@@ -104,6 +104,15 @@ pub struct Limit {
     pub bytes: usize,
 }
 
+/// Where a group stands in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to be read.
+    pub next: i64,
+    /// What the [`Mark`] said; 0: nothing, or it was no transaction.
+    pub commit: u64,
+}
+
 /// Where records come from. Owned by one thread.
 ///
 /// Partitions come and go one by one: what a poll assigns or revokes is what changes, all others go on.
@@ -119,7 +128,7 @@ pub trait Source {
 
     /// The next offset of each of these partitions as the group committed it. `None`: none yet, and the
     /// partition is to be read from its beginning. What a former owner left half done is ended before.
-    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>>;
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>>;
 
     /// Reads these assigned partitions from these offsets, also where they are read already: what was fetched
     /// of them and not given is dropped.
@@ -172,6 +181,8 @@ pub struct Mark {
     pub of: PartitionId,
     /// The next offset to be read.
     pub next: i64,
+    /// Number of the task's commit, to be kept beside the offset.
+    pub commit: u64,
     /// The partition is given up with it: nothing of this thread's is left that the next owner has to wait for.
     pub last: bool,
 }

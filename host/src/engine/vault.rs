@@ -12,12 +12,12 @@ use super::block::{Parts, What};
 use super::durable::{BaseHead, Durable};
 use super::head::Head;
 use super::image;
-use super::ports::{Changelog, Clock};
+use super::ports::{Changelog, Clock, Committed};
 use super::task::{Task, TaskId};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Pipeline;
 use crate::record::PartitionId;
-use crate::state::{Base, Disk, Replay, Retention, Store, lock};
+use crate::state::{Base, Commit, Disk, Replay, Retention, Store, lock};
 use crate::window::{hash, mix};
 
 /// How long the changelog is waited for at a time.
@@ -80,8 +80,13 @@ impl Patience<'_> {
     }
 }
 
-/// Where the group stands: partition and next offset.
-pub(super) type Standing = [(PartitionId, Option<i64>)];
+/// Where the group stands.
+pub(super) type Standing = [(PartitionId, Option<Committed>)];
+
+/// The last commit of the task, if the group knows of one.
+pub(super) fn last_commit(standing: &Standing) -> Commit {
+    standing.iter().filter_map(|(_, committed)| committed.map(|one| one.commit)).max().unwrap_or(0)
+}
 
 /// A task on its way back.
 struct Restoring<'a> {
@@ -113,13 +118,8 @@ impl Vault {
         }
         let mut restoring = Restoring::new(pipeline, id, base, standing, clock.monotonic())?;
         let mut from = restoring.begin().map_err(place)?.unwrap_or(first);
-        let deadline = clock.monotonic() + MARKERS_WITHIN;
-        let mut in_time = || match clock.monotonic() > deadline {
-            true => {
-                Err(Error::new(Code::ChangelogDamaged, "its beginning is gone, and no whole image is there"))
-            }
-            false => alive(),
-        };
+        let now = || clock.monotonic();
+        let mut patience = Patience { now: &now, alive: &mut alive, since: now() };
         let (log, at) = (&mut *self.changelog, (topic, id.partition));
         if restoring.restored.base == 0
             && let Some(found) = image::find(log, at, first, &mut patience).map_err(place)?
@@ -238,13 +238,14 @@ impl<'a> Restoring<'a> {
         let say =
             |offset: Option<i64>| offset.map_or("its beginning".to_owned(), |offset| offset.to_string());
         let mut text = String::from("the windows are as of another moment than the group's offsets:");
-        for (id, offset) in standing {
+        for (id, committed) in standing {
+            let offset = committed.map(|one| one.next);
             let next = head.inputs.iter().find(|(of, ..)| of == id).and_then(|(_, next, _)| *next);
             let topic = &pipeline.topics[usize::from(id.source)];
             text += &format!(
                 "\n{topic}/{}: the group is at {}, the windows are at {}",
                 id.partition,
-                say(*offset),
+                say(offset),
                 say(next)
             );
         }

@@ -23,7 +23,7 @@ use super::events::{Committed, ConsumerEvents};
 use super::native::Inbox;
 use super::rows::Batch;
 use crate::config::Start;
-use crate::engine::ports::{Limit, Polled, Source};
+use crate::engine::ports::{self, Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records, SourceId};
 use commits::Commits;
@@ -232,7 +232,7 @@ impl Source for KafkaSource {
         self.batch.records(&self.topics)
     }
 
-    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<ports::Committed>>> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -250,7 +250,8 @@ impl Source for KafkaSource {
         if self.start == Start::Latest {
             self.begin_at_end(partitions, &mut offsets)?;
         }
-        Ok(offsets)
+        let committed = |next: Option<i64>| next.map(|next| ports::Committed { next, commit: 0 });
+        Ok(offsets.into_iter().map(committed).collect())
     }
 
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {

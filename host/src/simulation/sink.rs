@@ -208,10 +208,11 @@ impl SimSink {
         let own = self.transactional_id.clone().unwrap_or_else(empty);
         let offset = |mark: &Mark| {
             let place = (self.topics[usize::from(mark.of.source)], mark.of.partition);
-            (place, mark.next, if mark.last { empty() } else { Rc::clone(&own) })
+            let claim = if mark.last { empty() } else { Rc::clone(&own) };
+            (place, Offset { next: mark.next, commit: mark.commit, claim })
         };
         let offsets: Vec<_> = marks.iter().map(offset).collect();
-        state.add_offsets(by, member, &offsets)
+        state.add_offsets(by, member, offsets)
     }
 
     fn abort_now(&mut self) -> Result<()> {

@@ -236,7 +236,7 @@ impl SimSource {
     }
 
     /// Fences foreign claims, then waits until nothing is undecided.
-    fn settle(&self, ids: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+    fn settle(&self, ids: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
         let state = &mut *self.state();
         let mut asked: Vec<Rc<str>> = Vec::new();
         let limit = until(state, state.timeouts.transaction * 3);
@@ -253,7 +253,8 @@ impl SimSource {
                 fence(state, &id)?;
                 asked.push(id);
             } else if !offsets.iter().any(|(undecided, _)| *undecided) {
-                return Ok(offsets.into_iter().map(|(_, offset)| offset.map(|one| one.next)).collect());
+                let committed = |offset: Offset| Committed { next: offset.next, commit: offset.commit };
+                return Ok(offsets.into_iter().map(|(_, offset)| offset.map(committed)).collect());
             } else if state.now() >= limit {
                 return Err(Error::new(Code::Consuming, "committed offsets stay undecided"));
             } else {
@@ -290,7 +291,7 @@ impl Source for SimSource {
         records
     }
 
-    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
         self.process.call("committed", || {
             self.expect_owned("offsets of what is not assigned", partitions);
             let offsets = self.settle(partitions)?;

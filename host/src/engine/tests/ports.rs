@@ -12,7 +12,7 @@ use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
 use crate::contract::{Computed, FeaturesDescription, Folded, Input, RawBatch, Tape, Trigger};
 use crate::engine::ports::{
-    Clock, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
+    Clock, Committed, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
 };
 use crate::engine::{Flow, Lodge, Parts, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
@@ -296,9 +296,15 @@ impl Source for Tap {
         Records { rows: rows.collect(), ..Records::default() }
     }
 
-    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<i64>>> {
+    fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
         let commits = &self.0.borrow().commits;
-        let last = |id: &PartitionId| commits.iter().rev().find(|(of, _)| of == id).map(|(_, next)| *next);
+        let last = |id: &PartitionId| {
+            commits
+                .iter()
+                .rev()
+                .find(|(of, _)| of == id)
+                .map(|(_, next)| Committed { next: *next, commit: 0 })
+        };
         Ok(partitions.iter().map(last).collect())
     }
 

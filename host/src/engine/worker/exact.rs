@@ -120,15 +120,20 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn marks(&self, leaving: &[PartitionId]) -> Vec<Mark> {
-        let mark = |(task, input): (&_, &crate::engine::task::Input)| {
-            let task: &crate::engine::task::Task = task;
-            let (of, next) = (input.id, task.resume(input)?);
-            let last = leaving.contains(&of);
-            (last || input.marked != Some(next)).then_some(Mark { of, next, last })
-        };
-        let inputs =
-            self.tasks.iter().flat_map(|(_, task)| task.inputs.iter().map(move |input| (task, input)));
-        inputs.filter_map(mark).collect()
+        let mut marks = Vec::new();
+        for (_, task) in self.tasks.iter() {
+            let (commit, mut changed) = (task.next_commit(), task.is_prepared());
+            for input in &task.inputs {
+                let (of, Some(next)) = (input.id, task.resume(input)) else { continue };
+                let last = leaving.contains(&of);
+                // A change that moves no offset has to be known of too.
+                if last || input.marked != Some(next) || std::mem::take(&mut changed) {
+                    changed = false;
+                    marks.push(Mark { of, next, commit, last });
+                }
+            }
+        }
+        marks
     }
 
     /// Waits until all that was sent has arrived, or never will.

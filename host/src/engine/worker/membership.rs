@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::engine::ports::{Clock, Sink, Source};
+use crate::engine::ports::{Clock, Committed, Sink, Source};
 use crate::engine::task::{Input, Task, TaskId};
 use crate::engine::vault::{Restored, Standing};
 use crate::error::Result;
@@ -28,7 +28,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let committed: Vec<_> = inputs.iter().copied().zip(self.source.committed(&inputs)?).collect();
         let now = self.clock.monotonic();
         for id in tasks {
-            let own = |(input, _): &&(PartitionId, Option<i64>)| TaskId::of(&pipeline, *input) == id;
+            let own = |(input, _): &&(PartitionId, Option<Committed>)| TaskId::of(&pipeline, *input) == id;
             let own: Vec<_> = committed.iter().filter(own).copied().collect();
             let task = match self.lodge.take(id, &own) {
                 Some(task) => task,
@@ -60,7 +60,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         let stages = pipeline.groups.get(group).map_or(0, |group| group.stages.len());
         let mut task = Task::new(stages);
-        task.inputs = standing.iter().map(|(input, offset)| Input::new(*input, *offset, now)).collect();
+        task.inputs = standing
+            .iter()
+            .map(|(input, committed)| Input::new(*input, committed.map(|one| one.next), now))
+            .collect();
         Ok(task)
     }
 

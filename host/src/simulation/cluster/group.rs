@@ -46,6 +46,8 @@ pub enum Heartbeat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offset {
     pub next: i64,
+    /// What the mark said.
+    pub commit: u64,
     /// Transactional id of whoever has the partition; empty: nobody has.
     pub claim: Rc<str>,
 }

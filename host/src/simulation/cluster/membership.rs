@@ -124,17 +124,14 @@ impl State {
         &mut self,
         by: Producer,
         member: MemberToken,
-        offsets: &[(Place, i64, Rc<str>)],
+        offsets: Vec<(Place, Offset)>,
     ) -> Result<(), Refused> {
         let open = self.transactions.is_open(by, Participant::Offsets);
         if !open && !self.group.has_pending(by.id) {
             return Err(Refused::Fenced);
         }
         self.group.check(member)?;
-        let offset = |(of, next, claim): &(Place, i64, Rc<str>)| {
-            (*of, Offset { next: *next, claim: Rc::clone(claim) })
-        };
-        self.group.add(by, offsets.iter().map(offset).collect())
+        self.group.add(by, offsets)
     }
 
     /// Outside of any transaction. Comes later, unless it is waited for, and all that came before.
@@ -156,7 +153,7 @@ impl State {
         if self.group.members.contains_key(&member.id) {
             self.changes += 1;
             for (of, next) in offsets {
-                self.group.set(of, Offset { next, claim: "".into() });
+                self.group.set(of, Offset { next, commit: 0, claim: "".into() });
             }
         }
     }

@@ -112,7 +112,7 @@ impl Copier {
         }
         let mut marks: Vec<Mark> = changed
             .iter()
-            .map(|(id, live)| Mark { of: *id, next: live.0, last: last.contains(id) })
+            .map(|(id, live)| Mark { of: *id, next: live.0, commit: 0, last: last.contains(id) })
             .collect();
         if self.mistake == Mistake::OffsetsApart {
             let offsets: Vec<_> = marks.drain(..).map(|mark| (mark.of, mark.next)).collect();
@@ -165,7 +165,7 @@ impl Copier {
     }
 
     fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
-        let committed = self.ports.source.committed(ids)?;
+        let committed = self.ports.source.committed(ids)?.into_iter().map(|one| one.map(|one| one.next));
         let mut begun = Vec::new();
         for (id, committed) in ids.iter().zip(committed) {
             let base = match self.ports.disk.open(&format!("task-{}", id.partition)) {

@@ -86,7 +86,7 @@ fn undecided_offsets_are_waited_for() {
         assert_eq!(commit(&mut one, &[mark(0, 5), mark(1, 6)]), Ended::Committed);
         // The markers are on their way.
         assert_eq!(cluster.committed(IN, 0), None);
-        let found = one.source.committed(&[id(0), id(1), id(2)]).unwrap();
+        let found = committed(&mut one, &[id(0), id(1), id(2)]);
         assert_eq!(found, [Some(5), Some(6), None]);
     }
 }
@@ -202,7 +202,7 @@ fn no_partition_has_two_owners_whose_commits_both_succeed() {
 fn follow(ports: &mut Ports, owned: &mut BTreeMap<i32, i64>) {
     match ports.source.poll(Duration::ZERO, LIMIT).unwrap() {
         Polled::Assigned(ids) => {
-            let offsets = ports.source.committed(&ids).unwrap();
+            let offsets = committed(ports, &ids);
             let next = ids.iter().zip(&offsets).map(|(id, next)| (id.partition, next.unwrap_or(0)));
             owned.extend(next);
             ports.source.start(&ids.iter().map(|id| (*id, None)).collect::<Vec<_>>()).unwrap();
