@@ -110,6 +110,11 @@ impl Decayed {
         self.blocks.capacity() * size_of::<Block>() + sums.sum::<usize>()
     }
 
+    /// Blocks held.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.blocks.len() as u64);
         let mut numbers = Rising::default();

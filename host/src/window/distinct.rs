@@ -102,6 +102,11 @@ impl Distinct {
             + self.list.capacity() * size_of::<(u32, u32)>()
     }
 
+    /// Cells that have room, those of tables whether they are in use or not.
+    pub fn cells(&self) -> usize {
+        self.tables.len() * REGISTERS + self.list.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.tables.len() as u64);
         let counts = self.tables.iter().flat_map(|table| &*table.counts);

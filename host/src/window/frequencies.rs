@@ -60,6 +60,11 @@ impl Frequencies {
         self.counts.allocation_size() + self.ranks.len() * size_of::<(u64, i64)>() * 3 / 2
     }
 
+    /// Different values.
+    pub fn len(&self) -> usize {
+        self.ranks.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.ranks.len() as u64);
         for (value, count) in self.top() {

@@ -66,6 +66,11 @@ impl Quantiles {
         self.buckets.capacity() * size_of::<i32>() + self.counts.capacity() * size_of::<u64>()
     }
 
+    /// Buckets in use.
+    pub fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.buckets.len() as u64);
         let mut buckets = Rising::default();

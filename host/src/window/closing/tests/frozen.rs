@@ -102,6 +102,30 @@ proptest! {
     }
 }
 
+/// Which of two sessions is merged into the other must not follow from the memory that they happen to have.
+#[test]
+fn sessions_that_become_one_after_a_thaw() {
+    let row = |input, time, amount, rise| {
+        let event = Event { time, input, amount, items: None, declined: false };
+        Step { event, rise, closes: false, forgets: false }
+    };
+    let steps = [
+        row(1, 0, f64::NAN, 0),
+        row(1, 0, f64::NAN, 3),
+        row(1, 3, f64::NAN, 0),
+        row(0, -20, 0.0, 0),
+        row(0, -3, 0.0, 0),
+        row(0, -7, 0.0, 0),
+        row(1, 3, 0.0, 41),
+        row(1, 19, 0.0, 0),
+        row(1, 16, f64::NAN, 0),
+    ];
+    for at in 0..steps.len() {
+        let freezes: Vec<bool> = (0..steps.len()).map(|step| step == at).collect();
+        same(Window::Session(13), 40, &steps, &freezes).expect("as if it had not been frozen");
+    }
+}
+
 #[test]
 fn windows_are_described() {
     for (window, expected) in [
