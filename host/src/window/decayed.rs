@@ -240,6 +240,16 @@ mod tests {
         prop::collection::vec((-3000i64..3000, -1e6..1e6), 1..60)
     }
 
+    #[test]
+    fn blocks_that_no_time_has_are_not_thawed() {
+        for (number, fine) in [(135_000_000_000_000, true), (i64::MAX, false), (i64::MIN, false)] {
+            let mut frozen = vec![1];
+            frozen.signed(number);
+            frozen.extend([1, 0, 0]);
+            assert_eq!(Decayed::thaw(1, &mut Reader(&frozen)).is_some(), fine, "{number}");
+        }
+    }
+
     proptest! {
         #[test]
         fn equals_the_naive_mean(entries in entries(), half_life in 1u64..2000) {

@@ -337,6 +337,25 @@ mod tests {
         assert!((0.5..2.0).contains(&estimate), "{estimate}");
     }
 
+    #[test]
+    fn cells_that_no_value_has_are_not_thawed() {
+        for (cell, fine) in [(53 * 4096 - 1, true), (53 * 4096, false), (-1, false)] {
+            let mut frozen = vec![0, 1];
+            frozen.signed(cell);
+            frozen.byte(1);
+            assert_eq!(Distinct::thaw(&mut Reader(&frozen)).is_some(), fine, "{cell}");
+        }
+        let table = |cell: i64| {
+            let mut frozen = vec![1];
+            frozen.extend([1; REGISTERS]);
+            frozen.byte(1);
+            frozen.signed(cell);
+            frozen.byte(1);
+            Distinct::thaw(&mut Reader(&frozen)).is_some()
+        };
+        assert!(table(4096) && !table(4095));
+    }
+
     proptest! {
         #[test]
         fn detours_order_and_parts_leave_no_trace(

@@ -168,6 +168,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_greatest_count_stays() {
+        let mut frozen = Vec::new();
+        frozen.number(1);
+        frozen.word(7);
+        frozen.number(u64::MAX);
+        let mut frequencies = Frequencies::thaw(&mut Reader(&frozen)).expect("a count as any other");
+        frequencies.add(7);
+        frequencies.add_within(8, 1);
+        assert_eq!(frequencies.top().collect::<Vec<_>>(), [(8, u64::MAX)]);
+    }
+
     proptest! {
         #[test]
         fn equals_a_count_after_any_detour_in_any_order(

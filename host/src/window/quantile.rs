@@ -208,6 +208,17 @@ mod tests {
         assert!(quantiles.size() < 1000);
     }
 
+    #[test]
+    fn a_bucket_that_no_number_has_is_not_thawed() {
+        for (bucket, fine) in [(i64::from(i32::MIN), false), (-i64::from(i32::MAX), true), (1 << 31, false)] {
+            let mut frozen = vec![1];
+            frozen.signed(bucket);
+            frozen.byte(1);
+            let thawed = Quantiles::thaw(&mut Reader(&frozen));
+            assert_eq!(thawed.map(|thawed| thawed.quantile(0.5)), fine.then_some(Some(f64::NEG_INFINITY)));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_numbers(values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 1..50)) {
