@@ -110,6 +110,11 @@ impl Decayed {
         self.blocks.capacity() * size_of::<Block>() + sums.sum::<usize>()
     }
 
+    /// Blocks held.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.blocks.len() as u64);
         let mut numbers = Rising::default();
@@ -233,6 +238,16 @@ mod tests {
 
     fn entries() -> impl Strategy<Value = Vec<(i64, f64)>> {
         prop::collection::vec((-3000i64..3000, -1e6..1e6), 1..60)
+    }
+
+    #[test]
+    fn blocks_that_no_time_has_are_not_thawed() {
+        for (number, fine) in [(135_000_000_000_000, true), (i64::MAX, false), (i64::MIN, false)] {
+            let mut frozen = vec![1];
+            frozen.signed(number);
+            frozen.extend([1, 0, 0]);
+            assert_eq!(Decayed::thaw(1, &mut Reader(&frozen)).is_some(), fine, "{number}");
+        }
     }
 
     proptest! {

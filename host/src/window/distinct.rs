@@ -102,6 +102,11 @@ impl Distinct {
             + self.list.capacity() * size_of::<(u32, u32)>()
     }
 
+    /// Cells that have room, those of tables whether they are in use or not.
+    pub fn cells(&self) -> usize {
+        self.tables.len() * REGISTERS + self.list.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.tables.len() as u64);
         let counts = self.tables.iter().flat_map(|table| &*table.counts);
@@ -330,6 +335,25 @@ mod tests {
         (0..30 << REGISTER_BITS).for_each(|cell| distinct.raise(cell, 1));
         let estimate = distinct.estimate() as f64 / (REGISTERS as f64 * 2f64.powi(30));
         assert!((0.5..2.0).contains(&estimate), "{estimate}");
+    }
+
+    #[test]
+    fn cells_that_no_value_has_are_not_thawed() {
+        for (cell, fine) in [(53 * 4096 - 1, true), (53 * 4096, false), (-1, false)] {
+            let mut frozen = vec![0, 1];
+            frozen.signed(cell);
+            frozen.byte(1);
+            assert_eq!(Distinct::thaw(&mut Reader(&frozen)).is_some(), fine, "{cell}");
+        }
+        let table = |cell: i64| {
+            let mut frozen = vec![1];
+            frozen.extend([1; REGISTERS]);
+            frozen.byte(1);
+            frozen.signed(cell);
+            frozen.byte(1);
+            Distinct::thaw(&mut Reader(&frozen)).is_some()
+        };
+        assert!(table(4096) && !table(4095));
     }
 
     proptest! {

@@ -73,6 +73,11 @@ impl Extremes {
         self.candidates.capacity() * size_of::<(i64, i64)>()
     }
 
+    /// Candidates held.
+    pub fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.candidates.len() as u64);
         let mut times = Rising::default();

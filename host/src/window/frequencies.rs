@@ -60,6 +60,11 @@ impl Frequencies {
         self.counts.allocation_size() + self.ranks.len() * size_of::<(u64, i64)>() * 3 / 2
     }
 
+    /// Different values.
+    pub fn len(&self) -> usize {
+        self.ranks.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.ranks.len() as u64);
         for (value, count) in self.top() {
@@ -161,6 +166,18 @@ mod tests {
             assert!((0..5).contains(&value), "{value}");
             assert!((20_000..=20_000 + 200_000 / LIMIT as u64).contains(&count), "{count}");
         }
+    }
+
+    #[test]
+    fn the_greatest_count_stays() {
+        let mut frozen = Vec::new();
+        frozen.number(1);
+        frozen.word(7);
+        frozen.number(u64::MAX);
+        let mut frequencies = Frequencies::thaw(&mut Reader(&frozen)).expect("a count as any other");
+        frequencies.add(7);
+        frequencies.add_within(8, 1);
+        assert_eq!(frequencies.top().collect::<Vec<_>>(), [(8, u64::MAX)]);
     }
 
     proptest! {

@@ -67,6 +67,18 @@ impl LaneState {
         }
     }
 
+    /// Steps that it takes to merge this into another, about.
+    pub fn steps(&self) -> usize {
+        match self {
+            Self::Count(_) | Self::IntSum(_) | Self::Float(_) | Self::Latest(_) => 1,
+            Self::Extremes(extremes) => extremes.len(),
+            Self::Distinct(distinct) => distinct.cells(),
+            Self::Quantile(quantiles) => quantiles.len(),
+            Self::Decayed(decayed) => decayed.len(),
+            Self::Frequencies(frequencies) => frequencies.len(),
+        }
+    }
+
     /// Lets go of all that another state took in and this one merged. Extremes and the newest entry can't:
     /// they stay as they are.
     pub fn unmerge(&mut self, other: &Self) {

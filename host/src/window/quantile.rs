@@ -66,6 +66,11 @@ impl Quantiles {
         self.buckets.capacity() * size_of::<i32>() + self.counts.capacity() * size_of::<u64>()
     }
 
+    /// Buckets in use.
+    pub fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
     pub fn freeze(&self, into: &mut Vec<u8>) {
         into.number(self.buckets.len() as u64);
         let mut buckets = Rising::default();
@@ -201,6 +206,17 @@ mod tests {
         values.iter().skip(1).for_each(|value| quantiles.retract(*value));
         assert_eq!(quantiles, of(&[1.0]));
         assert!(quantiles.size() < 1000);
+    }
+
+    #[test]
+    fn a_bucket_that_no_number_has_is_not_thawed() {
+        for (bucket, fine) in [(i64::from(i32::MIN), false), (-i64::from(i32::MAX), true), (1 << 31, false)] {
+            let mut frozen = vec![1];
+            frozen.signed(bucket);
+            frozen.byte(1);
+            let thawed = Quantiles::thaw(&mut Reader(&frozen));
+            assert_eq!(thawed.map(|thawed| thawed.quantile(0.5)), fine.then_some(Some(f64::NEG_INFINITY)));
+        }
     }
 
     proptest! {

@@ -31,6 +31,11 @@ impl Lanes {
         self.0.iter_mut().zip(&other.0).for_each(|(state, other)| state.merge(other));
     }
 
+    /// Steps that it takes to merge this into another, about.
+    pub fn steps(&self) -> usize {
+        self.0.iter().map(LaneState::steps).sum()
+    }
+
     /// But for extremes, which leave by time or are made anew.
     pub fn unmerge(&mut self, other: &Self) {
         count_merge();

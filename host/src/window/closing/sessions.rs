@@ -145,8 +145,8 @@ impl Sessions {
         {
             let session = &mut self.sessions[index];
             self.bytes -= session.lanes.size() + next.lanes.size();
-            // A merge costs what is in the one that is merged.
-            if session.lanes.size() < next.lanes.size() {
+            // What they hold decides, not the memory they have: a thawed state has another.
+            if session.lanes.steps() < next.lanes.steps() {
                 std::mem::swap(&mut session.lanes, &mut next.lanes);
             }
             session.lanes.merge(&next.lanes);

@@ -2,9 +2,10 @@
 
 use super::rows::{everything, windows};
 use super::*;
-use crate::bytes::Reader;
-use crate::columns::{Batch, Builder};
+use crate::bytes::{Reader, Write};
+use crate::columns::{Batch, Builder, TIMES};
 use crate::contract::CustomFold;
+use crate::window::plan::ID;
 
 pub fn bytes(plan: &Plan, history: &History) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -199,6 +200,38 @@ fn with_custom(window: Window, invertible: bool) -> FeaturesDescription {
     let (name, cell) = ("own".to_owned(), Column::nullable("cell", Kind::Int));
     let custom = CustomFold { name, version: 1, register_bytes: 16, invertible, cell };
     FeaturesDescription { custom_folds: vec![custom], ..description(vec![own]) }
+}
+
+#[test]
+fn histories_that_break_a_law_are_not_thawed() {
+    let plan = Plan::new(&description(vec![aggregate(Fold::Count, Window::Last(4))])).expect("supported");
+    let thaw = |times: [i64; 2], cursor: [u64; 4], (newest, seen): (i64, u64), labels: u64| {
+        let mut frozen = Vec::new();
+        frozen.signed(newest);
+        frozen.number(seen);
+        frozen.number(2);
+        times.iter().for_each(|time| {
+            frozen.word(time.cast_unsigned());
+            frozen.extend([0; 40]);
+        });
+        frozen.number(labels);
+        frozen.extend(vec![0; labels as usize * 48]);
+        cursor.iter().for_each(|index| frozen.number(*index));
+        frozen.number(2);
+        History::thaw(&plan, &mut Reader(&frozen)).is_some()
+    };
+    let (first, last, fine) = (*TIMES.start(), *TIMES.end(), [0, 2, 0, 0]);
+    assert!(thaw([first, last], fine, (last, ID), 0) && thaw([1, 1], [2, 2, 1, 2], (i64::MIN, 0), 0));
+    for times in [[2, 1], [first - 1, 1], [1, last + 1]] {
+        assert!(!thaw(times, fine, (2, 0), 0), "{times:?}");
+    }
+    for cursor in [[2, 1, 0, 0], [0, 3, 0, 0], [0, 2, 1, 0], [0, 2, 0, 3]] {
+        assert!(!thaw([1, 1], cursor, (2, 0), 0), "{cursor:?}");
+    }
+    for head in [(first - 1, 0), (last + 1, 0), (2, ID + 1)] {
+        assert!(!thaw([1, 1], fine, head, 0), "{head:?}");
+    }
+    assert!(!thaw([1, 1], fine, (2, 0), 1), "no window needs the entries of the second input");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Windows that close, as bytes.
 
 use super::*;
-use crate::bytes::Reader;
+use crate::bytes::{Reader, Write};
+use crate::columns::TIMES;
 use crate::window::tests::frozen::{Damage, damages};
 
 fn bytes(closing: &Closing) -> Vec<u8> {
@@ -102,6 +103,70 @@ proptest! {
     }
 }
 
+/// Which of two sessions is merged into the other must not follow from the memory that they happen to have.
+#[test]
+fn sessions_that_become_one_after_a_thaw() {
+    let row = |input, time, amount, rise| {
+        let event = Event { time, input, amount, items: None, declined: false };
+        Step { event, rise, closes: false, forgets: false }
+    };
+    let steps = [
+        row(1, 0, f64::NAN, 0),
+        row(1, 0, f64::NAN, 3),
+        row(1, 3, f64::NAN, 0),
+        row(0, -20, 0.0, 0),
+        row(0, -3, 0.0, 0),
+        row(0, -7, 0.0, 0),
+        row(1, 3, 0.0, 41),
+        row(1, 19, 0.0, 0),
+        row(1, 16, f64::NAN, 0),
+    ];
+    for at in 0..steps.len() {
+        let freezes: Vec<bool> = (0..steps.len()).map(|step| step == at).collect();
+        same(Window::Session(13), 40, &steps, &freezes).expect("as if it had not been frozen");
+    }
+}
+
+fn count_over(window: Window) -> Plan {
+    let name = "n".to_owned();
+    plan_of(vec![Aggregate { name, input: 0, fold: Fold::Count, column: None, filter: None, window }])
+}
+
+#[test]
+fn sessions_and_panes_that_break_a_law_are_not_thawed() {
+    let sessions = |list: [(i64, u64, u8); 2], step: u64| {
+        let (mut frozen, plan) = (vec![2], count_over(Window::Session(5)));
+        for (index, (first, length, out)) in list.into_iter().enumerate() {
+            if index == 0 {
+                frozen.signed(first)
+            } else {
+                frozen.number(step)
+            }
+            frozen.number(length);
+            frozen.extend([1, 0, out]);
+        }
+        Closing::thaw(&plan, &mut Reader(&frozen)).is_some()
+    };
+    assert!(sessions([(0, 3, 1), (9, 0, 0)], 6));
+    assert!(!sessions([(0, 3, 1), (8, 0, 0)], 5), "they are one");
+    assert!(!sessions([(0, 3, 0), (9, 0, 1)], 6), "those that are out come first");
+    assert!(!sessions([(TIMES.start() - 1, 3, 0), (0, 0, 0)], 6), "no time");
+    assert!(!sessions([(TIMES.end() - 8, 3, 0), (0, 0, 0)], 6), "no time");
+
+    let panes = |start: i64, revised: i64, running: [u8; 2]| {
+        let (mut frozen, plan) = (vec![1], count_over(Window::Hopping { size: 10, slide: 5 }));
+        frozen.signed(start);
+        frozen.extend([1, 0, 1]);
+        frozen.signed(revised);
+        frozen.extend([1, 1, running[0], running[1], 1]);
+        Closing::thaw(&plan, &mut Reader(&frozen)).is_some()
+    };
+    assert!(panes(5, 0, [0, 1]));
+    assert!(!panes(6, 0, [0, 1]) && !panes(5, 1, [0, 1]), "nothing starts there");
+    assert!(!panes(TIMES.end() + 5, 0, [0, 1]) && !panes(5, TIMES.start() - 20, [0, 1]), "no time");
+    assert!(!panes(5, 0, [1, 0]) && !panes(5, 0, [0, 2]), "no range of panes");
+}
+
 #[test]
 fn windows_are_described() {
     for (window, expected) in [
@@ -120,15 +185,7 @@ fn windows_are_described() {
             ],
         ),
     ] {
-        let name = "n".to_owned();
-        let plan = plan_of(vec![Aggregate {
-            name,
-            input: 0,
-            fold: Fold::Count,
-            column: None,
-            filter: None,
-            window,
-        }]);
+        let plan = count_over(window);
         let (mut closing, mut out) = (Closing::new(&plan), Closed::new(&plan));
         for (time, watermark) in [(1, 0), (2, 8), (20, 8)] {
             if time < 20 || window == Window::Session(5) {
