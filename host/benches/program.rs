@@ -79,6 +79,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         client_id: "feed".to_owned(),
         queue_bytes: 1 << 20,
         message_bytes: 1 << 20,
+        transactions: None,
     };
     let mut feed = KafkaSink::connect(options)?;
     let (key, value) = (Some(&*one.key), Some(&*one.value));

@@ -27,7 +27,7 @@ pub(super) struct LocalBase {
 impl LocalBase {
     pub fn open(local: Arc<Local>, task: &str) -> Result<Self> {
         if !local.open().insert(task.to_owned()) {
-            return Err(Error::new(Code::Internal, format!("the state of {task} is open already")));
+            return Err(Error::new(Code::StateLocked, format!("the state of {task} is open already")));
         }
         let tree = Tree::open(&local.trees, &local.directory.task(task)).inspect_err(|_| {
             local.open().remove(task);

@@ -108,7 +108,7 @@ fn a_task_has_one_base_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let disk = open(directory.path());
     let base = disk.open("a").unwrap();
-    assert_eq!(disk.open("a").unwrap_err().code, Code::Internal);
+    assert_eq!(disk.open("a").unwrap_err().code, Code::StateLocked);
     disk.open("b").unwrap();
     drop(base);
     disk.open("a").unwrap();

@@ -5,8 +5,10 @@ mod ports;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ports::Committed;
 use super::{Lodge, Step};
 use crate::error::Code;
+use crate::record::PartitionId;
 use ports::{Event, House, id, task};
 
 #[test]
@@ -84,6 +86,10 @@ fn state_goes_with_its_partition_to_another_worker() {
     assert_eq!(input.next, Some(5), "what the first one left, not a new one");
 }
 
+fn standing(next: i64) -> [(PartitionId, Option<Committed>); 1] {
+    [(id(0), Some(Committed { next, commit: 0 }))]
+}
+
 #[test]
 fn a_revoked_partition_is_drained_committed_and_left_with_its_state() {
     let lodge: Arc<Lodge> = Arc::default();
@@ -96,7 +102,7 @@ fn a_revoked_partition_is_drained_committed_and_left_with_its_state() {
     assert_eq!(house.source().commits, [(id(0), 5)]);
     assert_eq!(house.source().released, [id(0)]);
     assert!(worker.tasks().iter().next().is_none());
-    let task = lodge.take(task(0), &[(id(0), Some(5))]).expect("whoever gets it goes on from there");
+    let task = lodge.take(task(0), &standing(5)).expect("whoever gets it goes on from there");
     assert_eq!(task.inputs[0].next, Some(5));
 }
 
@@ -108,7 +114,7 @@ fn state_of_a_partition_that_was_elsewhere_meanwhile_is_dropped() {
     house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), revoke]);
     let mut worker = house.worker();
     (0..3).for_each(|_| assert!(worker.step().is_ok()));
-    assert!(lodge.take(task(0), &[(id(0), Some(9))]).is_none());
+    assert!(lodge.take(task(0), &standing(9)).is_none());
 }
 
 #[test]
@@ -120,7 +126,7 @@ fn nothing_is_committed_or_kept_of_a_lost_partition() {
     let mut worker = house.worker();
     (0..3).for_each(|_| assert!(worker.step().is_ok()));
     assert!(house.source().commits.is_empty());
-    assert!(lodge.take(task(0), &[(id(0), Some(5))]).is_none());
+    assert!(lodge.take(task(0), &standing(5)).is_none());
 }
 
 #[test]

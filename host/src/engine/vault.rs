@@ -97,8 +97,28 @@ struct Restoring<'a> {
 }
 
 impl Vault {
-    /// Brings a task to where the group stands. `alive`: called now and then.
+    /// Brings a task to where the group stands. `alive`: called now and then. A base that is damaged is of no use
+    /// and begins anew. None: another thread of this process has yet to let go of the task.
     pub(super) fn restore(
+        &mut self,
+        pipeline: &Pipeline,
+        id: TaskId,
+        standing: &Standing,
+        clock: &impl Clock,
+        mut alive: impl FnMut() -> Result<()>,
+    ) -> Result<Option<(Task, Restored)>> {
+        loop {
+            match self.bring_back(pipeline, id, standing, clock, &mut alive) {
+                Err(error) if error.code == Code::StateDamaged => {
+                    tracing::warn!(target: "tasks", "{error}; it is made anew from the changelog");
+                }
+                Err(error) if error.code == Code::StateLocked => return Ok(None),
+                restored => return restored.map(Some),
+            }
+        }
+    }
+
+    fn bring_back(
         &mut self,
         pipeline: &Pipeline,
         id: TaskId,
@@ -230,7 +250,9 @@ impl<'a> Restoring<'a> {
         let head = Head::read(&self.durable().head).ok_or_else(damaged)?;
         let next =
             |id: PartitionId| head.inputs.iter().find(|(of, ..)| *of == id).and_then(|(_, next, _)| *next);
-        Ok(standing.iter().all(|(id, offset)| next(*id) == *offset))
+        // A commit may change a task and move no offset.
+        let is_last = self.durable().commit == last_commit(standing);
+        Ok(is_last && standing.iter().all(|(id, committed)| next(*id) == committed.map(|one| one.next)))
     }
 
     fn behind(&mut self, pipeline: &Pipeline, standing: &Standing) -> Error {

@@ -130,7 +130,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let bounds = self.flow.pipeline().bounds;
         let limit = Limit { rows: bounds.batch_rows, bytes: bounds.batch_bytes };
         let step = match self.source.poll(self.patience(), limit)? {
-            Polled::Records(0) => Step::Idle,
+            Polled::Records(0) => {
+                self.adopt_rest()?;
+                Step::Idle
+            }
             Polled::Records(count) => {
                 self.work()?;
                 Step::Worked(count)

@@ -155,14 +155,15 @@ impl KafkaSink {
         Transactions { id, topics }: &Transactions,
     ) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(marks.len());
-        for Mark { of, next, last } in marks {
+        for Mark { of, next, commit, last } in marks {
             let mut element = list.add_partition(&topics[usize::from(of.source)], of.partition);
             element.set_offset(Offset::Offset(*next)).map_err(|error| {
                 Error::new(Code::Internal, format!("{of:?}: {next} is no offset: {error}"))
             })?;
-            if !last {
-                element.set_metadata(id);
-            }
+            element.set_metadata(match last {
+                true => commit.to_string(),
+                false => format!("{commit} {id}"),
+            });
         }
         Ok(list)
     }

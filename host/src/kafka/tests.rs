@@ -118,7 +118,8 @@ fn poll(source: &mut KafkaSource, limit: Limit) -> Got {
 
 /// Starts where the group stands.
 fn begin(source: &mut KafkaSource, partitions: &[PartitionId]) {
-    let committed = source.committed(partitions).unwrap();
+    let committed = source.committed(partitions).unwrap().into_iter();
+    let committed = committed.map(|one| one.map(|one| one.next));
     let from: Vec<_> = partitions.iter().copied().zip(committed).collect();
     source.start(&from).unwrap();
 }

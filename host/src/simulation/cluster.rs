@@ -19,8 +19,8 @@ use super::journal::{Journal, Time};
 use super::random::Random;
 
 use group::Group;
-pub use group::MemberToken;
 pub(super) use group::{Heartbeat, MemberId};
+pub use group::{MemberToken, Offset};
 use log::Log;
 pub use log::Stored;
 pub(super) use log::partition_of;

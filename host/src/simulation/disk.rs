@@ -13,7 +13,7 @@ use super::journal::{Journal, Time};
 use super::process::Process;
 use super::random::Random;
 use crate::error::{Code, Error, Result};
-use crate::state::{Base, Checkpoint, Commit, Disk, Frozen};
+use crate::state::{Base, Checkpoint, Commit, Disk, Due, Frozen};
 use files::Files;
 
 /// The longest that a checkpoint waits for the disk, in microseconds.
@@ -197,8 +197,8 @@ impl Base for SimBase {
         })
     }
 
-    fn due(&self, store: u8, until: i64, most: usize) -> Result<Vec<(i64, Box<[u8]>)>> {
-        self.with("disk due", true, |slot, _| Ok(slot.files.due(store, until, most)))
+    fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Result<Vec<Due>> {
+        self.with("disk due", true, |slot, _| Ok(slot.files.due(store, behind, until, most)))
     }
 
     fn write(&mut self, checkpoint: Checkpoint) -> Result<()> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::client::{Seat, empty, fence, fenced, insist, internal, until};
 use super::cluster::{
-    Cluster, MemberToken, Participant, Place, Producer, Refused, State, Stored, partition_of,
+    Cluster, MemberToken, Offset, Participant, Place, Producer, Refused, State, Stored, partition_of,
 };
 use super::journal::Time;
 use super::process::Process;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Seat, fence, fenced, until};
-use super::cluster::{Cluster, Heartbeat, MemberId, MemberToken, Place, State, Stored};
+use super::cluster::{Cluster, Heartbeat, MemberId, MemberToken, Offset, Place, State, Stored};
 use super::process::Process;
-use crate::engine::ports::{Limit, Polled, Source};
+use crate::engine::ports::{Committed, Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{Header, PartitionId, Record, Records};
 

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::base::{Behind, Due, Image, lock};
+use super::base::{Base, Behind, Due, Image, lock};
 use super::changes::Changes;
 use super::journal::{Journal, Op};
 use super::slot::{Slot, Windows};
@@ -29,6 +29,22 @@ pub(super) struct Backed {
 impl Backed {
     pub fn new(base: Behind) -> Self {
         Self { base, changes: Changes::default(), fetched: (i64::MIN, Box::default()), next: i64::MIN }
+    }
+
+    /// A key of the base. One that is damaged is of no use to the next who opens it either.
+    fn read(&self, store: u8, plan: &Plan, key: &[u8]) -> Result<Option<Slot>> {
+        let mut base = lock(&self.base);
+        let found = base.get(store, key).and_then(|bytes| {
+            bytes.map(|bytes| Slot::thaw(plan, key, &bytes).ok_or_else(damaged)).transpose()
+        });
+        clear_if_damaged(&mut **base, found)
+    }
+
+    /// The next keys that are due.
+    fn due(&self, store: u8) -> Result<Vec<Due>> {
+        let mut base = lock(&self.base);
+        let due = base.due(store, &self.fetched, i64::MAX, DUE_AT_ONCE);
+        clear_if_damaged(&mut **base, due)
     }
 
     /// What is in the base may be due whenever.
@@ -70,10 +86,7 @@ impl Store {
     pub(super) fn enter(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<u32> {
         let plan = retention.plan;
         let found = match &mut self.behind {
-            Some(backed) if !backed.changes.is_gone(key) => {
-                let bytes = lock(&backed.base).get(self.index, key)?;
-                bytes.map(|bytes| Slot::thaw(plan, key, &bytes).ok_or_else(damaged)).transpose()?
-            }
+            Some(backed) if !backed.changes.is_gone(key) => backed.read(self.index, plan, key)?,
             _ => None,
         };
         let is_known = found.is_some();
@@ -97,7 +110,7 @@ impl Store {
             let Some(backed) = self.behind.as_mut().filter(|backed| backed.next <= until) else {
                 return Ok(());
             };
-            let due = lock(&backed.base).due(self.index, &backed.fetched, i64::MAX, DUE_AT_ONCE)?;
+            let due = backed.due(self.index)?;
             let all = due.len() < DUE_AT_ONCE;
             let first_later = due.iter().position(|(moment, _)| *moment > until).unwrap_or(due.len());
             backed.next = due.get(first_later).map_or(i64::MAX, |(moment, _)| *moment);
@@ -165,13 +178,11 @@ impl Store {
             backed.changes.gone.remove(key);
         }
         backed.look_anew();
-        let base = std::sync::Arc::clone(&backed.base);
+        let base = Backed::new(std::sync::Arc::clone(&backed.base));
         keys.sort_unstable();
         keys.dedup();
         for key in &keys {
-            let found = lock(&base).get(self.index, key)?;
-            if let Some(bytes) = found {
-                let slot = Slot::thaw(retention.plan, key, &bytes).ok_or_else(damaged)?;
+            if let Some(slot) = base.read(self.index, retention.plan, key)? {
                 let newest = slot.newest;
                 let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
                 self.touch(retention, id, newest);
@@ -292,6 +303,13 @@ impl Store {
             backed.look_anew();
         }
     }
+}
+
+fn clear_if_damaged<T>(base: &mut dyn Base, found: Result<T>) -> Result<T> {
+    if found.as_ref().is_err_and(|error| error.code == Code::StateDamaged) {
+        base.clear()?;
+    }
+    found
 }
 
 fn damaged() -> Error {

@@ -12,7 +12,9 @@ use crate::record::PartitionId;
 
 impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub(super) fn adopt(&mut self, ids: &[PartitionId]) -> Result<()> {
-        tracing::debug!(target: "tasks", "assigned {} partitions", ids.len());
+        if !ids.is_empty() {
+            tracing::debug!(target: "tasks", "assigned {} partitions", ids.len());
+        }
         // Bringing tasks back may take longer than a transaction may.
         if self.vault.is_some() {
             self.commit(&[])?;
@@ -24,39 +26,56 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         tasks.dedup();
         tasks.retain(|task| task.inputs(&pipeline).all(|input| self.waiting.contains(&input)));
         self.waiting.retain(|id| !tasks.contains(&TaskId::of(&pipeline, *id)));
-        let inputs: Vec<PartitionId> = tasks.iter().flat_map(|task| task.inputs(&pipeline)).collect();
+        let mut inputs: Vec<PartitionId> = tasks.iter().flat_map(|task| task.inputs(&pipeline)).collect();
         let committed: Vec<_> = inputs.iter().copied().zip(self.source.committed(&inputs)?).collect();
         let now = self.clock.monotonic();
         for id in tasks {
             let own = |(input, _): &&(PartitionId, Option<Committed>)| TaskId::of(&pipeline, *input) == id;
             let own: Vec<_> = committed.iter().filter(own).copied().collect();
             let task = match self.lodge.take(id, &own) {
-                Some(task) => task,
+                Some(task) => Some(task),
                 None => self.make(id, &own, now)?,
             };
-            self.tasks.insert(id, task);
+            match task {
+                Some(task) => self.tasks.insert(id, task),
+                None => self.waiting.extend(id.inputs(&pipeline)),
+            }
         }
+        inputs.retain(|input| !self.waiting.contains(input));
         self.tasks.tell_again();
         self.was_assigned = true;
         self.last_commit = self.clock.monotonic();
         self.start(&inputs)
     }
 
-    /// A task that no thread of this process left behind.
-    fn make(&mut self, id: TaskId, standing: &Standing, now: Duration) -> Result<Task> {
+    /// Tries again to take over tasks that another thread of this process had.
+    pub(super) fn adopt_rest(&mut self) -> Result<()> {
+        let pipeline = self.flow.pipeline();
+        let whole = |id: &PartitionId| {
+            let mut inputs = TaskId::of(pipeline, *id).inputs(pipeline);
+            inputs.all(|input| self.waiting.contains(&input))
+        };
+        if self.waiting.iter().any(whole) { self.adopt(&[]) } else { Ok(()) }
+    }
+
+    /// A task that no thread of this process left behind. None: one has it still.
+    fn make(&mut self, id: TaskId, standing: &Standing, now: Duration) -> Result<Option<Task>> {
         let pipeline = Arc::clone(self.flow.pipeline());
         let group = usize::from(id.group);
         if let Some(vault) = self.vault.as_mut().filter(|_| pipeline.changelogs[group].is_some()) {
             let (source, clock, mut heard) = (&self.source, &self.clock, now);
             let alive = || super::keep_alive(source, clock, &mut heard);
-            let (task, Restored { base, blocks, bytes }) =
-                vault.restore(&pipeline, id, standing, clock, alive)?;
+            let Some((task, Restored { base, blocks, bytes })) =
+                vault.restore(&pipeline, id, standing, clock, alive)?
+            else {
+                return Ok(None);
+            };
             let took = self.clock.monotonic().saturating_sub(now);
             tracing::info!(
                 target: "tasks", pipeline = %pipeline.name, group, partition = id.partition, base, blocks, bytes,
                 "restored in {} ms", took.as_millis()
             );
-            return Ok(task);
+            return Ok(Some(task));
         }
         let stages = pipeline.groups.get(group).map_or(0, |group| group.stages.len());
         let mut task = Task::new(stages);
@@ -64,7 +83,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             .iter()
             .map(|(input, committed)| Input::new(*input, committed.map(|one| one.next), now))
             .collect();
-        Ok(task)
+        Ok(Some(task))
     }
 
     /// Reads these from where their tasks are: what was read and is held came with them.

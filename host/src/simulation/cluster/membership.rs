@@ -1,7 +1,6 @@
 //! The group coordinator, as clients meet it.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use super::group::{Member, Offset};
 use super::{Cluster, Event, Heartbeat, MemberId, MemberToken, Participant, Place, Producer, Refused, State};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::state::{Checkpoint, Commit, Frozen, Image};
+use crate::state::{Checkpoint, Commit, Due, Frozen, Image};
 
 /// How many checkpoints can be undone.
 const UNDONE: usize = 3;
@@ -39,8 +39,9 @@ impl Files {
         Some(self.keys.get(&(store, key.into()))?.bytes.clone())
     }
 
-    pub fn due(&self, store: u8, until: i64, most: usize) -> Vec<(i64, Box<[u8]>)> {
-        let from = self.due.range((store, i64::MIN, Box::default())..);
+    pub fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Vec<Due> {
+        let from = self.due.range((store, behind.0, behind.1.clone())..);
+        let from = from.filter(|(_, moment, key)| (*moment, key) != (behind.0, &behind.1));
         let own = from.take_while(|(other, due, _)| *other == store && *due <= until);
         own.take(most).map(|(_, due, key)| (*due, key.clone())).collect()
     }

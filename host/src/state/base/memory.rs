@@ -58,7 +58,7 @@ impl Disk for MemoryDisk {
     fn open(&self, task: &str) -> Result<Box<dyn Base>> {
         let mut tasks = self.tasks();
         if !tasks.open.insert(task.to_owned()) {
-            return Err(Error::new(Code::Internal, format!("the state of {task} is open already")));
+            return Err(Error::new(Code::StateLocked, format!("the state of {task} is open already")));
         }
         let kept = tasks.kept.remove(task).unwrap_or_default();
         Ok(Box::new(MemoryBase { disk: self.clone(), task: task.to_owned(), kept, coming: Vec::new() }))
@@ -140,7 +140,7 @@ mod tests {
     fn a_task_has_one_base_at_a_time() {
         let disk = MemoryDisk::default();
         let base = disk.open("a").unwrap();
-        assert_eq!(disk.open("a").unwrap_err().code, Code::Internal);
+        assert_eq!(disk.open("a").unwrap_err().code, Code::StateLocked);
         disk.open("b").unwrap();
         drop(base);
         disk.open("a").unwrap();
