@@ -12,6 +12,8 @@ mod held;
 mod image;
 mod lodge;
 mod meter;
+#[cfg(test)]
+mod mistake;
 mod outbox;
 mod parcel;
 pub mod ports;
@@ -27,6 +29,8 @@ pub use bisect::SPINNING_LIMIT;
 pub use flow::{Flow, PartitionCounts, Parts};
 pub use lodge::Lodge;
 pub use meter::Meter;
+#[cfg(test)]
+pub use mistake::Mistake;
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};
 pub use vault::{Restored, Vault, VaultOptions};

@@ -111,24 +111,24 @@ pub(super) struct Found {
 }
 
 /// The first image of a partition that is whole: all changes behind it are there. None: there is none, and all
-/// changes are there from the beginning.
+/// changes are there from the beginning. `is_empty`: nothing was ever committed.
 pub(super) fn find(
     log: &mut dyn Changelog,
     (topic, partition): (&str, i32),
     first: i64,
+    is_empty: bool,
     patience: &mut Patience<'_>,
 ) -> Result<Option<Found>> {
+    if is_empty {
+        return Ok(None);
+    }
     log.open(topic, partition, first)?;
-    let (mut parts, mut begun, mut is_begun) = (Parts::default(), None, false);
+    let (mut parts, mut begun) = (Parts::default(), None);
     loop {
         let Some((offset, block)) = log.next(WAIT)? else {
-            if !is_begun {
-                return Ok(None);
-            }
             patience.wait(incomplete)?;
             continue;
         };
-        is_begun = true;
         patience.moved()?;
         let Some((Label { what, commit, .. }, _)) = parts.take(block)? else { continue };
         match what {

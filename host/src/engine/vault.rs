@@ -142,7 +142,8 @@ impl Vault {
         let mut patience = Patience { now: &now, alive: &mut alive, since: now() };
         let (log, at) = (&mut *self.changelog, (topic, id.partition));
         if restoring.restored.base == 0
-            && let Some(found) = image::find(log, at, first, &mut patience).map_err(place)?
+            && let Some(found) =
+                image::find(log, at, first, last_commit(standing) == 0, &mut patience).map_err(place)?
         {
             let base = Arc::clone(&restoring.durable().base);
             image::load(log, at, found, &mut **lock(&base), &mut patience).map_err(place)?;

@@ -190,8 +190,9 @@ impl Base for SimBase {
 
     fn get(&self, store: u8, key: &[u8]) -> Result<Option<Box<[u8]>>> {
         self.with("disk get", true, |slot, _| {
-            if !slot.taken.is_empty() {
-                self.journal().broke(format!("disk: {}: a read while a checkpoint is on its way", self.task));
+            let mut coming = slot.taken.iter().flat_map(|taken| &taken.checkpoint.images);
+            if coming.any(|image| image.store == store && *image.key == *key) {
+                self.journal().broke(format!("disk: {}: a read of what is on its way", self.task));
             }
             Ok(slot.files.get(store, key))
         })

@@ -2,7 +2,10 @@
 
 mod copier;
 mod disk;
+mod engine;
 mod group;
+mod oracle;
+mod plant;
 mod ports;
 mod transactions;
 mod worlds;

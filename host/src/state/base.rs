@@ -57,7 +57,7 @@ pub trait Base: Debug + Send {
     /// The last checkpoint that was written: as of which commit, and its head. None: nothing is here.
     fn position(&self) -> Option<(Commit, &[u8])>;
 
-    /// The windows of a key, if it has any. Only when nothing is on its way: see [`Base::written`].
+    /// The windows of a key, if it has any. Of a key that a checkpoint under way writes: before or after.
     fn get(&self, store: u8, key: &[u8]) -> Result<Option<Box<[u8]>>>;
 
     /// Keys of a store that are due behind a place in their order, and at `until` or before: moment and key,

@@ -1,0 +1,102 @@
+//! The engine in the simulator, against the oracle.
+
+use std::rc::Rc;
+
+use super::oracle::{expected, found};
+use super::plant::{BUYERS, OUT_OF_ORDER, PARTITIONS, Plant, SHOPS, Works};
+use super::*;
+use crate::engine::Mistake;
+
+fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
+    WorldOptions {
+        seed,
+        hosts: 3,
+        threads: 2,
+        topics: plant.topics(&works.pipeline),
+        sources: works.pipeline.topics.clone(),
+        apart: Vec::new(),
+        transactions: true,
+        fresh_ids: seed % 2 == 0,
+        static_members: seed % 3 == 0,
+        queue: 64,
+        timeouts: Timeouts { transaction: Duration::from_secs(2), session: Duration::from_secs(1) },
+        faults: Faults::usual(),
+        odds: Odds::usual(),
+    }
+}
+
+fn world(seed: u64, plant: Plant, mistake: Option<Mistake>) -> World {
+    let works = Works::new(plant, mistake);
+    let options = options(seed, &works, plant);
+    let (mut number, mut now) = (0, 0);
+    let feed = move |random: &mut Random| {
+        let records = 0..1 + random.below(10);
+        records
+            .map(|_| {
+                number += 1;
+                now += random.below(60) as i64;
+                let most = if random.hits(300) { 4 * OUT_OF_ORDER } else { OUT_OF_ORDER / 2 };
+                let at = now - random.below(most as usize) as i64;
+                let (buyer, shop) = (random.below(BUYERS as usize), random.below(SHOPS as usize));
+                let value = format!("{number} {buyer} {shop} {} {at}", random.below(100));
+                let key = Some(buyer.to_string().into_bytes().into());
+                Given { topic: IN.to_owned(), partition: None, record: Stored { key, ..record(&value) } }
+            })
+            .collect()
+    };
+    let works = Rc::clone(&works);
+    World::new(options, move |ports| works.thread(ports), feed)
+}
+
+fn judge(plant: Plant, world: &World) -> usize {
+    let (out, late) = expected(plant, world);
+    for (topic, expected) in [("out", out.clone()), ("late", late), ("dead", Default::default())] {
+        let found = found(world, topic);
+        for (line, count) in &expected {
+            let times = found.get(line).copied().unwrap_or(0);
+            assert_eq!(times, *count, "{topic}: {line:?} came so often");
+        }
+        let more: Vec<_> = found.keys().filter(|line| !expected.contains_key(*line)).take(3).collect();
+        assert!(more.is_empty(), "{topic}: {more:?} must not be there");
+    }
+    out.len()
+}
+
+fn go(seed: u64, calls: u64, plant: Plant, mistake: Option<Mistake>) -> usize {
+    let mut world = world(seed, plant, mistake);
+    world.run(calls);
+    // What is held comes out when a later row has come to each partition.
+    for partition in 0..PARTITIONS.0 {
+        let at = 1_000_000_000 + i64::from(partition);
+        let end = Stored { key: Some(b"end".as_slice().into()), ..record(&format!("0 99 99 0 {at}")) };
+        world.cluster().produce(IN, Some(partition), end);
+    }
+    world.settle();
+    world.stop();
+    world.cluster().advance(SOON);
+    judge(plant, &world)
+}
+
+#[test]
+fn one_key_in_the_order_of_arrival() {
+    let (seed, calls) = WorldOptions::asked(1, 300_000);
+    let rows = go(seed, calls, Plant::Arrival, None);
+    println!("seed {seed}: {rows} rows");
+    assert!(rows > 1_000);
+}
+
+#[test]
+fn two_keys_in_the_order_of_event_time() {
+    let (seed, calls) = WorldOptions::asked(2, 400_000);
+    let rows = go(seed, calls, Plant::TwoKeys, None);
+    println!("seed {seed}: {rows} rows");
+    assert!(rows > 1_000);
+}
+
+#[test]
+fn windows_that_close() {
+    let (seed, calls) = WorldOptions::asked(3, 300_000);
+    let rows = go(seed, calls, Plant::Close, None);
+    println!("seed {seed}: {rows} windows");
+    assert!(rows > 100);
+}
