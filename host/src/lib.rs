@@ -1,9 +1,9 @@
 //! Tailwater scores Kafka streams in real time. Teams write cleaning, feature and decision logic as
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
-//! The rooms, each seeing only those below: `app`, `cli`; `driver`; `release`; the adapters `kafka`,
-//! `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`; `window`, `watermark`;
-//! `config`; `contract`, `record`, `columns`, `error`.
+//! The rooms, each seeing only those below: `app`, `cli`; `driver`, and for tests `simulation`; `release`; the
+//! adapters `kafka`, `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`; `window`,
+//! `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`.
 
 pub mod app;
 pub mod bytes;

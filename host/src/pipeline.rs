@@ -205,6 +205,11 @@ impl Front {
         for (index, (section, description)) in config.features.iter().zip(&declared.features).enumerate() {
             let before = features::Before { sources: &sources, features: &names };
             let node = FeaturesNode::new(config.stage_name(index), section, description, &before)?;
+            if node.closed.is_some() {
+                // A closed window has none of the features of its rows.
+                names.clear();
+                ids.clear();
+            }
             names.extend(node.names.iter().cloned());
             ids.extend(node.ids.iter().cloned());
             features.push(node);

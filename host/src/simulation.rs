@@ -23,14 +23,14 @@ mod world;
 
 pub use changelog::SimChangelog;
 pub use client::{Ports, Seat};
-pub use cluster::{Cluster, Faults, MemberToken, Stored, Timeouts};
+pub use cluster::{Cluster, Faults, Stored, Timeouts};
 pub use disk::SimDisk;
 pub use journal::{Journal, SimClock};
 pub use process::{Process, is_crash};
 pub use random::Random;
 pub use sink::SimSink;
 pub use source::SimSource;
-pub use world::{Factory, Fate, Given, Odds, Stepper, World, WorldOptions};
+pub use world::{Given, Odds, Stepper, World, WorldOptions};
 
 #[cfg(test)]
 mod tests;

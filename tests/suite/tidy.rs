@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["app"],
-    &["driver"],
+    &["driver", "simulation"],
     &["release"],
     &["kafka", "codec", "plugin", "model", "disk"],
     &["engine"],

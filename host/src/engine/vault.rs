@@ -25,6 +25,9 @@ pub(super) const WAIT: Duration = Duration::from_millis(5);
 /// The markers of a transaction that is over arrive within this.
 const MARKERS_WITHIN: Duration = Duration::from_secs(60);
 
+/// How often a changelog may be trimmed while it is read.
+const TRIMMED_AT_MOST: usize = 10;
+
 /// How much is kept where.
 #[derive(Clone, Copy, Debug)]
 pub struct VaultOptions {
@@ -107,8 +110,11 @@ impl Vault {
         clock: &impl Clock,
         mut alive: impl FnMut() -> Result<()>,
     ) -> Result<Option<(Task, Restored)>> {
+        let mut trimmed = 0;
         loop {
             match self.bring_back(pipeline, id, standing, clock, &mut alive) {
+                // Its former owner asked for that, and it was done just now.
+                Err(error) if error.code == Code::OffsetLost && trimmed < TRIMMED_AT_MOST => trimmed += 1,
                 Err(error) if error.code == Code::StateDamaged => {
                     tracing::warn!(target: "tasks", "{error}; it is made anew from the changelog");
                 }

@@ -284,10 +284,6 @@ impl State {
         self.topics.iter().position(|topic| topic.name == name)
     }
 
-    pub fn topic_name(&self, topic: usize) -> &str {
-        &self.topics[topic].name
-    }
-
     pub fn partitions_of(&self, topic: usize) -> usize {
         self.topics[topic].logs.len()
     }

@@ -17,11 +17,6 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// Another one, which goes its own way.
-    pub fn fork(&mut self) -> Self {
-        Self(self.next())
-    }
-
     /// 0 where nothing is below.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() >> 11).checked_rem(bound as u64).unwrap_or(0) as usize

@@ -174,7 +174,7 @@ impl SimSource {
         let mut state = cluster.state();
         let mut ids: Vec<PartitionId> = owned.keys().copied().collect();
         state.random.shuffle(&mut ids);
-        let rows = state.random.between(1, limit.rows.max(1).min(64) as u64) as usize;
+        let rows = state.random.between(1, limit.rows.clamp(1, 64) as u64) as usize;
         let mut bytes = 0;
         for id in ids.iter().cycle().take(ids.len() * 2) {
             let Some(reading) = owned.get_mut(id).filter(|reading| !reading.revoked) else { continue };

@@ -102,7 +102,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         gone.dedup();
         match self.vault {
             Some(_) if lost => self.take_back("partitions were lost", &gone)?,
-            Some(_) => drop(self.commit(ids)?),
+            Some(_) => {
+                // Else the next owner takes this thread for dead. It may fail again: then it is.
+                if !self.commit(ids)? {
+                    self.commit(ids)?;
+                }
+            }
             None => {
                 self.drain()?;
                 if lost {

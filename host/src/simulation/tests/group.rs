@@ -45,6 +45,60 @@ fn the_partitions_of_a_silent_member_go_to_others_after_its_session() {
 }
 
 #[test]
+fn each_pause_has_a_time_out_of_its_own() {
+    let cluster = cluster(1);
+    let (mut one, mut owned) = (connect(&cluster, 1), Vec::new());
+    settle(&mut one, &mut owned);
+    let session = Timeouts::default().session;
+    cluster.pause(1);
+    cluster.advance(session - SOON);
+    cluster.resume(1);
+    cluster.pause(1);
+    cluster.advance(session - SOON);
+    assert_eq!(cluster.members(), 1);
+    cluster.advance(SOON);
+    assert_eq!(cluster.members(), 0);
+}
+
+#[test]
+fn who_was_put_out_joins_again_when_it_has_given_up_all() {
+    let cluster = cluster(1);
+    let (mut one, mut owned) = (connect(&cluster, 1), Vec::new());
+    settle(&mut one, &mut owned);
+    cluster.kick();
+    let Polled::Revoked { partitions, lost: true } = one.source.poll(Duration::ZERO, LIMIT).unwrap() else {
+        panic!("it was put out")
+    };
+    one.source.release(&partitions[1..]).unwrap();
+    for _ in 0..3 {
+        one.source.poll(Duration::ZERO, LIMIT).unwrap();
+        assert_eq!(cluster.members(), 0, "one is left");
+    }
+    one.source.release(&partitions[..1]).unwrap();
+    owned.clear();
+    settle(&mut one, &mut owned);
+    assert_eq!(owned, [0, 1, 2, 3]);
+    assert!(cluster.journal().is_sound());
+}
+
+#[test]
+fn offsets_without_a_transaction_are_a_members_alone_and_come_later() {
+    let cluster = cluster(1);
+    let (mut one, mut owned) = (connect(&cluster, 1), Vec::new());
+    settle(&mut one, &mut owned);
+    one.source.commit(&[(id(0), 3)], false).unwrap();
+    assert_eq!(cluster.committed(IN, 0), None);
+    cluster.advance(SOON);
+    assert_eq!(cluster.committed(IN, 0), Some(3));
+    one.source.commit(&[(id(0), 4)], false).unwrap();
+    one.source.commit(&[(id(1), 5)], true).unwrap();
+    assert_eq!((cluster.committed(IN, 0), cluster.committed(IN, 1)), (Some(4), Some(5)));
+    cluster.kick();
+    one.source.commit(&[(id(0), 9)], true).unwrap();
+    assert_eq!(cluster.committed(IN, 0), Some(4));
+}
+
+#[test]
 fn a_crash_is_silence_and_leaving_is_not() {
     let cluster = cluster(1);
     let (mut one, mut two, mut at) = (connect(&cluster, 1), connect(&cluster, 2), Vec::new());
@@ -208,7 +262,7 @@ fn follow(ports: &mut Ports, owned: &mut BTreeMap<i32, i64>) {
             ports.source.start(&ids.iter().map(|id| (*id, None)).collect::<Vec<_>>()).unwrap();
         }
         Polled::Revoked { partitions, .. } => {
-            partitions.iter().for_each(|id| drop(owned.remove(&id.partition)));
+            owned.retain(|partition, _| !partitions.contains(&id(*partition)));
             ports.source.release(&partitions).unwrap();
         }
         Polled::Records(_) => {}

@@ -6,6 +6,12 @@ fn flush(ports: &mut Ports) {
     while ports.sink.flush(SOON).unwrap().all > 0 {}
 }
 
+fn send(ports: &mut Ports, value: &'static str, count: usize) {
+    for _ in 0..count {
+        ports.sink.send(message(value)).unwrap();
+    }
+}
+
 fn commit(ports: &mut Ports) -> Result<Ended, crate::error::Error> {
     let member = ports.source.member()?;
     ports.sink.commit(&[], member)
@@ -48,7 +54,9 @@ fn polls_cut_at_random_and_keep_the_order_of_each_partition() {
 #[test]
 fn held_partitions_bring_little_more_and_go_on_where_they_were() {
     let cluster = cluster(3);
-    (0..200).for_each(|_| drop(cluster.produce(IN, Some(0), record("more"))));
+    for _ in 0..200 {
+        cluster.produce(IN, Some(0), record("more"));
+    }
     let (mut ports, mut owned) = (connect(&cluster, 1), Vec::new());
     settle(&mut ports, &mut owned);
     ports.source.start(&owned.iter().map(|partition| (id(*partition), Some(0))).collect::<Vec<_>>()).unwrap();
@@ -155,7 +163,7 @@ fn what_was_in_flight_at_an_abort_or_a_crash_is_never_seen() {
         let cluster = cluster(seed);
         let mut ports = connect(&cluster, 1);
         ports.sink.begin().unwrap();
-        (0..30).for_each(|_| drop(ports.sink.send(message("aborted")).unwrap()));
+        send(&mut ports, "aborted", 30);
         ports.sink.flush(Duration::from_millis(2)).unwrap();
         ports.sink.abort().unwrap();
         ports.sink.begin().unwrap();
@@ -163,7 +171,7 @@ fn what_was_in_flight_at_an_abort_or_a_crash_is_never_seen() {
         flush(&mut ports);
         assert_eq!(commit(&mut ports).unwrap(), Ended::Committed);
         ports.sink.begin().unwrap();
-        (0..30).for_each(|_| drop(ports.sink.send(message("crashed")).unwrap()));
+        send(&mut ports, "crashed", 30);
         ports.sink.flush(Duration::from_millis(2)).unwrap();
         ports.seat.process.kill();
         drop(ports);
@@ -218,6 +226,32 @@ fn a_crash_point_stops_all_ports_before_or_after_the_call() {
         cluster.advance(Timeouts::default().transaction + SOON);
         assert_eq!(values(&cluster, OUT).len(), usize::from(after));
     }
+}
+
+#[test]
+fn a_crash_point_counts_calls() {
+    let cluster = cluster(2);
+    let ports = connect(&cluster, 1);
+    ports.seat.process.crash_in(3, false);
+    let died = (0..5).map(|_| ports.source.keep_alive().is_err());
+    assert!(died.eq([false, false, true, true, true]));
+}
+
+#[test]
+fn without_transactions_what_arrived_is_there_at_once() {
+    let cluster = cluster(2);
+    let process = process(&cluster, 1);
+    let disk = Arc::new(SimDisk::new(1, Arc::clone(&process)));
+    let seat = Seat { transactional_id: None, ..seat(process) };
+    let mut ports = Ports::connect(&cluster, seat, disk).unwrap();
+    ports.sink.send(message("m")).unwrap();
+    flush(&mut ports);
+    assert_eq!(values(&cluster, OUT), ["m"]);
+    ports.sink.send(message("lost")).unwrap();
+    cluster.set_faults(Faults { lost_message: 10_000, ..Faults::default() });
+    let error = (0..10).find_map(|_| ports.sink.flush(SOON).err());
+    assert_eq!(error.unwrap().code, Code::Delivery);
+    assert!(cluster.journal().is_sound());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::rc::Rc;
 
+use super::super::client::fence;
 use super::*;
 
 const AT: Place = (1, 0);
@@ -8,7 +9,7 @@ const WITH: Participant = Participant::Records(AT);
 /// Writes one record in a transaction of this id, and leaves it open.
 fn write(cluster: &Cluster, id: &str, value: &str) -> Producer {
     let mut state = cluster.state();
-    let by = super::super::client::fence(&mut state, id).unwrap();
+    let by = fence(&mut state, id).unwrap();
     state.join_transaction(by, WITH).unwrap();
     state.append_by(AT, Some(by), Rc::new(record(value))).unwrap();
     by

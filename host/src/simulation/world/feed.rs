@@ -19,9 +19,11 @@ pub struct Given {
 const BEGINS: u32 = 500;
 const ENDS: u32 = 3_000;
 
+type Make = Box<dyn FnMut(&mut Random) -> Vec<Given>>;
+
 pub(super) struct Feeder {
     cluster: Cluster,
-    make: Box<dyn FnMut(&mut Random) -> Vec<Given>>,
+    make: Make,
     open: Option<Producer>,
 }
 
