@@ -12,7 +12,6 @@ mod held;
 mod image;
 mod lodge;
 mod meter;
-#[cfg(test)]
 mod mistake;
 mod outbox;
 mod parcel;
@@ -30,7 +29,7 @@ pub use flow::{Flow, PartitionCounts, Parts};
 pub use lodge::Lodge;
 pub use meter::Meter;
 #[cfg(test)]
-pub use mistake::Mistake;
+pub use mistake::{Mistake, plant};
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};
 pub use vault::{Restored, Vault, VaultOptions};

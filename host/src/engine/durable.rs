@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use super::block::{self, Label, What};
 use super::head::Head;
 use super::image::Imaging;
+use super::mistake::{Mistake, planted};
 use super::task::Task;
 use crate::bytes::{Reader, Write};
 use crate::error::{Code, Error, Result};
@@ -165,7 +166,10 @@ impl Task {
         if is_blank || durable.journal.is_empty() && head == durable.head {
             return Vec::new();
         }
-        let journal = durable.journal.take();
+        let mut journal = durable.journal.take();
+        if planted(Mistake::LosesChanges) && durable.commit % 7 == 3 {
+            journal.clear();
+        }
         let mut content = Vec::with_capacity(head.len() + journal.len() + 8);
         content.list(&head);
         content.extend(&journal);
@@ -244,6 +248,7 @@ impl Task {
         let (commit, log_next, fingerprint) = (durable.commit, durable.log_next, durable.fingerprint);
         let mut head = Vec::new();
         BaseHead { fingerprint, log_next, head: &durable.head, held: &held }.write(&mut head);
+        let commit = if planted(Mistake::CheckpointAhead) { commit + 1 } else { commit };
         durable.checkpoint = Some(Frozen { commit, head, images: Vec::new(), store: 0 });
     }
 

@@ -110,7 +110,7 @@ pub(super) struct Found {
     commit: Commit,
 }
 
-/// The first image of a partition that is whole: all changes behind it are there. None: there is none, and all
+/// The first image of a partition that is whole, and of use: all changes behind it are there. None: there is none, and all
 /// changes are there from the beginning. `is_empty`: nothing was ever committed.
 pub(super) fn find(
     log: &mut dyn Changelog,
@@ -130,12 +130,15 @@ pub(super) fn find(
             continue;
         };
         patience.moved()?;
-        let Some((Label { what, commit, .. }, _)) = parts.take(block)? else { continue };
+        let Some((Label { what, commit, .. }, packed)) = parts.take(block)? else { continue };
         match what {
             What::Changes if commit == 1 => return Ok(None),
             What::ImageBegin => begun = Some(Found { offset, commit }),
             What::ImageEnd => {
-                if let Some(found) = begun.filter(|begun| begun.commit == commit) {
+                let head = block::unpack(&packed)?;
+                // An older one may lie behind the place that a newer one let the changelog be trimmed to.
+                let is_of_use = BaseHead::read(&head).is_some_and(|head| head.log_next >= first);
+                if let Some(found) = begun.filter(|begun| begun.commit == commit && is_of_use) {
                     return Ok(Some(found));
                 }
             }

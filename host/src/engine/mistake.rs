@@ -1,4 +1,4 @@
-//! Mistakes that the simulator plants, to see them found.
+//! Mistakes that the simulator plants, to see each of them found. Outside of tests there are none.
 
 /// What is done wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,16 +7,14 @@ pub enum Mistake {
     OffsetsApart,
     /// The transaction ends before all of it has arrived.
     CommitsEarly,
-    /// Membership is proved as of the first transaction.
-    StaleMember,
     /// The state stays as it is when a transaction is taken back.
     KeepsState,
     /// Reading goes on from where it is when a transaction is taken back.
     KeepsPlace,
     /// A checkpoint says that it is of a later commit than it is.
     CheckpointAhead,
-    /// A journal forgets each tenth op.
-    LosesOps,
+    /// Some changes do not go to the changelog.
+    LosesChanges,
     /// The changelog is trimmed further than the image reaches.
     TrimsFar,
     /// A task that comes back is not waited for until it reaches the group.
@@ -27,4 +25,26 @@ pub enum Mistake {
     IgnoresLoss,
     /// Rows that wait are not written down.
     ForgetsHeld,
+}
+
+#[cfg(test)]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Mistake>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a mistake in all that this thread does from now on; or none.
+#[cfg(test)]
+pub fn plant(mistake: Option<Mistake>) {
+    PLANTED.set(mistake);
+}
+
+/// Whether this is to be done wrong.
+pub(super) fn planted(mistake: Mistake) -> bool {
+    #[cfg(test)]
+    return PLANTED.get() == Some(mistake);
+    #[cfg(not(test))]
+    {
+        let _ = mistake;
+        false
+    }
 }

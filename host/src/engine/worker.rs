@@ -89,8 +89,6 @@ pub struct Worker<S, K, C> {
     failing: Option<Duration>,
     /// Partitions that wait for the others of their task.
     waiting: Vec<PartitionId>,
-    #[cfg(test)]
-    mistake: Option<super::Mistake>,
     last_tell: Duration,
     tell_interval: Duration,
 }
@@ -115,8 +113,6 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             is_dirty: false,
             failing: None,
             waiting: Vec::new(),
-            #[cfg(test)]
-            mistake: None,
             last_tell: now,
             tell_interval: TELL,
         }
@@ -127,11 +123,6 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.vault = Some(vault);
         self.sink.begin()?;
         Ok(self)
-    }
-
-    #[cfg(test)]
-    pub fn with_mistake(self, mistake: Option<super::Mistake>) -> Self {
-        Self { mistake, ..self }
     }
 
     /// Does what is next: one batch, or one change of the assignment.

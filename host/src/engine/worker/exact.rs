@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{SINK_WAIT, Step, Worker, keep_alive, send};
+use crate::engine::mistake::{Mistake, planted};
 use crate::engine::ports::{Clock, Ended, Mark, Sink, Source};
 use crate::engine::task::TaskId;
 use crate::error::{Code, Error, Result};
@@ -61,11 +62,17 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         tracing::trace!(target: "transactions", "flush");
         self.send_changes()?;
-        self.flush()?;
+        if !planted(Mistake::CommitsEarly) {
+            self.flush()?;
+        }
         for (task, offset) in self.sink.landed() {
             self.tasks.at(task as usize).landed(offset);
         }
-        let marks = self.marks(leaving);
+        let mut marks = self.marks(leaving);
+        if planted(Mistake::OffsetsApart) {
+            let apart: Vec<_> = marks.drain(..).map(|mark| (mark.of, mark.next)).collect();
+            self.source.commit(&apart, true)?;
+        }
         tracing::trace!(target: "transactions", "commit");
         match self.sink.commit(&marks, self.source.member()?)? {
             Ended::Committed => self.sink.begin()?,
@@ -87,7 +94,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             if let (Some(before), Some(topic)) =
                 (task.image_committed(), &pipeline.changelogs[usize::from(group)])
             {
-                vault.changelog.trim(topic, partition, before)?;
+                let too_far = if planted(Mistake::TrimsFar) { 8 } else { 0 };
+                vault.changelog.trim(topic, partition, before + too_far)?;
             }
         }
         Ok(true)
@@ -159,7 +167,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let pipeline = Arc::clone(self.flow.pipeline());
         for index in 0..self.tasks.len() {
             let id = self.tasks.id(index);
-            if !lost.contains(&id) {
+            if !lost.contains(&id) && !planted(Mistake::KeepsState) {
                 self.tasks.at(index).roll_back(&pipeline, usize::from(id.group))?;
             }
         }
@@ -171,6 +179,6 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             (!lost.contains(id)).then_some(ids)
         };
         let ids: Vec<PartitionId> = self.tasks.iter().filter_map(kept).flatten().collect();
-        self.start(&ids)
+        if planted(Mistake::KeepsPlace) { Ok(()) } else { self.start(&ids) }
     }
 }

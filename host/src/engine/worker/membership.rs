@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use crate::engine::mistake::{Mistake, planted};
 use crate::engine::ports::{Clock, Committed, Sink, Source};
 use crate::engine::task::{Input, Task, TaskId};
 use crate::engine::vault::{Restored, Standing};
@@ -97,6 +98,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub(super) fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
         tracing::debug!(target: "tasks", lost, "revoked {} partitions", ids.len());
         let pipeline = Arc::clone(self.flow.pipeline());
+        let lost = lost && !planted(Mistake::IgnoresLoss);
+        if planted(Mistake::ReleasesEarly) {
+            self.source.release(ids)?;
+        }
         let mut gone: Vec<TaskId> = ids.iter().map(|id| TaskId::of(&pipeline, *id)).collect();
         gone.sort_unstable();
         gone.dedup();
@@ -129,7 +134,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             }
         }
         self.held_back.clear();
-        self.source.release(ids)?;
+        if !planted(Mistake::ReleasesEarly) {
+            self.source.release(ids)?;
+        }
         self.hold_back()
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::oracle::{expected, found};
 use super::plant::{BUYERS, OUT_OF_ORDER, PARTITIONS, Plant, SHOPS, Works};
 use super::*;
-use crate::engine::Mistake;
+use crate::engine::{Mistake, plant};
 
 fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     WorldOptions {
@@ -25,8 +25,8 @@ fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     }
 }
 
-fn world(seed: u64, plant: Plant, mistake: Option<Mistake>) -> World {
-    let works = Works::new(plant, mistake);
+fn world(seed: u64, plant: Plant) -> World {
+    let works = Works::new(plant);
     let options = options(seed, &works, plant);
     let (mut number, mut now) = (0, 0);
     let feed = move |random: &mut Random| {
@@ -62,13 +62,16 @@ fn judge(plant: Plant, world: &World) -> usize {
     out.len()
 }
 
-fn go(seed: u64, calls: u64, plant: Plant, mistake: Option<Mistake>) -> usize {
-    let mut world = world(seed, plant, mistake);
+fn go(seed: u64, calls: u64, plant: Plant) -> usize {
+    let mut world = world(seed, plant);
     world.run(calls);
     // What is held comes out when a later row has come to each partition.
     for partition in 0..PARTITIONS.0 {
         let at = 1_000_000_000 + i64::from(partition);
-        let end = Stored { key: Some(b"end".as_slice().into()), ..record(&format!("0 99 99 0 {at}")) };
+        let end = Stored {
+            key: Some(b"end".as_slice().into()),
+            ..record(&format!("0 {} 99 0 {at}", 90 + partition))
+        };
         world.cluster().produce(IN, Some(partition), end);
     }
     world.settle();
@@ -80,7 +83,7 @@ fn go(seed: u64, calls: u64, plant: Plant, mistake: Option<Mistake>) -> usize {
 #[test]
 fn one_key_in_the_order_of_arrival() {
     let (seed, calls) = WorldOptions::asked(1, 300_000);
-    let rows = go(seed, calls, Plant::Arrival, None);
+    let rows = go(seed, calls, Plant::Arrival);
     println!("seed {seed}: {rows} rows");
     assert!(rows > 1_000);
 }
@@ -88,7 +91,7 @@ fn one_key_in_the_order_of_arrival() {
 #[test]
 fn two_keys_in_the_order_of_event_time() {
     let (seed, calls) = WorldOptions::asked(2, 400_000);
-    let rows = go(seed, calls, Plant::TwoKeys, None);
+    let rows = go(seed, calls, Plant::TwoKeys);
     println!("seed {seed}: {rows} rows");
     assert!(rows > 1_000);
 }
@@ -96,7 +99,38 @@ fn two_keys_in_the_order_of_event_time() {
 #[test]
 fn windows_that_close() {
     let (seed, calls) = WorldOptions::asked(3, 300_000);
-    let rows = go(seed, calls, Plant::Close, None);
+    let rows = go(seed, calls, Plant::Close);
     println!("seed {seed}: {rows} windows");
     assert!(rows > 100);
+}
+
+/// Whether a mistake is found within some worlds.
+fn is_found(mistake: Mistake) -> bool {
+    let plants = [Plant::TwoKeys, Plant::Arrival, Plant::Close];
+    (1..=6).any(|seed| {
+        plant(Some(mistake));
+        let run = || go(seed, 60_000, plants[seed as usize % 3]);
+        let found = std::panic::catch_unwind(run).is_err();
+        plant(None);
+        found
+    })
+}
+
+#[test]
+fn each_mistake_is_found() {
+    let mistakes = [
+        Mistake::OffsetsApart,
+        Mistake::CommitsEarly,
+        Mistake::KeepsState,
+        Mistake::KeepsPlace,
+        Mistake::CheckpointAhead,
+        Mistake::LosesChanges,
+        Mistake::TrimsFar,
+        Mistake::RestoresHalf,
+        Mistake::ReleasesEarly,
+        Mistake::IgnoresLoss,
+        Mistake::ForgetsHeld,
+    ];
+    let missed: Vec<Mistake> = mistakes.into_iter().filter(|mistake| !is_found(*mistake)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }

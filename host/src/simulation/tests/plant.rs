@@ -18,7 +18,7 @@ use crate::contract::{
     Window,
 };
 use crate::engine::ports::{Decoder, Encoder, Features, PluginFault};
-use crate::engine::{Flow, Lodge, Mistake, Parts, Tables, Vault, VaultOptions, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Parts, Tables, Vault, VaultOptions, Worker, WorkerOptions};
 use crate::error::{Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
 use crate::record::Record;
@@ -198,15 +198,14 @@ impl Encoder for Words {
 /// Makes the stream threads of all processes.
 pub struct Works {
     pub pipeline: Arc<Pipeline>,
-    pub mistake: Option<Mistake>,
     /// Of each process.
     lodges: RefCell<HashMap<usize, Arc<Lodge>>>,
 }
 
 impl Works {
-    pub fn new(plant: Plant, mistake: Option<Mistake>) -> Rc<Self> {
+    pub fn new(plant: Plant) -> Rc<Self> {
         let pipeline = Arc::new(plant.pipeline());
-        Rc::new(Self { pipeline, mistake, lodges: RefCell::default() })
+        Rc::new(Self { pipeline, lodges: RefCell::default() })
     }
 
     pub fn thread(&self, ports: Ports) -> Result<Box<dyn Stepper>> {
@@ -242,7 +241,7 @@ impl Works {
             changelog: Box::new(changelog),
             options: VaultOptions { tail_bytes: 600, memory: 6_000 },
         };
-        Ok(Box::new(Thread(worker.exactly_once(vault)?.with_mistake(self.mistake))))
+        Ok(Box::new(Thread(worker.exactly_once(vault)?)))
     }
 }
 
