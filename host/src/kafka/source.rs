@@ -4,6 +4,7 @@
 //! an inbox beside it, so that a rebalance need not wait behind thousands of records, and a stuck
 //! sink does not keep the consumer from being polled.
 
+mod claims;
 mod commits;
 mod membership;
 mod options;
@@ -26,9 +27,11 @@ use crate::config::Start;
 use crate::engine::ports::{Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records, SourceId};
+use claims::Claimant;
 use commits::Commits;
 use membership::{Membership, Turn};
 
+pub use claims::Claims;
 pub use options::SourceOptions;
 
 /// While no record comes, events are looked for this often.
@@ -48,6 +51,7 @@ pub struct KafkaSource {
     /// Partitions that are held back.
     held: Vec<PartitionId>,
     open: Option<Open>,
+    claimant: Option<Claimant>,
     config: ClientConfig,
     client_id: String,
     topics: Vec<String>,
@@ -84,7 +88,9 @@ impl KafkaSource {
     /// Joins the group. The broker's answer comes with the first polls.
     pub fn connect(options: SourceOptions) -> Result<Self> {
         let config = options.config()?;
-        let SourceOptions { client_id, topics, tables, internal_from, start, .. } = options;
+        let SourceOptions { cluster, group, client_id, topics, tables, internal_from, start, claims, .. } =
+            options;
+        let claimant = claims.map(|claims| Claimant::new(claims, cluster, client_id.clone(), group));
         let open = Some(Open::new(&config, &client_id, &topics, &tables)?);
         let (batch, membership, commits) = (Batch::default(), RefCell::default(), RefCell::default());
         let held = Vec::new();
@@ -94,6 +100,7 @@ impl KafkaSource {
             commits,
             held,
             open,
+            claimant,
             config,
             client_id,
             topics,
@@ -237,6 +244,9 @@ impl Source for KafkaSource {
             return Ok(Vec::new());
         }
         let list = self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?;
+        if let Some(claimant) = &mut self.claimant {
+            claimant.settle(list.clone())?;
+        }
         let ask = self.open()?.consumer.committed_offsets(list, COMMITTED_WITHIN);
         let answer = ask.map_err(|error| {
             let text =

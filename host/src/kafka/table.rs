@@ -63,6 +63,7 @@ impl KafkaTable {
             internal_from: 1,
             start: Start::Earliest,
             fetch_bytes,
+            claims: None,
         };
         let consumer = options.config()?.create_with_context(events);
         let consumer: BaseConsumer<_> = consumer.map_err(|error| refused(&error))?;

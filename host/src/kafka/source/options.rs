@@ -2,6 +2,7 @@
 
 use rdkafka::ClientConfig;
 
+use super::claims::Claims;
 use crate::config::Start;
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
@@ -34,6 +35,8 @@ pub struct SourceOptions {
     pub start: Start,
     /// Values of records that were fetched ahead; 2 MiB at least.
     pub fetch_bytes: usize,
+    /// With transactions: what former owners left open is ended. None: at least once.
+    pub claims: Option<Claims>,
 }
 
 impl SourceOptions {
