@@ -43,7 +43,7 @@ mod transaction;
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
 pub use sink::{KafkaSink, SinkOptions, Transactions};
-pub use source::{Claims, KafkaSource, SourceOptions};
+pub use source::{Claims, KafkaSource, Protocol, SourceOptions};
 pub use table::{KafkaTable, TableOptions};
 pub use topics::{TopicInfo, create_internal, look_up, topics};
 
