@@ -1,7 +1,7 @@
 //! Kafka through librdkafka: the adapter behind the ports `Source` and `Sink`, the only room that
 //! knows rdkafka.
 //!
-//! At least once. The law:
+//! The law, for both guarantees:
 //!
 //! - One consumer and one producer a stream thread; neither is shared.
 //! - A rebalance is never answered inside a callback. It is recorded, comes out of
@@ -17,6 +17,15 @@
 //!   that is kept of a message included.
 //! - A table's topic is read beside the group: whole, by each process, from its beginning.
 //! - No topic is created but internal ones, on purpose.
+//!
+//! Exactly once, beside it:
+//!
+//! - All that is sent between two commits, the offsets of what was read for it included, is one transaction of
+//!   the thread's own transactional id. All that is read is committed.
+//! - A transaction that fails is aborted, and its records are read again. Who is fenced writes nothing more.
+//! - An offset's metadata names the transactional id that committed it, until the partition is given up. Who
+//!   gets a partition first ends what another process's id left open, and fences that process, dead or alive.
+//!   A committed offset never comes out while a transaction may still replace it.
 
 mod cluster;
 mod consumer;
@@ -34,7 +43,7 @@ mod transaction;
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
 pub use sink::{KafkaSink, SinkOptions, Transactions};
-pub use source::{KafkaSource, SourceOptions};
+pub use source::{Claims, KafkaSource, Protocol, SourceOptions};
 pub use table::{KafkaTable, TableOptions};
 pub use topics::{TopicInfo, create_internal, look_up, topics};
 

@@ -22,7 +22,7 @@ pub struct Cluster {
 const REFUSED: &[(&[&str], &str)] = &[
     (&["bootstrap.servers", "metadata.broker.list"], "the brokers stand in `brokers`"),
     (&["client.id", "group.id"], "they follow from the pipeline's name"),
-    (&["group.instance.id"], "each stream thread is a member of its own"),
+    (&["group.instance.id"], "each stream thread is a member of its own; `kafka.instance` names the process"),
     (
         &["group.protocol", "group.remote.assignor", "partition.assignment.strategy"],
         "topics of one pipeline must come co-partitioned to each thread",

@@ -4,10 +4,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::events::{ConsumerEvents, verdict};
+use super::events::{ConsumerEvents, denied, verdict};
 use super::native::Inbox;
 use crate::error::{Code, Error, Result};
 
@@ -21,6 +21,9 @@ pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> R
         match consumer.poll(Duration::ZERO) {
             Some(Err(error)) => {
                 if let Some(code) = verdict(&error) {
+                    if let Some((code, words)) = consumer.client().fatal_error() {
+                        return Err(fatal(code, words));
+                    }
                     let words = consumer.context().log.last();
                     return Err(Error::new(code, words.unwrap_or_else(|| error.to_string())));
                 }
@@ -41,7 +44,13 @@ pub(super) fn close(consumer: BaseConsumer<ConsumerEvents>, inbox: Inbox) -> Res
     drop(inbox);
     consumer.context().close();
     // A revocation that nobody answered would make closing wait for ever.
-    if let Err(error) = consumer.unassign() {
+    let gone = match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => {
+            consumer.assignment().and_then(|all| consumer.incremental_unassign(&all))
+        }
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    };
+    if let Err(error) = gone {
         tracing::warn!(target: "kafka", "giving partitions up: {error}");
     }
     let (done, finished) = mpsc::channel();
@@ -57,6 +66,22 @@ pub(super) fn close(consumer: BaseConsumer<ConsumerEvents>, inbox: Inbox) -> Res
         );
         Error::new(Code::Consuming, text)
     })
+}
+
+/// Why a consumer is of no use any more.
+fn fatal(code: RDKafkaErrorCode, words: String) -> Error {
+    use RDKafkaErrorCode as E;
+    match code {
+        E::FencedInstanceId | E::UnreleasedInstanceId => {
+            let message = format!(
+                "{words}\nTwo processes have the same group instance id, or one that died is still waited for: \
+                 give each an id of its own, or start this one again when the other's session has timed out."
+            );
+            Error::new(Code::Fenced, message)
+        }
+        code if denied(code) => Error::new(Code::Denied, words),
+        _ => Error::new(Code::Consuming, words),
+    }
 }
 
 pub(super) fn consuming(error: &KafkaError) -> Error {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
@@ -48,11 +48,11 @@ pub(super) fn denied(code: RDKafkaErrorCode) -> bool {
 /// Partitions by topic.
 pub(super) type Partitions = Vec<(String, i32)>;
 
-/// A rebalance that waits for its answer.
+/// A rebalance that waits for its answer. `whole`: it is about all that the consumer has, and not about what changes.
 #[derive(Debug)]
 pub(super) enum Rebalance {
-    Assign(Partitions),
-    Revoke { lost: bool },
+    Assign { partitions: Partitions, whole: bool },
+    Revoke { partitions: Partitions, whole: bool, lost: bool },
 }
 
 /// Ear of a consumer.
@@ -113,19 +113,20 @@ impl ClientContext for ConsumerEvents {
 
 impl ConsumerContext for ConsumerEvents {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let whole = !matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         if self.closing.load(Ordering::Relaxed) {
-            if let Err(error) = consumer.unassign() {
+            let gone = if whole { consumer.unassign() } else { consumer.incremental_unassign(list) };
+            if let Err(error) = gone {
                 tracing::warn!(target: "kafka", "giving partitions up: {error}");
             }
             return;
         }
-        let rebalance = if assign {
-            Rebalance::Assign(
-                list.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect(),
-            )
+        let named = list.elements();
+        let partitions = named.iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
+        let rebalance = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Rebalance::Assign { partitions, whole }
         } else {
-            Rebalance::Revoke { lost: consumer.assignment_lost() }
+            Rebalance::Revoke { partitions, whole, lost: consumer.assignment_lost() }
         };
         if let Ok(mut waiting) = self.rebalances.lock() {
             waiting.push(rebalance);

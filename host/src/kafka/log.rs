@@ -41,6 +41,9 @@ impl Log {
         if facility == "CONFWARN" && text.contains("will be ignored by this") {
             return;
         }
+        // That a transaction is still being ended, mostly: it takes a few tries.
+        let fine = facility == "GETPID" && text.ends_with("retrying");
+        let level = if fine { RDKafkaLogLevel::Debug } else { level };
         let client = self.client();
         match level {
             L::Emerg | L::Alert | L::Critical => {

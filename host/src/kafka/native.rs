@@ -7,6 +7,7 @@ mod topics;
 
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings::rd_kafka_mock_group_initial_rebalance_delay_ms;
 use rdkafka::client::ClientContext;
 
@@ -17,6 +18,19 @@ pub(super) use topics::{Refused, Topics};
 /// Rounded up, so that a short wait is no busy loop.
 fn millis(wait: Duration) -> i32 {
     i32::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX)
+}
+
+/// The metadata of committed offsets, one behind the other; what is no text is left out.
+pub(super) fn metadata(list: &TopicPartitionList) -> Vec<String> {
+    // SAFETY: the list is alive and has that many elements; metadata is null, or of the size that is told.
+    unsafe {
+        let list = &*list.ptr();
+        let elements = (0..usize::try_from(list.cnt).unwrap_or(0)).map(|at| &*list.elems.add(at));
+        elements
+            .filter_map(|element| inbox::bytes(element.metadata, element.metadata_size))
+            .filter_map(|bytes| Some(std::str::from_utf8(bytes).ok()?.to_owned()))
+            .collect()
+    }
 }
 
 /// Sends what lingers, now; takes as long as `wait` unless nothing is under way. Reports are not served.

@@ -1,6 +1,7 @@
 //! Messages taken from the inbox: those that the engine looks at now, and those that were over the
 //! byte limit and come next.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
@@ -19,6 +20,8 @@ pub(super) struct Batch {
     given: usize,
     /// Partitions whose end stood between the records that were given.
     ended: Vec<PartitionId>,
+    /// What comes after all that was given, or from where a partition is read. `None`: from its beginning.
+    next: BTreeMap<PartitionId, Option<i64>>,
 }
 
 impl Batch {
@@ -32,10 +35,36 @@ impl Batch {
         self.given = 0;
     }
 
+    /// What was taken of these partitions and not given never is.
+    pub(super) fn forget(&mut self, partitions: &[PartitionId], topics: &[String]) {
+        let gone = |message: &Fetched| partitions.iter().any(|id| is_of(message, *id, topics));
+        let mut at = 0;
+        self.messages.retain(|message| {
+            at += 1;
+            at <= self.given || !gone(message)
+        });
+        self.ended.retain(|id| !partitions.contains(id));
+        self.next.retain(|id, _| !partitions.contains(id));
+    }
+
+    /// These are read from there on.
+    pub(super) fn begin(&mut self, partitions: &[(PartitionId, Option<i64>)]) {
+        self.next.extend(partitions.iter().copied());
+    }
+
+    /// What comes after all that was taken, of the partitions that have begun.
+    pub(super) fn positions(&self, topics: &[String]) -> Vec<(PartitionId, Option<i64>)> {
+        let waiting = &self.messages[self.given..];
+        let last =
+            |id| waiting.iter().rev().filter_map(|one| is_of(one, id, topics).then(|| after(one))?).next();
+        self.next.iter().map(|(&id, &given)| (id, last(id).or(given))).collect()
+    }
+
     pub(super) fn clear(&mut self) {
         self.messages.clear();
         self.given = 0;
         self.ended.clear();
+        self.next.clear();
     }
 
     /// Partitions whose end was met since the last call.
@@ -56,15 +85,18 @@ impl Batch {
 
     /// Gives what the limit admits; says how many records that are.
     pub(super) fn give(&mut self, limit: Limit, topics: &[String]) -> Result<usize> {
-        let (mut rows, mut bytes, mut given, mut known) = (0, 0, 0, None);
+        let (mut rows, mut bytes, mut given) = (0, 0, 0);
+        let mut run = Run::default();
         for message in &self.messages {
             if let Some((code, text)) = message.error() {
-                if code == RDKafkaErrorCode::PartitionEOF {
-                    let source = source_of(message, topics)?;
-                    self.ended.push(PartitionId { source, partition: message.partition() });
-                } else {
+                if code != RDKafkaErrorCode::PartitionEOF {
                     unreadable(message, code, text)?;
+                    given += 1;
+                    continue;
                 }
+                let id = run.id_of(message, topics, &mut self.next)?;
+                self.ended.push(id);
+                run.after = message.offset();
                 given += 1;
                 continue;
             }
@@ -72,14 +104,12 @@ impl Batch {
             if rows > 0 && (bytes > limit.bytes || rows >= limit.rows) {
                 break;
             }
-            // Of two living messages equal handles mean equal topics; mostly it is the one before.
-            if known != Some(message.topic_handle()) {
-                source_of(message, topics)?;
-                known = Some(message.topic_handle());
-            }
+            run.id_of(message, topics, &mut self.next)?;
+            run.after = message.offset() + 1;
             rows += 1;
             given += 1;
         }
+        run.close(&mut self.next);
         self.given = given;
         Ok(rows)
     }
@@ -106,6 +136,55 @@ impl Batch {
             });
         }
         records
+    }
+}
+
+/// Messages of one partition, one behind the other.
+#[derive(Default)]
+struct Run {
+    /// Of two living messages equal handles mean equal topics; mostly it is the one before.
+    handle: Option<usize>,
+    id: Option<PartitionId>,
+    after: i64,
+}
+
+impl Run {
+    /// That of a message, which may begin a new run.
+    fn id_of(
+        &mut self,
+        message: &Fetched,
+        topics: &[String],
+        next: &mut BTreeMap<PartitionId, Option<i64>>,
+    ) -> Result<PartitionId> {
+        if let Some(id) = self.id
+            && self.handle == Some(message.topic_handle())
+            && id.partition == message.partition()
+        {
+            return Ok(id);
+        }
+        self.close(next);
+        let id = PartitionId { source: source_of(message, topics)?, partition: message.partition() };
+        (self.handle, self.id) = (Some(message.topic_handle()), Some(id));
+        Ok(id)
+    }
+
+    fn close(&self, next: &mut BTreeMap<PartitionId, Option<i64>>) {
+        if let Some(id) = self.id {
+            next.insert(id, Some(self.after));
+        }
+    }
+}
+
+fn is_of(message: &Fetched, id: PartitionId, topics: &[String]) -> bool {
+    id.partition == message.partition() && topics[usize::from(id.source)] == message.topic()
+}
+
+/// The offset behind a record, or of an end. None: something else.
+fn after(message: &Fetched) -> Option<i64> {
+    match message.error() {
+        None => Some(message.offset() + 1),
+        Some((RDKafkaErrorCode::PartitionEOF, _)) => Some(message.offset()),
+        Some(_) => None,
     }
 }
 

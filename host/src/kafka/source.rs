@@ -4,32 +4,35 @@
 //! an inbox beside it, so that a rebalance need not wait behind thousands of records, and a stuck
 //! sink does not keep the consumer from being polled.
 
+mod claims;
 mod commits;
 mod membership;
+mod open;
 mod options;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
-use rdkafka::{ClientConfig, TopicPartitionList};
 
-use super::cluster::refused;
 use super::consumer::{close, consuming, serve};
 use super::events::{Committed, ConsumerEvents};
-use super::native::Inbox;
 use super::rows::Batch;
 use crate::config::Start;
 use crate::engine::ports::{self, Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
-use crate::record::{PartitionId, Records, SourceId};
+use crate::record::{PartitionId, Records};
+use claims::Claimant;
 use commits::Commits;
-use membership::{Membership, Turn};
+use membership::{Answer, Begin, Beginnings, Membership, Turn};
+use open::Open;
 
-pub use options::SourceOptions;
+pub use claims::Claims;
+pub use options::{Protocol, SourceOptions};
 
 /// While no record comes, events are looked for this often.
 const LOOK: Duration = Duration::from_millis(20);
@@ -48,59 +51,26 @@ pub struct KafkaSource {
     /// Partitions that are held back.
     held: Vec<PartitionId>,
     open: Option<Open>,
-    config: ClientConfig,
-    client_id: String,
-    topics: Vec<String>,
-    tables: Vec<SourceId>,
-    internal_from: usize,
-    start: Start,
+    claimant: Option<Claimant>,
+    options: SourceOptions,
 }
 
 impl fmt::Debug for KafkaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaSource").field("topics", &self.topics).finish_non_exhaustive()
-    }
-}
-
-struct Open {
-    inbox: Inbox,
-    consumer: BaseConsumer<ConsumerEvents>,
-}
-
-impl Open {
-    /// Joins the group.
-    fn new(config: &ClientConfig, client_id: &str, topics: &[String], tables: &[SourceId]) -> Result<Self> {
-        let consumer: BaseConsumer<_> =
-            config.create_with_context(ConsumerEvents::new(client_id)).map_err(|error| refused(&error))?;
-        let inbox = Inbox::new(consumer.client())?;
-        let topics = topics.iter().enumerate().filter(|(source, _)| !tables.contains(&(*source as SourceId)));
-        let names: Vec<&str> = topics.map(|(_, topic)| topic.as_str()).collect();
-        consumer.subscribe(&names).map_err(|error| consuming(&error))?;
-        Ok(Self { inbox, consumer })
+        f.debug_struct("KafkaSource").field("topics", &self.options.topics).finish_non_exhaustive()
     }
 }
 
 impl KafkaSource {
     /// Joins the group. The broker's answer comes with the first polls.
     pub fn connect(options: SourceOptions) -> Result<Self> {
-        let config = options.config()?;
-        let SourceOptions { client_id, topics, tables, internal_from, start, .. } = options;
-        let open = Some(Open::new(&config, &client_id, &topics, &tables)?);
+        let open = Some(Open::new(&options)?);
+        let SourceOptions { cluster, group, client_id, claims, .. } = &options;
+        let claimant = claims
+            .clone()
+            .map(|claims| Claimant::new(claims, cluster.clone(), client_id.clone(), group.clone()));
         let (batch, membership, commits) = (Batch::default(), RefCell::default(), RefCell::default());
-        let held = Vec::new();
-        Ok(Self {
-            batch,
-            membership,
-            commits,
-            held,
-            open,
-            config,
-            client_id,
-            topics,
-            tables,
-            internal_from,
-            start,
-        })
+        Ok(Self { batch, membership, commits, held: Vec::new(), open, claimant, options })
     }
 
     fn open(&self) -> Result<&Open> {
@@ -122,7 +92,7 @@ impl KafkaSource {
             match committed {
                 Committed::Done(list) => {
                     let ids = list.into_iter().filter_map(|(topic, partition, offset)| {
-                        let source = self.topics.iter().position(|known| *known == topic)?;
+                        let source = self.topics().iter().position(|known| *known == topic)?;
                         Some((PartitionId { source: source as u16, partition }, offset))
                     });
                     commits.confirm(ids);
@@ -140,7 +110,7 @@ impl KafkaSource {
     }
 
     fn is_superseded(&self, consumer: &BaseConsumer<ConsumerEvents>) -> bool {
-        self.membership.borrow().superseded() || consumer.assignment_lost()
+        self.membership.borrow().superseded(self.topics()) || consumer.assignment_lost()
     }
 
     /// Where a group begins that is to see what comes from now on: at the end, and from then on wherever
@@ -149,10 +119,10 @@ impl KafkaSource {
         let consumer = &self.open()?.consumer;
         let mut begin = Vec::new();
         for (id, offset) in partitions.iter().zip(offsets).filter(|(_, offset)| offset.is_none()) {
-            if usize::from(id.source) >= self.internal_from {
+            if usize::from(id.source) >= self.options.internal_from {
                 continue;
             }
-            let topic = &self.topics[usize::from(id.source)];
+            let topic = self.topic(*id);
             let ends = consumer.fetch_watermarks(topic, id.partition, COMMITTED_WITHIN);
             let (_, end) = ends.map_err(|error| consuming(&error))?;
             *offset = Some(end);
@@ -167,7 +137,7 @@ impl KafkaSource {
     /// What the engine has to answer next.
     fn turn(&self) -> Result<Option<Polled>> {
         loop {
-            let turn = self.membership.borrow_mut().turn(&self.topics);
+            let turn = self.membership.borrow_mut().turn(self.topics());
             match turn {
                 None => return Ok(None),
                 Some(Turn::Assigned(partitions)) => return Ok(Some(Polled::Assigned(partitions))),
@@ -175,13 +145,77 @@ impl KafkaSource {
                     let lost = lost || self.open()?.consumer.assignment_lost();
                     return Ok(Some(Polled::Revoked { partitions, lost }));
                 }
-                Some(Turn::NothingHeld) => self.unassign()?,
+                Some(Turn::NothingHeld(named)) => self.unassign(&named)?,
             }
         }
     }
 
-    fn unassign(&self) -> Result<()> {
-        self.open()?.consumer.unassign().map_err(|error| consuming(&error))
+    fn unassign(&self, partitions: &[PartitionId]) -> Result<()> {
+        let open = self.open()?;
+        open.unassign(&self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?)?;
+        // Those are forgotten.
+        self.go_on(&[])
+    }
+
+    /// Says where all others are read on, when an event about some was answered: librdkafka stops all of them for
+    /// it, and goes on from where it believes to have been, which is one record too far behind an end.
+    fn go_on(&self, first: &[Begin]) -> Result<()> {
+        let open = self.open()?;
+        let mut others = self.batch.positions(self.topics());
+        others.retain(|(id, _)| first.iter().all(|(new, _)| new != id));
+        if others.is_empty() || !open.is_incremental() {
+            Ok(())
+        } else {
+            open.seek(self.beginnings(&others)?)
+        }
+    }
+
+    /// A new member, where the one before is of no use any more.
+    fn join_anew(&mut self) -> Result<()> {
+        self.leave()?;
+        self.held.clear();
+        *self.membership.get_mut() = Membership::default();
+        self.open = Some(Open::new(&self.options)?);
+        Ok(())
+    }
+
+    /// The same error, unless another protocol is to be tried.
+    fn fall_back(&mut self, error: Error) -> Result<Polled> {
+        if !self.open()?.must_fall_back(self.options.protocol) {
+            return Err(error);
+        }
+        let (client, why) = (&self.options.client_id, &error.message);
+        tracing::info!(target: "kafka", client, "the brokers do not have the protocol `consumer`, so it is `classic`: {why}");
+        self.options.protocol = Protocol::Classic;
+        self.join_anew()?;
+        Ok(Polled::Records(0))
+    }
+
+    fn topics(&self) -> &[String] {
+        &self.options.topics
+    }
+
+    fn topic(&self, id: PartitionId) -> &str {
+        &self.options.topics[usize::from(id.source)]
+    }
+
+    fn try_poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled> {
+        self.batch.give_back();
+        self.serve()?;
+        if let Some(turn) = self.turn()? {
+            return Ok(turn);
+        }
+        if self.batch.is_empty()
+            && let Some(turn) = self.fill(wait, limit.rows.max(1))?
+        {
+            return Ok(turn);
+        }
+        self.batch.give(limit, &self.options.topics).map(Polled::Records)
+    }
+
+    fn beginnings(&self, partitions: &[Begin]) -> Result<TopicPartitionList> {
+        let from = |offset: Option<i64>| offset.map_or(Offset::Beginning, Offset::Offset);
+        self.list(partitions.iter().map(|&(id, offset)| (id, from(offset))))
     }
 
     /// Waits for a first message, then takes what is there. Returns early if there is a turn.
@@ -204,7 +238,7 @@ impl KafkaSource {
     fn list(&self, offsets: impl IntoIterator<Item = (PartitionId, Offset)>) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         for (id, offset) in offsets {
-            let topic = &self.topics[usize::from(id.source)];
+            let topic = self.topic(id);
             list.add_partition_offset(topic, id.partition, offset).map_err(|error| consuming(&error))?;
         }
         Ok(list)
@@ -215,21 +249,11 @@ impl Source for KafkaSource {
     type Member = ConsumerGroupMetadata;
 
     fn poll(&mut self, wait: Duration, limit: Limit) -> Result<Polled> {
-        self.batch.give_back();
-        self.serve()?;
-        if let Some(turn) = self.turn()? {
-            return Ok(turn);
-        }
-        if self.batch.is_empty()
-            && let Some(turn) = self.fill(wait, limit.rows.max(1))?
-        {
-            return Ok(turn);
-        }
-        self.batch.give(limit, &self.topics).map(Polled::Records)
+        self.try_poll(wait, limit).or_else(|error| self.fall_back(error))
     }
 
     fn records(&self) -> Records<'_> {
-        self.batch.records(&self.topics)
+        self.batch.records(self.topics())
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<ports::Committed>>> {
@@ -237,6 +261,9 @@ impl Source for KafkaSource {
             return Ok(Vec::new());
         }
         let list = self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?;
+        if let Some(claimant) = &mut self.claimant {
+            claimant.settle(list.clone())?;
+        }
         let ask = self.open()?.consumer.committed_offsets(list, COMMITTED_WITHIN);
         let answer = ask.map_err(|error| {
             let text =
@@ -245,9 +272,9 @@ impl Source for KafkaSource {
         })?;
         let mut offsets = partitions
             .iter()
-            .map(|&id| committed_offset(&answer, &self.topics[usize::from(id.source)], id))
+            .map(|&id| committed_offset(&answer, self.topic(id), id))
             .collect::<Result<Vec<_>>>()?;
-        if self.start == Start::Latest {
+        if self.options.start == Start::Latest {
             self.begin_at_end(partitions, &mut offsets)?;
         }
         let committed = |next: Option<i64>| next.map(|next| ports::Committed { next, commit: 0 });
@@ -255,22 +282,32 @@ impl Source for KafkaSource {
     }
 
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
-        let from = |offset: Option<i64>| offset.map_or(Offset::Beginning, Offset::Offset);
-        let list = self.list(partitions.iter().map(|&(id, offset)| (id, from(offset))))?;
-        let Open { inbox, consumer } = self.open()?;
-        for (id, _) in partitions {
-            inbox.adopt(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
+        let begun = self.membership.get_mut().start(partitions);
+        let Beginnings { first, again } = begun.ok_or_else(|| {
+            let text = "what was assigned is started as a whole, and what is not there not at all";
+            Error::new(Code::Internal, text)
+        })?;
+        let ids: Vec<PartitionId> = again.iter().map(|(id, _)| *id).collect();
+        self.batch.forget(&ids, &self.options.topics);
+        self.batch.begin(partitions);
+        let open = self.open()?;
+        if let Some(first) = &first {
+            for (id, _) in first {
+                open.inbox.adopt(open.consumer.client(), self.topic(*id), id.partition)?;
+            }
+            open.assign(&self.beginnings(first)?)?;
+            self.go_on(first)?;
         }
-        consumer.assign(&list).map_err(|error| consuming(&error))
+        if again.is_empty() { Ok(()) } else { open.seek(self.beginnings(&again)?) }
     }
 
     fn hold(&mut self, partitions: &[PartitionId]) -> Result<()> {
         let Open { inbox, consumer } = self.open()?;
         for id in self.held.iter().filter(|id| !partitions.contains(id)) {
-            inbox.adopt(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
+            inbox.adopt(consumer.client(), self.topic(*id), id.partition)?;
         }
         for id in partitions.iter().filter(|id| !self.held.contains(id)) {
-            inbox.hold(consumer.client(), &self.topics[usize::from(id.source)], id.partition)?;
+            inbox.hold(consumer.client(), self.topic(*id), id.partition)?;
         }
         self.held = partitions.to_vec();
         Ok(())
@@ -280,20 +317,20 @@ impl Source for KafkaSource {
         self.batch.ended()
     }
 
-    fn release(&mut self, _: &[PartitionId]) -> Result<()> {
-        self.held.clear();
-        // Eager: all partitions at once. What was fetched and not given is their next owner's.
-        self.batch.clear();
-        self.commits.get_mut().forget();
-        if self.membership.get_mut().release() {
-            return self.unassign();
+    fn release(&mut self, partitions: &[PartitionId]) -> Result<()> {
+        self.held.retain(|id| !partitions.contains(id));
+        // What was fetched and not given is their next owner's.
+        self.batch.forget(partitions, &self.options.topics);
+        self.commits.get_mut().forget(partitions);
+        match self.membership.get_mut().release(partitions) {
+            Answer::Later => Ok(()),
+            Answer::Unassign(named) => self.unassign(&named),
+            Answer::JoinAnew => {
+                let client = &self.options.client_id;
+                tracing::warn!(target: "kafka", client, "the group went on without this thread; it joins anew");
+                self.join_anew()
+            }
         }
-        // Rare: partitions came twice without being taken back. A new member begins in order.
-        tracing::warn!(target: "kafka", client = self.client_id, "the group went on without this thread; it joins anew");
-        self.leave()?;
-        *self.membership.get_mut() = Membership::default();
-        self.open = Some(Open::new(&self.config, &self.client_id, &self.topics, &self.tables)?);
-        Ok(())
     }
 
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()> {
@@ -328,7 +365,11 @@ impl Source for KafkaSource {
     }
 
     fn keep_alive(&self) -> Result<()> {
-        self.serve()
+        match self.serve() {
+            // The next poll does it.
+            Err(_) if self.open()?.must_fall_back(self.options.protocol) => Ok(()),
+            served => served,
+        }
     }
 
     fn leave(&mut self) -> Result<()> {
@@ -363,7 +404,14 @@ fn fenced(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as E;
     matches!(
         error.rdkafka_error_code(),
-        Some(E::IllegalGeneration | E::UnknownMemberId | E::RebalanceInProgress | E::AssignmentLost)
+        Some(
+            E::IllegalGeneration
+                | E::UnknownMemberId
+                | E::RebalanceInProgress
+                | E::AssignmentLost
+                | E::StaleMemberEpoch
+                | E::FencedMemberEpoch
+        )
     )
 }
 

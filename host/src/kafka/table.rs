@@ -13,7 +13,7 @@ use super::consumer::{close, consuming, serve};
 use super::events::ConsumerEvents;
 use super::native::Inbox;
 use super::rows::Batch;
-use super::source::SourceOptions;
+use super::source::{Protocol, SourceOptions};
 use crate::config::Start;
 use crate::engine::ports::Limit;
 use crate::error::{Code, Error, Result};
@@ -63,6 +63,9 @@ impl KafkaTable {
             internal_from: 1,
             start: Start::Earliest,
             fetch_bytes,
+            protocol: Protocol::Classic,
+            instance: None,
+            claims: None,
         };
         let consumer = options.config()?.create_with_context(events);
         let consumer: BaseConsumer<_> = consumer.map_err(|error| refused(&error))?;

@@ -37,6 +37,9 @@ fn options(topics: &[&str]) -> SourceOptions {
         internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 4 << 20,
+        protocol: Protocol::Classic,
+        instance: None,
+        claims: None,
     }
 }
 

@@ -106,7 +106,8 @@ impl Refusal {
 }
 
 /// Makes the producer the only one of its transactional id: the one before is fenced, and the transaction that
-/// it left open is aborted. Several calls may be needed: `None`, not yet.
+/// it left open is aborted. Several calls are needed: `None`, not yet. Each asks again, if no answer is waited
+/// for: of its own, librdkafka asks every 500 ms, where an abort is a matter of milliseconds.
 pub(super) fn try_init(
     producer: &BaseProducer<ProducerEvents>,
     wait: Duration,
@@ -129,7 +130,7 @@ pub(super) fn init(
 ) -> Result<()> {
     let began = Instant::now();
     loop {
-        let tried = try_init(producer, STEP);
+        let tried = try_init(producer, PAUSE);
         reports.serve(producer.client(), Duration::ZERO, |_| {});
         match tried {
             Some(Ok(())) => return Ok(()),
@@ -140,7 +141,7 @@ pub(super) fn init(
                 };
                 return Err(refusal.error(code, transactional_id, "no transaction can begin"));
             }
-            None if began.elapsed() < within => reports.serve(producer.client(), PAUSE, |_| {}),
+            None if began.elapsed() < within => {}
             None => {
                 let reason = producer.context().log.last();
                 let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));

@@ -217,7 +217,7 @@ pub(super) fn c_string(text: &str) -> Result<CString> {
 /// # Safety
 ///
 /// `start` is null, or `size` bytes from it are readable as long as `'a`.
-unsafe fn bytes<'a>(start: *const c_void, size: usize) -> Option<&'a [u8]> {
+pub(super) unsafe fn bytes<'a>(start: *const c_void, size: usize) -> Option<&'a [u8]> {
     let start = NonNull::new(start.cast_mut().cast::<u8>())?;
     // SAFETY: by the contract above.
     Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), size) })

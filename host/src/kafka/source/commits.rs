@@ -52,8 +52,8 @@ impl Commits {
     }
 
     /// Nothing is committed for partitions that were given up.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
+    pub(super) fn forget(&mut self, partitions: &[PartitionId]) {
+        self.waiting.retain(|id, _| !partitions.contains(id));
     }
 
     /// Whether those that failed should be tried again now.
@@ -110,6 +110,14 @@ mod tests {
         let error = commits.again(|| start + GIVE_UP_AFTER).unwrap_err();
         assert_eq!(error.code, Code::Commit);
         assert!(error.message.ends_with("never"), "{}", error.message);
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_waited_for() {
+        let mut commits = Commits::default();
+        commits.add(&[(id(0), 5), (id(1), 3)]);
+        commits.forget(&[id(0), id(2)]);
+        assert_eq!(waiting(&commits), [(id(1), 3)]);
     }
 
     #[test]

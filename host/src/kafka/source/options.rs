@@ -2,6 +2,7 @@
 
 use rdkafka::ClientConfig;
 
+use super::claims::Claims;
 use crate::config::Start;
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
@@ -34,12 +35,33 @@ pub struct SourceOptions {
     pub start: Start,
     /// Values of records that were fetched ahead; 2 MiB at least.
     pub fetch_bytes: usize,
+    pub protocol: Protocol,
+    /// The member's name, which it keeps when it comes back: the group waits for it meanwhile. None: each start is
+    /// a new member.
+    pub instance: Option<String>,
+    /// With transactions: what former owners left open is ended. None: at least once.
+    pub claims: Option<Claims>,
 }
+
+/// How the group agrees on who reads what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Where the brokers have it, [`Self::Consumer`], else [`Self::Classic`].
+    #[default]
+    Auto,
+    /// Partitions come and go one by one; the brokers decide, and say how long a member may be silent.
+    Consumer,
+    /// All partitions are given up when any moves.
+    Classic,
+}
+
+/// Those that brokers decide, with the consumer protocol: with Auto they hold for the other.
+const CLASSIC_ONLY: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms"];
 
 impl SourceOptions {
     /// The consumer's configuration.
     pub(in crate::kafka) fn config(&self) -> Result<ClientConfig> {
-        let Self { cluster, group, client_id, topics, fetch_bytes, .. } = self;
+        let Self { cluster, group, client_id, topics, fetch_bytes, protocol, instance, .. } = self;
         if let Some(twice) = topics.iter().enumerate().find(|(n, topic)| topics[..*n].contains(topic)) {
             let message = format!("topic `{}` is the topic of two sources", twice.1);
             return Err(Error::new(Code::ConfigValue, message));
@@ -48,29 +70,40 @@ impl SourceOptions {
         // With less than this waiting, one more fetch is asked for.
         let queued = fetch_bytes.saturating_sub(fetch).clamp(FETCH_AT_LEAST, QUEUED_AT_MOST) / 1024;
         let (fetch, queued) = (fetch.to_string(), queued.to_string());
-        cluster.client(
-            &[
-                // The shortest that brokers allow: a thread that was killed is missed for this long.
-                ("session.timeout.ms", "6000"),
-                ("heartbeat.interval.ms", "1000"),
-                // A full queue is looked at again after this; the default of 1 s stalls a fast reader.
-                ("fetch.queue.backoff.ms", "10"),
-                // Fewer, larger fetches than with the default of 100,000.
-                ("queued.min.messages", "10000"),
-            ],
-            &[
-                ("client.id", client_id),
-                ("group.id", group),
-                ("group.protocol", "classic"),
-                ("partition.assignment.strategy", "range"),
-                ("enable.auto.commit", "false"),
-                ("enable.auto.offset.store", "false"),
-                ("auto.offset.reset", "error"),
-                ("isolation.level", "read_committed"),
-                ("enable.partition.eof", "true"),
-                ("queued.max.messages.kbytes", &queued),
-                ("fetch.max.bytes", &fetch),
-            ],
-        )
+        let mut defaults = vec![
+            // A full queue is looked at again after this; the default of 1 s stalls a fast reader.
+            ("fetch.queue.backoff.ms", "10"),
+            // Fewer, larger fetches than with the default of 100,000.
+            ("queued.min.messages", "10000"),
+        ];
+        let mut fixed = vec![
+            ("client.id", client_id.as_str()),
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            ("isolation.level", "read_committed"),
+            ("enable.partition.eof", "true"),
+            ("queued.max.messages.kbytes", &queued),
+            ("fetch.max.bytes", &fetch),
+        ];
+        // Both give topics of equal partition count out co-partitioned.
+        if *protocol == Protocol::Classic {
+            fixed.extend([("group.protocol", "classic"), ("partition.assignment.strategy", "range")]);
+            // The shortest that brokers allow: a thread that was killed is missed for this long.
+            defaults.extend([("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")]);
+        } else {
+            fixed.extend([("group.protocol", "consumer"), ("group.remote.assignor", "range")]);
+        }
+        if let Some(instance) = instance {
+            fixed.push(("group.instance.id", instance));
+        }
+        let mut config = cluster.client(&defaults, &fixed)?;
+        if *protocol == Protocol::Auto {
+            CLASSIC_ONLY.iter().for_each(|name| {
+                config.remove(name);
+            });
+        }
+        Ok(config)
     }
 }

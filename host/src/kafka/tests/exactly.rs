@@ -1,7 +1,10 @@
 //! Transactions, as far as the mock cluster can judge: what a refusal does to them. What is read of them, it can't.
 
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Err};
 
 use super::*;
@@ -181,6 +184,39 @@ fn who_may_not_begin_learns_it_at_once() {
     let error = connect(&mock).unwrap_err();
     assert_eq!(error.code, Code::ConfigValue);
     assert!(error.message.contains("`transaction.max.timeout.ms`"), "{}", error.message);
+}
+
+/// What a member is told of a group that has committed an offset with these words.
+fn committed_after(mock: &Mock, group: &str, words: &str) -> Result<Vec<Option<i64>>, Error> {
+    let cluster = Cluster::at(mock.bootstrap_servers());
+    let consumer: BaseConsumer = cluster.client(&[], &[("group.id", group)]).unwrap().create().unwrap();
+    let mut list = TopicPartitionList::new();
+    let mut element = list.add_partition("in", 0);
+    element.set_offset(Offset::Offset(3)).unwrap();
+    element.set_metadata(words);
+    consumer.commit(&list, CommitMode::Sync).unwrap();
+    let claims = Some(Claims { prefix: "pipeline-".to_owned(), own: "pipeline-a-".to_owned() });
+    let options = SourceOptions { cluster, group: group.to_owned(), claims, ..options(&["in"]) };
+    KafkaSource::connect(options).unwrap().committed(&[id(0, 0)])
+}
+
+#[test]
+fn what_another_process_left_is_ended_before_offsets_are_read() {
+    let mock = mock();
+    // Whoever begins under any id gets this.
+    let refuse = [Err::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED];
+    mock.request_errors(Api::InitProducerId, &refuse);
+    for (group, nobody) in [("1", ""), ("2", "pipeline-a-0"), ("3", "pipelines-b-0"), ("4", "a tool's")] {
+        assert_eq!(committed_after(&mock, group, nobody).unwrap(), [Some(3)], "{nobody}");
+    }
+    let error = committed_after(&mock, "5", "pipeline-b-0").unwrap_err();
+    assert_eq!(error.code, Code::Denied);
+    assert!(error.message.contains("`pipeline-b-0`"), "{}", error.message);
+    assert_eq!(
+        committed_after(&mock, "6", "pipeline-b-0").unwrap(),
+        [Some(3)],
+        "it is claimed, and nothing more"
+    );
 }
 
 #[test]
