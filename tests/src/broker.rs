@@ -41,7 +41,12 @@ fn at(brokers: &str) -> ClientConfig {
 
 /// Creates topics with so many partitions.
 pub fn create(topics: &[&str], partitions: i32) {
-    let admin: AdminClient<DefaultClientContext> = config().create().expect("an admin client");
+    create_at(&address(), topics, partitions);
+}
+
+/// The same, at another broker.
+pub fn create_at(brokers: &str, topics: &[&str], partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = at(brokers).create().expect("an admin client");
     let new: Vec<NewTopic<'_>> =
         topics.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(-1))).collect();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
@@ -50,7 +55,7 @@ pub fn create(topics: &[&str], partitions: i32) {
         topic.expect("the topic is new");
     }
     // A broker answers before it knows the topic itself.
-    let (consumer, began): (BaseConsumer, _) = (config().create().expect("a consumer"), Instant::now());
+    let (consumer, began): (BaseConsumer, _) = (at(brokers).create().expect("a consumer"), Instant::now());
     let known = |topic: &&&str| {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let found = metadata.topics()[0].partitions();

@@ -2,6 +2,7 @@
 //! so in the environment.
 
 pub mod broker;
+pub mod chaos;
 pub mod program;
 
 use std::path::{Path, PathBuf};

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 /// Longest wait for anything a program should do at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The built `tailwater`, which lies two folders above the test's own program.
+/// The built `tailwater`: it lies beside our own program, or, of a test, which is in `deps`, one folder above.
 fn path() -> PathBuf {
-    let own = std::env::current_exe().expect("a test has a path");
-    let path = own.ancestors().nth(2).expect("target/PROFILE/deps/test").join("tailwater");
-    assert!(path.exists(), "{} is missing: run the tests with `cargo xtask test`", path.display());
-    path
+    let own = std::env::current_exe().expect("a program has a path");
+    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("tailwater"));
+    let found = beside.clone().find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{beside:?}: none is there; run the tests with `cargo xtask test`"))
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let path = path();
     let mut command = Command::new(&path);
     for (name, _) in std::env::vars_os() {

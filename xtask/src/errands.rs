@@ -92,10 +92,15 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
     let advice = "Repair what the compiler names above.";
     home.steps.loud("build", "tests", || cargo(&["--no-run"]).advise(advice).show())?;
     let broker = if variable("TAILWATER_KAFKA").is_some() { None } else { Some(kafka::launch(home)?) };
+    let libraries = broker.as_ref().map(|_| kafka::libraries(home)).transpose()?;
     home.steps.loud("test", &selection.join(" "), || {
         let mut job = cargo(&[]);
         if let Some(broker) = &broker {
             job.env("TAILWATER_KAFKA", broker.address());
+        }
+        if let Some(libraries) = &libraries {
+            // For a test that kills its broker.
+            job.env("TAILWATER_KAFKA_LIBRARIES", libraries);
         }
         let advice = broker.as_ref().map_or_else(String::new, |broker| {
             format!("Failed tests are listed above. Kafka's log: {}", broker.log().display())
@@ -188,7 +193,7 @@ impl Demo {
 }
 
 /// Its exit code as ours; as a shell does, 128 more than the signal that ended it.
-fn code(status: ExitStatus) -> ExitCode {
+pub(crate) fn code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }

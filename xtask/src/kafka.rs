@@ -9,6 +9,7 @@ mod java;
 mod server;
 mod topics;
 
+pub(crate) use jars::libraries;
 pub(crate) use server::Broker;
 pub(crate) use topics::{NewTopics, create};
 
@@ -27,7 +28,7 @@ const ADDRESS: &str = "address";
 
 /// A broker that lives as long as the value returned.
 pub(crate) fn launch(home: &Home) -> Result<Broker> {
-    let libraries = jars::libraries(home)?;
+    let libraries = libraries(home)?;
     sweep(&home.target)?;
     let folder = home.target.join(format!("kafka-{}", std::process::id()));
     home.steps.quiet("start", "Apache Kafka", || Broker::launch(&libraries, &folder, false))
@@ -45,7 +46,7 @@ pub(crate) fn run(home: &Home) -> Result<()> {
 
 /// `kafka start`: one in the background; returns its address. One that runs already is as good.
 pub(crate) fn start(home: &Home) -> Result<String> {
-    let libraries = jars::libraries(home)?;
+    let libraries = libraries(home)?;
     let (folder, _lock) = (background(home), home.lock(BACKGROUND)?);
     if let Some(address) = answering(&folder) {
         return Ok(address);

@@ -4,6 +4,7 @@
 //! into `target/tools`, checked, and kept there; nothing outside the repository is touched, except by `rustup target
 //! add` and cargo's own cache. Linux only. What happens is told on stderr; stdout carries answers alone.
 
+mod chaos;
 mod errands;
 mod guests;
 mod handbook;
@@ -15,6 +16,7 @@ mod python;
 mod steps;
 
 use anyhow::Result;
+use chaos::Chaos;
 use clap::{Args, Parser, Subcommand};
 use errands::Demo;
 use handbook::Handbook;
@@ -50,6 +52,8 @@ enum Errand {
     },
     /// Build and show the fraud demo
     Demo(Demo),
+    /// Kill hosts and a real Kafka again and again under load, and compare every output with what it must be
+    Chaos(Chaos),
     /// Run the Fraud Detection Handbook's features and models on its data, and compare every number
     Handbook(Handbook),
 }
@@ -99,6 +103,7 @@ fn go(errand: Errand) -> Result<ExitCode> {
             Verb::Create(topics) => kafka::create(&home, &topics)?,
         },
         Errand::Demo(demo) => return errands::demo(&home, &demo),
+        Errand::Chaos(chaos) => return chaos::run(&home, &chaos),
         Errand::Handbook(handbook) => handbook::run(&home, &handbook)?,
     }
     Ok(ExitCode::SUCCESS)

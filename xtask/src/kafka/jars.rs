@@ -28,7 +28,7 @@ struct Jar<'a> {
 }
 
 /// The folder with the jars.
-pub(super) fn libraries(home: &Home) -> Result<PathBuf> {
+pub(crate) fn libraries(home: &Home) -> Result<PathBuf> {
     // A folder of its own for each lock: one that is there would be taken as it is.
     home.tool(&format!("kafka-{VERSION}-{}", &sha256(LOCK.as_bytes())[..8]), |part| {
         let jars = locked(LOCK)?;

@@ -1,0 +1,146 @@
+//! Listens to the outputs live: how far they are, and how long they were silent.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::message::Message;
+
+use super::campaign::PARTITIONS;
+use super::read::{consumer, header, json, note};
+
+/// Shorter silences are the ordinary pace of transactions.
+const SILENCE: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+struct Lane {
+    /// Event time of the newest output.
+    reached: i64,
+    last: Instant,
+    /// Silences, as they ended.
+    silences: Vec<(Instant, Instant)>,
+}
+
+#[derive(Debug)]
+struct State {
+    lanes: Vec<Lane>,
+    outputs: u64,
+    late: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    news: Condvar,
+    stop: AtomicBool,
+}
+
+/// A reader of the outputs on a thread of its own. Outputs have the partition of their input, by its key.
+#[derive(Debug)]
+pub struct Ear {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ear {
+    pub fn open(brokers: &str, out: &str, late: &str) -> Self {
+        let lane = || Lane { reached: i64::MIN, last: Instant::now(), silences: Vec::new() };
+        let lanes = (0..PARTITIONS).map(|_| lane()).collect();
+        let state = Mutex::new(State { lanes, outputs: 0, late: 0 });
+        let shared = Arc::new(Shared { state, news: Condvar::new(), stop: AtomicBool::new(false) });
+        let (own, late) = (Arc::clone(&shared), late.to_owned());
+        let consumer = consumer(brokers, &[out.to_owned(), late.clone()]);
+        let thread = std::thread::spawn(move || {
+            while !own.stop.load(Relaxed) {
+                let message = match consumer.poll(Duration::from_millis(100)) {
+                    Some(Ok(message)) => message,
+                    Some(Err(error)) => {
+                        note(&error);
+                        continue;
+                    }
+                    None => continue,
+                };
+                if message.topic() == late {
+                    own.state().late += 1;
+                } else {
+                    let window = header(&message, "tailwater-window");
+                    let end = window.as_deref().and_then(|window| window.split('/').nth(1)?.parse().ok());
+                    let at = end.or_else(|| json(&message)["at"].as_i64());
+                    own.state().hear(message.partition() as usize, at.unwrap_or(i64::MIN));
+                }
+                own.news.notify_all();
+            }
+        });
+        Self { shared, thread: Some(thread) }
+    }
+
+    /// Waits until outputs of all partitions have reached an event time. False: they did not in time.
+    pub fn wait_until(&self, reached: i64, patience: Duration) -> bool {
+        self.wait(patience, |state| state.lanes.iter().all(|lane| lane.reached >= reached))
+    }
+
+    /// Waits for so many outputs and late rows; gives up when none came for so long.
+    pub fn wait_for(&self, outputs: u64, late: u64, patience: Duration) -> bool {
+        let mut before = (0, 0);
+        loop {
+            let all = self.wait(patience, |state| {
+                (state.outputs, state.late) != before || state.outputs >= outputs && state.late >= late
+            });
+            let state = self.shared.state();
+            before = (state.outputs, state.late);
+            if state.outputs >= outputs && state.late >= late {
+                return true;
+            }
+            if !all {
+                return false;
+            }
+        }
+    }
+
+    fn wait(&self, patience: Duration, enough: impl Fn(&State) -> bool) -> bool {
+        let (began, mut state) = (Instant::now(), self.shared.state());
+        while !enough(&state) {
+            let Some(left) = patience.checked_sub(began.elapsed()) else { return false };
+            let waited = self.shared.news.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// The longest silence of a partition since a moment: when it began, not before the moment, and when it ended.
+    pub fn silence(&self, since: Instant) -> Option<(Instant, Instant)> {
+        let state = self.shared.state();
+        let all = state.lanes.iter().flat_map(|lane| lane.silences.iter().rev());
+        let recent = all.filter(|(_, end)| *end > since).map(|(start, end)| ((*start).max(since), *end));
+        recent.max_by_key(|(start, end)| *end - *start)
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It panicked: that was said.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn hear(&mut self, partition: usize, at: i64) {
+        self.outputs += 1;
+        let lane = &mut self.lanes[partition];
+        let now = Instant::now();
+        if now - lane.last >= SILENCE {
+            lane.silences.push((lane.last, now));
+        }
+        (lane.last, lane.reached) = (now, lane.reached.max(at));
+    }
+}

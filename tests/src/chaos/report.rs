@@ -1,0 +1,160 @@
+//! What a campaign gave, as a table for people.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::check::Findings;
+
+/// A kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    Kill,
+    KillDeleted,
+    KillDamaged,
+    KillTwo,
+    KillInTransaction,
+    KillInRebalance,
+    KillBroker,
+    Freeze,
+    Join,
+    Leave,
+}
+
+impl Event {
+    pub const ALL: [Self; 10] = [
+        Self::Kill,
+        Self::KillDeleted,
+        Self::KillDamaged,
+        Self::KillTwo,
+        Self::KillInTransaction,
+        Self::KillInRebalance,
+        Self::KillBroker,
+        Self::Freeze,
+        Self::Join,
+        Self::Leave,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill -9",
+            Self::KillDeleted => "kill -9, state deleted",
+            Self::KillDamaged => "kill -9, state damaged",
+            Self::KillTwo => "kill -9 of two",
+            Self::KillInTransaction => "kill -9 in transaction",
+            Self::KillInRebalance => "kill -9 in rebalance",
+            Self::KillBroker => "kill -9 of the broker",
+            Self::Freeze => "SIGSTOP, SIGCONT",
+            Self::Join => "one more host",
+            Self::Leave => "SIGTERM",
+        }
+    }
+}
+
+/// How one kind of event went.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    pub count: usize,
+    /// The longest silence at the output after each event that was waited out.
+    pub silences: Vec<Duration>,
+    /// Of these, from the moment another host had partitions assigned.
+    pub from_assigned: Vec<Duration>,
+}
+
+/// Kills that hit what they were meant for, as the log of the dead shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Landed {
+    /// After `flush`, no `commit` and no end: everything was produced.
+    pub flushing: usize,
+    /// After `commit`, no end: offsets and end were on their way.
+    pub committing: usize,
+    /// After `revoked`, no `assigned`: the group waited for the answer.
+    pub revoked: usize,
+    /// After `assigned`, no `restored` and no transaction that ended.
+    pub restoring: usize,
+}
+
+impl Landed {
+    pub fn in_transaction(&self) -> usize {
+        self.flushing + self.committing
+    }
+
+    pub fn in_rebalance(&self) -> usize {
+        self.revoked + self.restoring
+    }
+}
+
+/// A campaign's end.
+#[derive(Debug)]
+pub struct Report {
+    pub campaign: &'static str,
+    pub seed: u64,
+    pub took: Duration,
+    pub lines: Vec<(Event, Line)>,
+    pub landed: Landed,
+    /// So many of each were asked for.
+    pub wanted: usize,
+    pub findings: Findings,
+    /// What else went wrong: hosts that ended by themselves, silences without end.
+    pub troubles: Vec<String>,
+    /// Where logs are.
+    pub folder: PathBuf,
+}
+
+impl Report {
+    pub fn is_clean(&self) -> bool {
+        let landed = self.landed.in_transaction().min(self.landed.in_rebalance()) >= self.wanted;
+        self.findings.is_clean() && self.troubles.is_empty() && landed
+    }
+}
+
+/// Middle and greatest.
+fn spread(durations: &[Duration]) -> String {
+    let mut sorted = durations.to_vec();
+    sorted.sort_unstable();
+    match sorted.last() {
+        None => format!("{:>7} {:>7}", "-", "-"),
+        Some(most) => {
+            let middle = sorted[sorted.len() / 2];
+            format!("{:>7.2} {:>7.2}", middle.as_secs_f64(), most.as_secs_f64())
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { campaign, seed, took, lines, landed, wanted, findings, troubles, folder } = self;
+        let events: usize = lines.iter().map(|(_, line)| line.count).sum();
+        writeln!(f, "campaign {campaign}, seed {seed}: {events} events in {} s", took.as_secs())?;
+        writeln!(f, "  {:<24}{:>6}   {:<15}   since another was assigned", "event", "count", "silence, s")?;
+        writeln!(f, "  {:<24}{:>6}   {2:>7} {3:>7}   {2:>7} {3:>7}", "", "", "median", "most")?;
+        for (event, line) in lines {
+            let Line { count, silences, from_assigned } = line;
+            let (all, since) = (spread(silences), spread(from_assigned));
+            writeln!(f, "  {:<24}{count:>6}   {all}   {since}", event.name())?;
+        }
+        writeln!(
+            f,
+            "  landed in a transaction {} (flush {}, commit {}), in a rebalance {} (revoked {}, restoring {}); \
+             wanted of each: {wanted}",
+            landed.in_transaction(),
+            landed.flushing,
+            landed.committing,
+            landed.in_rebalance(),
+            landed.revoked,
+            landed.restoring
+        )?;
+        let Findings { rows_in, rows_out, late, lost, doubled, wrong, unexpected, dead_letters, faults } =
+            findings;
+        writeln!(f, "  rows in {rows_in}, out {rows_out}, late {late}")?;
+        writeln!(
+            f,
+            "  lost {lost}, doubled {doubled}, wrong {wrong}, unexpected {unexpected}, dead letters {dead_letters}"
+        )?;
+        for fault in faults.iter().chain(troubles) {
+            writeln!(f, "  ! {fault}")?;
+        }
+        let verdict = if self.is_clean() { "all is well" } else { "FAULTS" };
+        write!(f, "  {verdict}; logs: {}", folder.display())
+    }
+}

@@ -1,0 +1,135 @@
+//! A Kafka of our own, to be killed: one node, KRaft, on loopback, always the same ports and data.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::log::{Log, Mark};
+use super::process::{end, tie};
+
+/// To its start, also after a kill: logs are looked through then.
+const STARTED_WITHIN: Duration = Duration::from_secs(120);
+
+const LOGGING: &str = r#"Configuration:
+  Appenders:
+    Console:
+      name: out
+      PatternLayout: { pattern: "%d %p %c %m%n" }
+  Loggers:
+    Root:
+      level: info
+      AppenderRef: { ref: out }
+"#;
+
+/// A broker process and its folder. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Server {
+    libraries: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    starts: usize,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts one, its data in an empty folder. `libraries`: Kafka's jars.
+    pub fn launch(libraries: &Path, folder: &Path) -> Self {
+        fs::create_dir_all(folder).expect("writable");
+        let ports = free_ports();
+        let settings = properties(ports, &folder.join("data"));
+        fs::write(folder.join("server.properties"), settings).expect("writable");
+        fs::write(folder.join("log4j2.yaml"), LOGGING).expect("writable");
+        let mut server = Self {
+            libraries: libraries.to_owned(),
+            folder: folder.to_owned(),
+            port: ports[0],
+            starts: 0,
+            child: None,
+        };
+        let mut format = server.java(&["-XX:+UseSerialGC"], "kafka.tools.StorageTool");
+        format.args(["format", "--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg", "--config", "server.properties"]);
+        let formatted = format.output().expect("Java starts");
+        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        server.start();
+        server
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn java(&self, options: &[&str], class: &str) -> Command {
+        let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+        let program = home.filter(|java| java.is_file()).unwrap_or_else(|| "java".into());
+        let mut command = Command::new(program);
+        command.args(options).arg("-Dlog4j2.configurationFile=log4j2.yaml");
+        command.arg("-cp").arg(format!("{}/*", self.libraries.display())).arg(class);
+        command.env_remove("JAVA_TOOL_OPTIONS").env_remove("CLASSPATH");
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it on the data that is there, and waits until it answers.
+    pub fn start(&mut self) {
+        self.starts += 1;
+        let mut command = self.java(&["-Xms512m", "-Xmx1g", "-XX:+UseG1GC"], "kafka.Kafka");
+        command.arg("server.properties").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = tie(&mut command).spawn().expect("Java starts");
+        let file = self.folder.join(format!("server-{}.log", self.starts));
+        let stdout = child.stdout.take().expect("piped");
+        let log = Log::follow(stdout, File::create(&file).expect("writable"));
+        self.child = Some(child);
+        let ready = log.wait(0, &[Mark::Ready], STARTED_WITHIN);
+        assert!(ready.is_some(), "Kafka does not start; its log: {}", file.display());
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.iter_mut().for_each(end);
+        self.child = None;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Two ports that nobody listens on.
+fn free_ports() -> [u16; 2] {
+    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free"));
+    held.each_ref().map(|one| one.local_addr().expect("it has an address").port())
+}
+
+/// Members that are gone, and transactions that nobody ends, are found out about soon.
+fn properties([port, controller]: [u16; 2], data: &Path) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+inter.broker.listener.name=PLAINTEXT
+log.dirs={}
+auto.create.topics.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.abort.timed.out.transaction.cleanup.interval.ms=500
+share.coordinator.state.topic.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+",
+        data.display()
+    )
+}
