@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use fraud_generator::Generator;
-use tailwater::config::Start;
+use tailwater::config::{Protocol, Start};
 use tailwater::engine::ports::{Limit, Polled, Sink, Source};
 use tailwater::kafka::{EmbeddedBroker, KafkaSink, KafkaSource, SinkOptions, SourceOptions};
 use tailwater::record::Message;
@@ -102,6 +102,9 @@ fn run_once(folder: &Path) -> Result<Times> {
         internal_from: usize::MAX,
         start: Start::Earliest,
         fetch_bytes: 2 << 20,
+        claims: None,
+        instance: None,
+        protocol: Protocol::Classic,
     })?;
     // The reader is there before the program starts.
     while !read(&mut decisions)?.0 {}

@@ -3,6 +3,8 @@
 mod progress;
 mod tables;
 mod threads;
+mod topics;
+mod vault;
 mod watch;
 
 use std::sync::Arc;
@@ -16,13 +18,10 @@ use tracing::{error, info};
 use crate::config::Config;
 use crate::engine::{Lodge, Meter, PartitionCounts};
 use crate::error::{Code, Error, Result};
-use crate::kafka::{Cluster, create_internal, look_up, topics};
-use crate::pipeline::Pipeline;
+use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use watch::Watch;
 
-/// How long the brokers may take to name their topics.
-const METADATA_WITHIN: Duration = Duration::from_secs(10);
 /// How long threads may take to finish what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
 
@@ -30,7 +29,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(25);
 #[derive(Debug)]
 pub struct Run {
     pub config: Config,
-    pub release: Release,
+    pub release: Arc<Release>,
     pub meter: Arc<Meter>,
     lodge: Arc<Lodge>,
 }
@@ -39,68 +38,13 @@ impl Run {
     pub fn load(config: Config, runtimes: &Runtimes) -> Result<Self> {
         let place = config.name.clone();
         let release = Release::load(&config, runtimes).map_err(|error| error.at(place))?;
-        Ok(Self { config, release, meter: Arc::default(), lodge: Arc::default() })
+        Ok(Self { config, release: Arc::new(release), meter: Arc::default(), lodge: Arc::default() })
     }
 
     pub fn cluster(&self) -> Cluster {
         let kafka = &self.config.kafka;
         Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() }
     }
-
-    /// Makes sure that the brokers answer, that all topics are there, and that those have as many partitions
-    /// that must. `create`: makes internal topics that are missing. Gives how many partitions the topics have
-    /// that are read; 0 for an internal one that is not there yet.
-    pub fn check_topics(&self, create: bool) -> Result<PartitionCounts> {
-        self.look_at_topics(create).map_err(|error| error.at(&self.config.name))
-    }
-
-    fn look_at_topics(&self, create: bool) -> Result<PartitionCounts> {
-        let (pipeline, cluster) = (self.release.pipeline(), self.cluster());
-        let found = topics(&cluster, &outer_topics(pipeline), METADATA_WITHIN)?;
-        let count =
-            |name: &str| found.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
-        let mut counts: Vec<i32> =
-            pipeline.sources.iter().map(|source| count(&source.topic) as i32).collect();
-        for side in &pipeline.groups[0].sides {
-            let (rows, other) = (&pipeline.sources[0], &pipeline.sources[usize::from(side.source)]);
-            let (own, others) = (count(&rows.topic), count(&other.topic));
-            if own != others {
-                let message = format!(
-                    "topics `{}` and `{}` feed the same windows by the same key, but have {own} and {others} partitions. \
-                     Give them as many, or leave source.partitioned_by out for {}: then its rows go through \
-                     a repartition topic",
-                    rows.topic, other.topic, other.name
-                );
-                return Err(Error::new(Code::Partitions, message));
-            }
-        }
-        for (_, name) in pipeline.repartition_topics() {
-            let found = look_up(&cluster, &[name], METADATA_WITHIN)?.pop().flatten();
-            let partitions = match found {
-                Some(topic) => topic.partitions as i32,
-                None if create => {
-                    let replication = self.config.kafka.internal_replication;
-                    create_internal(&cluster, name, counts[0] as usize, replication, METADATA_WITHIN)?;
-                    info!(topic = name, partitions = counts[0], "made an internal topic");
-                    counts[0]
-                }
-                None => 0,
-            };
-            counts.push(partitions);
-        }
-        Ok(counts.into())
-    }
-}
-
-/// Those that a pipeline reads and writes, but for internal ones.
-fn outer_topics(pipeline: &Pipeline) -> Vec<&str> {
-    let mut names: Vec<&str> = pipeline.sources.iter().map(|source| source.topic.as_str()).collect();
-    names.extend(pipeline.routes.iter().map(|route| route.topic.as_str()));
-    names.extend(pipeline.late.as_deref());
-    names.push(&pipeline.dead_letters);
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 /// Where threads tell how they ended.
@@ -187,12 +131,14 @@ fn start(
         let pipeline = run.release.pipeline();
         info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads = run.config.threads, "starts");
         let shelf = tables::Shelf::new(run);
+        let tasks: i32 = counts.iter().sum();
+        let cellar = vault::Cellar::open(run, tasks as usize)?;
         for (table, _) in pipeline.tables() {
             tables::spawn(run, counts, table, &shelf, watch, report.clone())?;
             *alive += 1;
         }
         for thread in 0..run.config.threads {
-            threads::spawn(run, counts, (thread, index), &shelf, watch, report.clone())?;
+            threads::spawn(run, counts, (thread, index), &shelf, cellar.as_ref(), watch, report.clone())?;
             (index, *alive) = (index + 1, *alive + 1);
         }
     }

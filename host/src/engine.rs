@@ -25,11 +25,12 @@ mod worker;
 
 pub use answers::{ANSWER_BYTES, SPLIT_LIMIT};
 pub use bisect::SPINNING_LIMIT;
+pub use block::BLOCK_BYTES;
 pub use flow::{Flow, PartitionCounts, Parts};
 pub use lodge::Lodge;
 pub use meter::Meter;
 #[cfg(test)]
-pub use mistake::{Mistake, plant};
+pub use mistake::{Mistake, plant, planted};
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};
 pub use vault::{Restored, Vault, VaultOptions};

@@ -27,12 +27,14 @@
 //!   gets a partition first ends what another process's id left open, and fences that process, dead or alive.
 //!   A committed offset never comes out while a transaction may still replace it.
 
+mod changelog;
 mod cluster;
 mod consumer;
 mod embedded;
 mod events;
 mod log;
 mod native;
+mod note;
 mod rows;
 mod sink;
 mod source;
@@ -40,12 +42,13 @@ mod table;
 mod topics;
 mod transaction;
 
+pub use changelog::{ChangelogOptions, KafkaChangelog};
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
 pub use sink::{KafkaSink, SinkOptions, Transactions};
-pub use source::{Claims, KafkaSource, Protocol, SourceOptions};
+pub use source::{Claims, KafkaSource, SourceOptions};
 pub use table::{KafkaTable, TableOptions};
-pub use topics::{TopicInfo, create_internal, look_up, topics};
+pub use topics::{TopicInfo, create_changelog, create_internal, look_up, topics};
 
 #[cfg(test)]
 mod tests;

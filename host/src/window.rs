@@ -38,6 +38,8 @@ pub use cells::Cells;
 pub use closing::{Closed, Closing};
 pub use hash::{hash, mix};
 pub use history::{History, Scratch};
+#[cfg(test)]
+pub use lane::lose_retracts;
 pub use plan::{Cell, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Span, SpanKind, is_float};
 pub use script::{Item, Operation, Script, Scripts, Step};
 

@@ -2,21 +2,31 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
 use super::tables::Shelf;
+use super::vault::Cellar;
 use super::watch::Watch;
 use super::{Report, Run};
 use crate::engine::ports::Clock;
-use crate::engine::{Flow, Lodge, PartitionCounts, Worker, WorkerOptions};
+use crate::engine::{BLOCK_BYTES, Lodge, Meter, PartitionCounts, Vault, Worker, WorkerOptions};
 use crate::error::{Code, Error, Result};
-use crate::kafka::{KafkaSink, KafkaSource, SinkOptions, SourceOptions};
+use crate::kafka::{
+    ChangelogOptions, Claims, KafkaChangelog, KafkaSink, KafkaSource, SinkOptions, SourceOptions,
+    Transactions,
+};
+use crate::release::Release;
 
 /// How long an idle thread waits for a record before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// Of two transactions of a thread, where there is nothing more to gather.
-const COMMIT_PAUSE: Duration = Duration::from_millis(10);
+/// A thread that begins anew again and again does so this often.
+const PAUSE_AT_MOST: Duration = Duration::from_secs(5);
+/// One that worked for so long did not end at once.
+const CALM: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 struct Monotonic(Instant);
@@ -29,15 +39,20 @@ impl Clock for Monotonic {
 
 /// All that a thread takes along.
 struct Seat {
-    flow: Flow,
+    release: Arc<Release>,
+    meter: Arc<Meter>,
+    counts: PartitionCounts,
     source: SourceOptions,
     sink: SinkOptions,
+    changelog: ChangelogOptions,
+    cellar: Option<Cellar>,
     lodge: Arc<Lodge>,
     options: WorkerOptions,
     shelf: Shelf,
     watch: Watch,
     /// Which of all threads.
     index: usize,
+    place: String,
 }
 
 /// Starts a stream thread. How it ended is told to `report`.
@@ -46,42 +61,58 @@ pub(super) fn spawn(
     counts: &PartitionCounts,
     (thread, index): (usize, usize),
     shelf: &Shelf,
+    cellar: Option<&Cellar>,
     watch: &Watch,
     report: Report,
 ) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
-    let pipeline = run.release.pipeline();
+    let (pipeline, kafka) = (run.release.pipeline(), &run.config.kafka);
+    let (cluster, group, fetch_bytes) = (run.cluster(), config.group(), config.limits.fetch.bytes());
+    let place = format!("pipeline {}, thread {thread}", config.name);
     let seat = Seat {
-        flow: run.release.flow(&run.meter, counts, &shelf.tables)?.of_run(watch.run()),
+        release: Arc::clone(&run.release),
+        meter: Arc::clone(&run.meter),
+        counts: Arc::clone(counts),
         source: SourceOptions {
-            cluster: run.cluster(),
-            group: config.group(),
+            cluster: cluster.clone(),
+            group: group.clone(),
             client_id: client_id.clone(),
             topics: pipeline.topics.clone(),
             tables: pipeline.tables().map(|(table, _)| table).collect(),
             internal_from: pipeline.sources.len(),
-            start: config.kafka.start,
-            fetch_bytes: config.limits.fetch.bytes(),
+            start: kafka.start,
+            fetch_bytes,
+            protocol: kafka.protocol,
+            instance: kafka.instance.as_ref().map(|name| format!("{name}-{thread}")),
+            claims: cellar.map(|cellar| Claims {
+                prefix: format!("{group}-"),
+                own: format!("{group}-{}-", cellar.name()),
+            }),
         },
         sink: SinkOptions {
-            cluster: run.cluster(),
+            cluster: cluster.clone(),
             client_id: client_id.clone(),
             queue_bytes: config.limits.send.bytes(),
-            message_bytes: config.limits.record.bytes(),
-            transactions: None,
+            message_bytes: config.limits.record.bytes().max(BLOCK_BYTES),
+            transactions: cellar.map(|cellar| Transactions {
+                id: format!("{group}-{}-{thread}", cellar.name()),
+                topics: pipeline.topics.clone(),
+            }),
         },
+        changelog: ChangelogOptions { cluster, group, client_id: client_id.clone(), fetch_bytes },
+        cellar: cellar.cloned(),
         lodge: Arc::clone(&run.lodge),
         options: WorkerOptions {
-            commit_interval: config.kafka.commit_interval.get(),
-            commit_pause: COMMIT_PAUSE,
+            commit_interval: kafka.commit_interval.get(),
+            commit_pause: kafka.commit_pause.get(),
             patience: PATIENCE,
             until_end: watch.until_end(),
         },
         shelf: shelf.clone(),
         watch: watch.clone(),
         index,
+        place: place.clone(),
     };
-    let place = format!("pipeline {}, thread {thread}", config.name);
     launch(client_id, place, report, move || seat.work())
 }
 
@@ -99,24 +130,52 @@ pub(super) fn launch(
         // Nobody listens any more if the process is ending.
         let _ = report.send(ended.map_err(|error| error.at(place)));
     };
-    let spawned = std::thread::Builder::new().name(name).spawn(body);
+    let spawned = thread::Builder::new().name(name).spawn(body);
     spawned.map(drop).map_err(|error| Error::new(Code::Internal, format!("no thread: {error}")))
 }
 
 impl Seat {
     fn work(self) -> Result<()> {
-        let Self { flow, source, sink, lodge, options, shelf, watch, index } = self;
-        if !shelf.wait(&watch) {
+        if !self.shelf.wait(&self.watch) {
             return Ok(());
         }
-        let (source, sink) = (KafkaSource::connect(source)?, KafkaSink::connect(sink)?);
-        let mut worker = Worker::new(flow, source, sink, Monotonic(Instant::now()), lodge, options);
-        while !watch.asked() {
+        let mut pause = PATIENCE;
+        loop {
+            let began = Instant::now();
+            match self.run() {
+                Err(error) if begins_anew(&error) && !self.watch.asked() => {
+                    warn!("{}: {} {error}; it begins anew", self.place, error.code);
+                }
+                ended => return ended,
+            }
+            pause = if began.elapsed() > CALM { PATIENCE } else { (pause * 2).min(PAUSE_AT_MOST) };
+            thread::sleep(pause);
+        }
+    }
+
+    /// From joining the group to leaving it.
+    fn run(&self) -> Result<()> {
+        let flow = self.release.flow(&self.meter, &self.counts, &self.shelf.tables)?.of_run(self.watch.run());
+        let sink = KafkaSink::connect(self.sink.clone())?;
+        let source = KafkaSource::connect(self.source.clone())?;
+        let (clock, lodge) = (Monotonic(Instant::now()), Arc::clone(&self.lodge));
+        let mut worker = Worker::new(flow, source, sink, clock, lodge, self.options);
+        if let Some(cellar) = &self.cellar {
+            let changelog = Box::new(KafkaChangelog::connect(self.changelog.clone())?);
+            let (disk, options) = (Arc::clone(&cellar.disk) as _, cellar.options);
+            worker = worker.exactly_once(Vault { disk, changelog, options })?;
+        }
+        while !self.watch.asked() {
             worker.step()?;
-            if watch.until_end() {
-                watch.tell(index, worker.is_done());
+            if self.watch.until_end() {
+                self.watch.tell(self.index, worker.is_done());
             }
         }
         worker.stop()
     }
+}
+
+/// What the brokers have is whole, and a new thread goes on from there.
+fn begins_anew(error: &Error) -> bool {
+    matches!(error.code, Code::Fenced | Code::StateDamaged)
 }

@@ -20,6 +20,8 @@ use crate::state::Commit;
 const VERSION: u8 = 1;
 /// Bytes of a part, at most: brokers take messages of 1 MiB by default.
 const PART: usize = 512 << 10;
+/// Bytes of a block, at most.
+pub const BLOCK_BYTES: usize = PART + 128;
 /// Bytes of a content.
 const LARGEST: usize = 1 << 30;
 /// Version, checksum.

@@ -21,8 +21,12 @@ pub enum Mistake {
     RestoresHalf,
     /// Partitions are released before the last transaction.
     ReleasesEarly,
-    /// What was lost is gone on with.
-    IgnoresLoss,
+    #[cfg(test)]
+    /// Membership is proved as of the first transaction.
+    StaleMember,
+    #[cfg(test)]
+    /// Windows forget to let go of some entries.
+    LosesRetracts,
     /// Rows that wait are not written down.
     ForgetsHeld,
 }
@@ -36,10 +40,11 @@ thread_local! {
 #[cfg(test)]
 pub fn plant(mistake: Option<Mistake>) {
     PLANTED.set(mistake);
+    crate::window::lose_retracts(mistake == Some(Mistake::LosesRetracts));
 }
 
 /// Whether this is to be done wrong.
-pub(super) fn planted(mistake: Mistake) -> bool {
+pub fn planted(mistake: Mistake) -> bool {
     #[cfg(test)]
     return PLANTED.get() == Some(mistake);
     #[cfg(not(test))]

@@ -20,16 +20,17 @@ fn millis(wait: Duration) -> i32 {
     i32::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX)
 }
 
-/// The metadata of committed offsets, one behind the other; what is no text is left out.
+/// The metadata of committed offsets, of each; what is no text is empty.
 pub(super) fn metadata(list: &TopicPartitionList) -> Vec<String> {
     // SAFETY: the list is alive and has that many elements; metadata is null, or of the size that is told.
     unsafe {
         let list = &*list.ptr();
         let elements = (0..usize::try_from(list.cnt).unwrap_or(0)).map(|at| &*list.elems.add(at));
-        elements
-            .filter_map(|element| inbox::bytes(element.metadata, element.metadata_size))
-            .filter_map(|bytes| Some(std::str::from_utf8(bytes).ok()?.to_owned()))
-            .collect()
+        let texts = elements.map(|element| {
+            let bytes = inbox::bytes(element.metadata, element.metadata_size).unwrap_or_default();
+            std::str::from_utf8(bytes).unwrap_or_default().to_owned()
+        });
+        texts.collect()
     }
 }
 

@@ -15,6 +15,7 @@ use rdkafka::topic_partition_list::Offset;
 use super::cluster::refused;
 use super::events::{ProducerEvents, denied};
 use super::native::{Failure, Refused, Report, Reports, Topics, flush};
+use super::note::Note;
 use super::transaction::{PAUSE, Refusal, STEP, Verdict, init};
 use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
 use crate::error::{Code, Error, Result};
@@ -160,10 +161,8 @@ impl KafkaSink {
             element.set_offset(Offset::Offset(*next)).map_err(|error| {
                 Error::new(Code::Internal, format!("{of:?}: {next} is no offset: {error}"))
             })?;
-            element.set_metadata(match last {
-                true => commit.to_string(),
-                false => format!("{commit} {id}"),
-            });
+            let owner = (!last).then_some(id.as_str());
+            element.set_metadata(Note { commit: *commit, owner }.written());
         }
         Ok(list)
     }

@@ -21,8 +21,10 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::consumer::{close, consuming, serve};
 use super::events::{Committed, ConsumerEvents};
+use super::native::metadata;
+use super::note::Note;
 use super::rows::Batch;
-use crate::config::Start;
+use crate::config::{Protocol, Start};
 use crate::engine::ports::{self, Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records};
@@ -32,7 +34,7 @@ use membership::{Answer, Begin, Beginnings, Membership, Turn};
 use open::Open;
 
 pub use claims::Claims;
-pub use options::{Protocol, SourceOptions};
+pub use options::SourceOptions;
 
 /// While no record comes, events are looked for this often.
 const LOOK: Duration = Duration::from_millis(20);
@@ -277,8 +279,19 @@ impl Source for KafkaSource {
         if self.options.start == Start::Latest {
             self.begin_at_end(partitions, &mut offsets)?;
         }
-        let committed = |next: Option<i64>| next.map(|next| ports::Committed { next, commit: 0 });
-        Ok(offsets.into_iter().map(committed).collect())
+        let notes: Vec<String> = metadata(&answer);
+        let places: Vec<(String, i32)> =
+            answer.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
+        let commit = |id: PartitionId| {
+            let is_own =
+                |(topic, partition): &(String, i32)| *partition == id.partition && topic == self.topic(id);
+            let at = places.iter().position(is_own);
+            at.map_or(0, |at| Note::read(&notes[at]).commit)
+        };
+        let committed = partitions.iter().zip(offsets);
+        let committed =
+            committed.map(|(id, next)| next.map(|next| ports::Committed { next, commit: commit(*id) }));
+        Ok(committed.collect())
     }
 
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {

@@ -9,7 +9,7 @@ mod trip;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::Start;
+use crate::config::{Protocol, Start};
 use crate::engine::ports::{Limit, Polled, Sent, Sink, Source, UnderWay};
 use crate::record::{Message, PartitionId};
 

@@ -1,6 +1,6 @@
 //! A consumer, a member of its group.
 
-use std::cell::{Cell, RefMut};
+use std::cell::{Cell, OnceCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::client::{Seat, fence, fenced, until};
 use super::cluster::{Cluster, Heartbeat, MemberId, MemberToken, Offset, Place, State, Stored};
 use super::process::Process;
 use crate::engine::ports::{Committed, Limit, Polled, Source};
+use crate::engine::{Mistake, planted};
 use crate::error::{Code, Error, Result};
 use crate::record::{Header, PartitionId, Record, Records};
 
@@ -46,6 +47,7 @@ pub struct SimSource {
     shared: Vec<usize>,
     member: Option<MemberId>,
     epoch: Cell<i32>,
+    first_token: OnceCell<MemberToken>,
     owned: BTreeMap<PartitionId, Reading>,
     batch: Vec<(PartitionId, i64, Rc<Stored>)>,
     /// Partitions whose end is to be told.
@@ -72,6 +74,7 @@ impl SimSource {
             topics,
             shared,
             member: None,
+            first_token: OnceCell::new(),
             epoch: Cell::new(0),
             owned: BTreeMap::new(),
             batch: Vec::new(),
@@ -377,7 +380,8 @@ impl Source for SimSource {
             if state.random.hits(stale) {
                 state.overtake(token.id);
             }
-            Ok(token)
+            let first = *self.first_token.get_or_init(|| token);
+            Ok(if planted(Mistake::StaleMember) { first } else { token })
         })
     }
 

@@ -98,7 +98,6 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub(super) fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
         tracing::debug!(target: "tasks", lost, "revoked {} partitions", ids.len());
         let pipeline = Arc::clone(self.flow.pipeline());
-        let lost = lost && !planted(Mistake::IgnoresLoss);
         if planted(Mistake::ReleasesEarly) {
             self.source.release(ids)?;
         }

@@ -19,6 +19,7 @@ use crate::kafka::cluster::refused;
 use crate::kafka::consumer::consuming;
 use crate::kafka::events::{ConsumerEvents, ProducerEvents};
 use crate::kafka::native::{Reports, metadata};
+use crate::kafka::note::Note;
 use crate::kafka::transaction::{PAUSE, Refusal, Verdict, try_init};
 
 /// All of them together; a broker that coordinates transactions may be away for a while.
@@ -62,7 +63,9 @@ impl Claimant {
             consumer.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))?;
         // Errors and log lines, which nobody else takes.
         while consumer.poll(Duration::ZERO).is_some() {}
-        let foreign = self.claims.foreign(metadata(&answer));
+        let notes = metadata(&answer);
+        let owners = notes.iter().filter_map(|note| Note::read(note).owner.map(str::to_owned));
+        let foreign = self.claims.foreign(owners);
         if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
     }
 

@@ -6,7 +6,8 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
-use super::options::{Protocol, SourceOptions};
+use super::options::SourceOptions;
+use crate::config::Protocol;
 use crate::error::Result;
 use crate::kafka::cluster::refused;
 use crate::kafka::consumer::consuming;

@@ -3,7 +3,7 @@
 use rdkafka::ClientConfig;
 
 use super::claims::Claims;
-use crate::config::Start;
+use crate::config::{Protocol, Start};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::record::SourceId;
@@ -41,18 +41,6 @@ pub struct SourceOptions {
     pub instance: Option<String>,
     /// With transactions: what former owners left open is ended. None: at least once.
     pub claims: Option<Claims>,
-}
-
-/// How the group agrees on who reads what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// Where the brokers have it, [`Self::Consumer`], else [`Self::Classic`].
-    #[default]
-    Auto,
-    /// Partitions come and go one by one; the brokers decide, and say how long a member may be silent.
-    Consumer,
-    /// All partitions are given up when any moves.
-    Classic,
 }
 
 /// Those that brokers decide, with the consumer protocol: with Auto they hold for the other.

@@ -197,7 +197,8 @@ fn committed_after(mock: &Mock, group: &str, words: &str) -> Result<Vec<Option<i
     consumer.commit(&list, CommitMode::Sync).unwrap();
     let claims = Some(Claims { prefix: "pipeline-".to_owned(), own: "pipeline-a-".to_owned() });
     let options = SourceOptions { cluster, group: group.to_owned(), claims, ..options(&["in"]) };
-    KafkaSource::connect(options).unwrap().committed(&[id(0, 0)])
+    let committed = KafkaSource::connect(options).unwrap().committed(&[id(0, 0)])?;
+    Ok(committed.into_iter().map(|one| one.map(|one| one.next)).collect())
 }
 
 #[test]

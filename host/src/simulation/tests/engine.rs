@@ -128,7 +128,8 @@ fn each_mistake_is_found() {
         Mistake::TrimsFar,
         Mistake::RestoresHalf,
         Mistake::ReleasesEarly,
-        Mistake::IgnoresLoss,
+        Mistake::StaleMember,
+        Mistake::LosesRetracts,
         Mistake::ForgetsHeld,
     ];
     let missed: Vec<Mistake> = mistakes.into_iter().filter(|mistake| !is_found(*mistake)).collect();
