@@ -246,6 +246,7 @@ mod tests {
             ("tailwater", "normal"),
             ("fraud-demo", "normal"),
             ("tailwater", "normal,dev"),
+            ("tailwater-tests", "normal"),
             ("tailwater-tests", "normal,dev"),
         ] {
             let apart: Vec<_> = features(&["--package", package], edges).difference(&all).cloned().collect();

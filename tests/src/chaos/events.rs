@@ -170,7 +170,11 @@ impl World {
         }
     }
 
+    /// Mostly one with partitions: of many hosts some only stand by.
     fn victim(&mut self) -> usize {
+        if self.random.chance(75) {
+            return self.busy();
+        }
         let running = self.hosts.running();
         self.random.pick(&running)
     }

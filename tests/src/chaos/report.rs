@@ -108,6 +108,9 @@ impl Report {
     }
 }
 
+/// Troubles that are spelled out.
+const SHOWN: usize = 6;
+
 /// Middle and greatest.
 fn spread(durations: &[Duration]) -> String {
     let mut sorted = durations.to_vec();
@@ -151,8 +154,11 @@ impl fmt::Display for Report {
             f,
             "  lost {lost}, doubled {doubled}, wrong {wrong}, unexpected {unexpected}, dead letters {dead_letters}"
         )?;
-        for fault in faults.iter().chain(troubles) {
+        for fault in faults.iter().chain(troubles.iter().take(SHOWN)) {
             writeln!(f, "  ! {fault}")?;
+        }
+        if troubles.len() > SHOWN {
+            writeln!(f, "  ! and {} more troubles like these", troubles.len() - SHOWN)?;
         }
         let verdict = if self.is_clean() { "all is well" } else { "FAULTS" };
         write!(f, "  {verdict}; logs: {}", folder.display())
