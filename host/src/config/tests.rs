@@ -63,7 +63,8 @@ fn values_are_checked() {
         ("\"50ms\"", "\"0s\"", Code::ConfigValue, "kafka.commit_interval"),
         ("\"clicks\"", "\"clicks and more\"", Code::ConfigValue, "name: "),
         ("[preprocess]", "delivery = 1\n[preprocess]", Code::ConfigSyntax, "delivery"),
-        ("name = \"clicks\"", "name = \"clicks\"\ndelivery = \"exactly-once\"", Code::NotYet, "exactly-once"),
+        ("commit_interval", "commit_pause = \"1s\"\ncommit_interval", Code::ConfigValue, "commit_pause"),
+        ("commit_interval", "instance = \"a b\"\ncommit_interval", Code::ConfigValue, "instance"),
         ("name = \"clicks\"", "name = \"clicks\"\nthreads = 0", Code::ConfigValue, "threads"),
         (
             "topic = \"user_clicks\"",

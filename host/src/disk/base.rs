@@ -63,11 +63,11 @@ impl Base for LocalBase {
         if key.len() > LONGEST_KEY { Ok(None) } else { self.tree.get(store, key) }
     }
 
-    fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Result<Vec<Due>> {
+    fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Result<Vec<Due>> {
         let mut earliest = self.earliest.borrow_mut();
         let earliest = earliest.entry(store).or_insert(i64::MIN);
         let due = self.tree.due(store, behind, *earliest, until, most)?;
-        if behind.0 == i64::MIN {
+        if behind.is_none() {
             match due.first() {
                 Some((moment, _)) => *earliest = *moment,
                 None if most > 0 => *earliest = (*earliest).max(until.saturating_add(1)),

@@ -78,7 +78,7 @@ fn look(base: &dyn Base, states: &[Keys]) -> bool {
             of_store.map(|(key, commit)| (due(*commit), key.to_be_bytes().into())).collect();
         dues.sort();
         seen(
-            base.due(store, &(i64::MIN, Box::default()), i64::MAX, usize::MAX)
+            base.due(store, None, i64::MAX, usize::MAX)
                 .map(|found| assert_eq!(found, dues)),
         );
     }

@@ -170,11 +170,14 @@ impl Tree {
     }
 
     /// Behind a place, and not before a moment.
-    pub fn due(&self, store: u8, behind: &Due, from: i64, until: i64, most: usize) -> Result<Vec<Due>> {
-        let mut low = due_name(store, behind.0, &behind.1);
-        // The next possible name.
-        low.push(0);
-        let low = low.max(due_name(store, from, &[]));
+    pub fn due(&self, store: u8, behind: Option<&Due>, from: i64, until: i64, most: usize) -> Result<Vec<Due>> {
+        let mut low = due_name(store, from, &[]);
+        if let Some((moment, key)) = behind {
+            let mut next = due_name(store, *moment, key);
+            // The next possible name.
+            next.push(0);
+            low = low.max(next);
+        }
         let high = match until.checked_add(1) {
             Some(after) => due_name(store, after, &[]),
             None => match store.checked_add(1) {

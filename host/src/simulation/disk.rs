@@ -198,7 +198,7 @@ impl Base for SimBase {
         })
     }
 
-    fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Result<Vec<Due>> {
+    fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Result<Vec<Due>> {
         self.with("disk due", true, |slot, _| Ok(slot.files.due(store, behind, until, most)))
     }
 

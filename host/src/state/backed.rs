@@ -21,14 +21,14 @@ pub(super) struct Backed {
     pub base: Behind,
     pub changes: Changes,
     /// All keys of the base that are due up to here are in memory, or gone.
-    fetched: Due,
+    fetched: Option<Due>,
     /// No other key of the base is due before this.
     next: i64,
 }
 
 impl Backed {
     pub fn new(base: Behind) -> Self {
-        Self { base, changes: Changes::default(), fetched: (i64::MIN, Box::default()), next: i64::MIN }
+        Self { base, changes: Changes::default(), fetched: None, next: i64::MIN }
     }
 
     /// A key of the base. One that is damaged is of no use to the next who opens it either.
@@ -43,13 +43,13 @@ impl Backed {
     /// The next keys that are due.
     fn due(&self, store: u8) -> Result<Vec<Due>> {
         let mut base = lock(&self.base);
-        let due = base.due(store, &self.fetched, i64::MAX, DUE_AT_ONCE);
+        let due = base.due(store, self.fetched.as_ref(), i64::MAX, DUE_AT_ONCE);
         clear_if_damaged(&mut **base, due)
     }
 
     /// What is in the base may be due whenever.
     fn look_anew(&mut self) {
-        (self.fetched, self.next) = ((i64::MIN, Box::default()), i64::MIN);
+        (self.fetched, self.next) = (None, i64::MIN);
     }
 }
 
@@ -120,7 +120,7 @@ impl Store {
             for (moment, key) in due.into_iter().take(first_later) {
                 let backed = self.behind.as_mut().expect("it was there before");
                 let is_gone = backed.changes.is_gone(&key);
-                backed.fetched = (moment, key.clone());
+                backed.fetched = Some((moment, key.clone()));
                 if !is_gone && self.slots.number_of(&key, |slot| &slot.key).is_none() {
                     self.enter(retention, &key)?;
                 }

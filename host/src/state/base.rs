@@ -60,9 +60,9 @@ pub trait Base: Debug + Send {
     /// The windows of a key, if it has any. Of a key that a checkpoint under way writes: before or after.
     fn get(&self, store: u8, key: &[u8]) -> Result<Option<Box<[u8]>>>;
 
-    /// Keys of a store that are due behind a place in their order, and at `until` or before: moment and key,
+    /// Keys of a store that are due behind a place in their order (none: all), and at `until` or before: moment and key,
     /// rising; so many at most.
-    fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Result<Vec<Due>>;
+    fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Result<Vec<Due>>;
 
     /// Takes a checkpoint, which is written whole or not at all; returns before it is.
     fn write(&mut self, checkpoint: Checkpoint) -> Result<()>;

@@ -45,7 +45,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         inputs.retain(|input| !self.waiting.contains(input));
         self.tasks.tell_again();
         self.was_assigned = true;
-        self.last_commit = self.clock.monotonic();
+        if self.vault.is_some() {
+            self.last_commit = self.clock.monotonic();
+        }
         self.start(&inputs)
     }
 

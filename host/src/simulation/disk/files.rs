@@ -39,9 +39,10 @@ impl Files {
         Some(self.keys.get(&(store, key.into()))?.bytes.clone())
     }
 
-    pub fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Vec<Due> {
-        let from = self.due.range((store, behind.0, behind.1.clone())..);
-        let from = from.filter(|(_, moment, key)| (*moment, key) != (behind.0, &behind.1));
+    pub fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Vec<Due> {
+        let (moment, key) = behind.cloned().unwrap_or((i64::MIN, Box::default()));
+        let from = self.due.range((store, moment, key)..);
+        let from = from.filter(|(_, moment, key)| behind.is_none_or(|last| (*moment, key) != (last.0, &last.1)));
         let own = from.take_while(|(other, due, _)| *other == store && *due <= until);
         own.take(most).map(|(_, due, key)| (*due, key.clone())).collect()
     }

@@ -34,12 +34,12 @@ fn a_checkpoint_is_written_some_time_after_it_was_taken() {
     assert!(base.written(false).unwrap());
     assert_eq!(base.position(), Some((1, [1].as_slice())));
     assert_eq!(base.get(0, b"a").unwrap().unwrap().as_ref(), b"1");
-    assert_eq!(base.due(0, &(i64::MIN, Box::default()), 9, 10).unwrap(), [(5, b"b".as_slice().into())]);
+    assert_eq!(base.due(0, None, 9, 10).unwrap(), [(5, b"b".as_slice().into())]);
     assert_eq!(disk.open("task").unwrap_err().code, Code::StateLocked);
     base.write(checkpoint(2, &[("b", 20, Some(5))])).unwrap();
     assert!(base.written(true).unwrap());
-    assert_eq!(base.due(0, &(i64::MIN, Box::default()), 100, 10).unwrap().len(), 2);
-    assert!(base.due(0, &(i64::MIN, Box::default()), 9, 10).unwrap().is_empty());
+    assert_eq!(base.due(0, None, 100, 10).unwrap().len(), 2);
+    assert!(base.due(0, None, 9, 10).unwrap().is_empty());
     assert_eq!(base.frozen().unwrap().count(), 2);
     base.clear().unwrap();
     assert_eq!((commit_of(&*base), base.get(0, b"a").unwrap()), (None, None));

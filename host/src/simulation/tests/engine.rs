@@ -6,6 +6,7 @@ use super::oracle::{expected, found};
 use super::plant::{BUYERS, OUT_OF_ORDER, PARTITIONS, Plant, SHOPS, Works};
 use super::*;
 use crate::engine::{Mistake, plant};
+use crate::error::Code;
 
 fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     WorldOptions {
@@ -77,6 +78,8 @@ fn go(seed: u64, calls: u64, plant: Plant) -> usize {
     world.settle();
     world.stop();
     world.cluster().advance(SOON);
+    let stuck = world.journal().tallies().get(Code::Commit.title()).copied().unwrap_or(0);
+    assert_eq!(stuck, 0, "for a minute no transaction ended well");
     judge(plant, &world)
 }
 

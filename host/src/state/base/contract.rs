@@ -155,10 +155,9 @@ fn look(base: &dyn Base, model: &Model, until: i64, most: usize) {
         due.retain(|(moment, _)| *moment <= until);
         due.sort();
         due.truncate(most);
-        let first = (i64::MIN, Box::default());
-        assert_eq!(base.due(store, &first, until, most).unwrap(), due, "{store} until {until}");
+        assert_eq!(base.due(store, None, until, most).unwrap(), due, "{store} until {until}");
         for (index, behind) in due.iter().enumerate() {
-            assert_eq!(base.due(store, behind, until, most - index - 1).unwrap(), due[index + 1..]);
+            assert_eq!(base.due(store, Some(behind), until, most - index - 1).unwrap(), due[index + 1..]);
         }
     }
     assert_eq!(base.frozen().unwrap().collect::<Result<Vec<_>, _>>().unwrap(), model.frozen());

@@ -83,9 +83,10 @@ impl Base for MemoryBase {
         Ok(self.kept.images.get(&(store, key.into())).cloned())
     }
 
-    fn due(&self, store: u8, behind: &Due, until: i64, most: usize) -> Result<Vec<Due>> {
-        let dues = self.kept.dues.range((store, behind.0, behind.1.clone())..);
-        let dues = dues.filter(|(_, moment, key)| (*moment, key) != (behind.0, &behind.1));
+    fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Result<Vec<Due>> {
+        let (moment, key) = behind.cloned().unwrap_or((i64::MIN, Box::default()));
+        let dues = self.kept.dues.range((store, moment, key)..);
+        let dues = dues.filter(|(_, moment, key)| behind.is_none_or(|last| (*moment, key) != (last.0, &last.1)));
         let dues = dues.take_while(|due| due.0 == store && due.1 <= until).take(most);
         Ok(dues.map(|(_, moment, key)| (*moment, key.clone())).collect())
     }
