@@ -42,7 +42,7 @@ impl Log {
             return;
         }
         // That a transaction is still being ended, mostly: it takes a few tries.
-        let fine = facility == "GETPID" && text.ends_with("retrying");
+        let fine = facility == "GETPID" && text.ends_with("retrying") || is_old_broker(text);
         let level = if fine { RDKafkaLogLevel::Debug } else { level };
         let client = self.client();
         match level {
@@ -63,6 +63,7 @@ impl Log {
         match error.rdkafka_error_code() {
             // A log line has told it.
             Some(E::BrokerTransportFailure | E::Resolve | E::OperationTimedOut) => return,
+            Some(E::Fatal) if is_old_broker(reason) => return,
             Some(E::AllBrokersDown) => {
                 if trouble.told_down.is_some_and(|told| told.elapsed() < REPEAT_AFTER) {
                     return;
@@ -73,4 +74,9 @@ impl Log {
         }
         tracing::warn!(target: "kafka", client = self.client(), "{reason}");
     }
+}
+
+/// The protocol `consumer` was tried: whoever did says what follows.
+fn is_old_broker(text: &str) -> bool {
+    text.contains("ConsumerGroupHeartbeat") && text.contains("not supported")
 }

@@ -198,7 +198,7 @@ fn source_of(message: &Fetched, topics: &[String]) -> Result<SourceId> {
 
 /// An error in a record's place. What a broker answers for a time, librdkafka asks again; no record is
 /// passed over. What librdkafka can't read would be.
-fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String) -> Result<()> {
+pub(super) fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String) -> Result<()> {
     use RDKafkaErrorCode as E;
     let place = format!("{}/{}", message.topic(), message.partition());
     let code = match code {

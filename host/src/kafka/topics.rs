@@ -56,7 +56,15 @@ pub fn look_up(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<V
 }
 
 /// How long the rows of an internal topic stay: much longer than any restart takes.
-const INTERNAL_RETENTION: &str = "604800000";
+const INTERNAL: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "604800000")];
+
+/// Blocks of a changelog stay until they are trimmed, as they were compressed.
+const CHANGELOG: &[(&str, &str)] = &[
+    ("cleanup.policy", "delete"),
+    ("retention.ms", "-1"),
+    ("retention.bytes", "-1"),
+    ("compression.type", "producer"),
+];
 
 /// Makes an internal topic; `replication`: none, as the brokers have it. It is no error if another process
 /// was faster.
@@ -67,14 +75,42 @@ pub fn create_internal(
     replication: Option<u16>,
     timeout: Duration,
 ) -> Result<()> {
-    let config = cluster.client(&[], &[("client.id", "tailwater-internal")])?;
-    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| refused(&error))?;
+    create(cluster, &New { name, partitions, replication, config: INTERNAL.to_vec() }, timeout)
+}
+
+/// The same for a changelog, whose blocks have up to `block_bytes`.
+pub fn create_changelog(
+    cluster: &Cluster,
+    name: &str,
+    partitions: usize,
+    replication: Option<u16>,
+    block_bytes: usize,
+    timeout: Duration,
+) -> Result<()> {
+    let most = (block_bytes + BATCH_OVERHEAD).to_string();
+    let mut config = CHANGELOG.to_vec();
+    config.push(("max.message.bytes", &most));
+    create(cluster, &New { name, partitions, replication, config }, timeout)
+}
+
+/// What a broker counts of a batch of one message, beside its key and value, and generously.
+const BATCH_OVERHEAD: usize = 64 << 10;
+
+struct New<'a> {
+    name: &'a str,
+    partitions: usize,
+    replication: Option<u16>,
+    config: Vec<(&'a str, &'a str)>,
+}
+
+fn create(cluster: &Cluster, new: &New<'_>, timeout: Duration) -> Result<()> {
+    let New { name, partitions, replication, config } = new;
+    let client = cluster.client(&[], &[("client.id", "tailwater-internal")])?;
+    let admin: AdminClient<DefaultClientContext> = client.create().map_err(|error| refused(&error))?;
     let replicas = replication.map_or(-1, i32::from);
-    let new = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(replicas))
-        .set("cleanup.policy", "delete")
-        .set("retention.ms", INTERNAL_RETENTION);
+    let topic = NewTopic::new(name, *partitions as i32, TopicReplication::Fixed(replicas));
+    let topics = [config.iter().fold(topic, |topic, (key, value)| topic.set(key, value))];
     let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
-    let topics = [new];
     let created = wait(Box::pin(async { admin.create_topics(&topics, &options).await }));
     let why = match created.map(|mut topics| topics.pop()) {
         Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) | Ok(Some(Ok(_))) => return Ok(()),
@@ -84,10 +120,11 @@ pub fn create_internal(
     };
     let (brokers, replicas) =
         (&cluster.brokers, replication.map_or(String::new(), |n| format!(" --replication-factor {n}")));
+    let config: String = config.iter().map(|(key, value)| format!(" --config {key}={value}")).collect();
     let message = format!(
         "internal topic `{name}`: {why}\nIf this client may not create topics, let somebody else do it:\n  \
-         kafka-topics.sh --bootstrap-server {brokers} --create --topic {name} --partitions {partitions}{replicas} \
-         --config cleanup.policy=delete --config retention.ms={INTERNAL_RETENTION}"
+         kafka-topics.sh --bootstrap-server {brokers} --create --topic {name} --partitions {partitions}{replicas}\
+         {config}"
     );
     Err(Error::new(Code::TopicRefused, message))
 }
