@@ -139,7 +139,8 @@ fn what_is_started_again_comes_from_there_and_nothing_else() {
     let (mut next, mut left, began) = ([0; 2], 30, Instant::now());
     while next != [200; 2] || left > 0 {
         assert!(began.elapsed() < GUARD, "{next:?}");
-        match poll(&mut source, Limit { rows: 7, bytes: 1 << 20 }) {
+        // By bytes: so some were taken and not given.
+        match poll(&mut source, Limit { rows: 20, bytes: 7 }) {
             Got::Records(records) => records.iter().for_each(|seen| {
                 let next = &mut next[seen.from.partition as usize];
                 assert_eq!(seen.offset, *next, "{:?}", seen.from);
@@ -158,6 +159,37 @@ fn what_is_started_again_comes_from_there_and_nothing_else() {
         }
     }
     assert_eq!(source.start(&[(id(0, 7), None)]).unwrap_err().code, crate::error::Code::Internal);
+}
+
+#[test]
+fn who_waits_at_an_end_misses_nothing_when_others_move() {
+    let broker = EmbeddedBroker::start(&[("a", 4)]).unwrap();
+    let mut sink = sink(&broker);
+    let mut each = |value: &[u8]| {
+        let of = |partition| Message { partition: Some(partition), ..message("a", None, value) };
+        deliver(&mut sink, &(0..4).map(of).collect::<Vec<_>>());
+    };
+    each(b"before");
+    let mut members = vec![Member::new(&broker, Protocol::Auto)];
+    let began = Instant::now();
+    let mut ended = BTreeSet::new();
+    while ended.len() < 4 {
+        assert!(began.elapsed() < GUARD, "{ended:?}");
+        members[0].step();
+        ended.extend(members[0].source.ended());
+    }
+    members.push(Member::new(&broker, Protocol::Auto));
+    while members[0].partitions().len() != 2 {
+        assert!(began.elapsed() < GUARD);
+        members.iter_mut().for_each(Member::step);
+    }
+    each(b"after");
+    let seen =
+        |members: &[Member]| -> BTreeSet<_> { members.iter().flat_map(|one| one.seen.clone()).collect() };
+    while seen(&members).len() < 8 {
+        assert!(began.elapsed() < GUARD, "{:?}", seen(&members));
+        members.iter_mut().for_each(Member::step);
+    }
 }
 
 #[test]
