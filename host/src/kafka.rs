@@ -1,5 +1,5 @@
-//! Kafka through librdkafka: the adapter behind the ports `Source` and `Sink`, the only room that
-//! knows rdkafka.
+//! Kafka through librdkafka: the adapter behind the ports `Source`, `Sink` and `Changelog`, the only room
+//! that knows rdkafka.
 //!
 //! The law, for both guarantees:
 //!
@@ -15,7 +15,10 @@
 //!   batch. Keys and headers come on top, as librdkafka does not count them; where they are large, it
 //!   is the 10,000 records of a partition that bound it. The sink holds at most `queue_bytes`, all
 //!   that is kept of a message included.
-//! - A table's topic is read beside the group: whole, by each process, from its beginning.
+//! - Partitions come and go one by one where the brokers have the protocol for it, else all at once. What an
+//!   event does not name goes on exactly where it was.
+//! - A table's topic is read beside the group: whole, by each process, from its beginning. So are changelogs, one
+//!   partition at a time, by whom they are restored.
 //! - No topic is created but internal ones, on purpose.
 //!
 //! Exactly once, beside it:

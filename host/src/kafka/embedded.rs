@@ -15,11 +15,15 @@ use rdkafka::producer::{BaseProducer, Producer};
 
 use super::Cluster;
 use super::events::ProducerEvents;
-use super::native::set_mock_join_delay;
+use super::native::set_mock_groups;
 use crate::error::{Code, Error, Result};
 
 /// Threads that start together join together.
 const JOIN_DELAY: Duration = Duration::from_millis(100);
+
+/// With the consumer protocol, where clients have no say.
+const HEARTBEATS: Duration = Duration::from_millis(100);
+const SESSION: Duration = Duration::from_secs(2);
 
 /// What its clients should set.
 const CLIENT_PROPERTIES: &[(&str, &str)] = &[
@@ -50,7 +54,7 @@ impl EmbeddedBroker {
         config.set("test.mock.num.brokers", "1");
         let host: BaseProducer<ProducerEvents> =
             config.create_with_context(ProducerEvents::new("embedded-broker")).map_err(|e| failed(&e))?;
-        set_mock_join_delay(host.client(), JOIN_DELAY);
+        set_mock_groups(host.client(), [JOIN_DELAY, HEARTBEATS, SESSION]);
         let cluster = host.client().mock_cluster().ok_or_else(|| {
             Error::new(Code::Internal, "the embedded broker did not start: librdkafka has no mock cluster")
         })?;

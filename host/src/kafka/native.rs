@@ -8,7 +8,7 @@ mod topics;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::bindings::rd_kafka_mock_group_initial_rebalance_delay_ms;
+use rdkafka::bindings as rd;
 use rdkafka::client::ClientContext;
 
 pub(super) use inbox::{Fetched, Inbox};
@@ -37,17 +37,23 @@ pub(super) fn metadata(list: &TopicPartitionList) -> Vec<String> {
 /// Sends what lingers, now; takes as long as `wait` unless nothing is under way. Reports are not served.
 pub(super) fn flush<C: ClientContext>(producer: &rdkafka::client::Client<C>, wait: Duration) {
     // SAFETY: the handle is alive. That something is still under way is no error.
-    unsafe { rdkafka::bindings::rd_kafka_flush(producer.native_ptr(), millis(wait)) };
+    unsafe { rd::rd_kafka_flush(producer.native_ptr(), millis(wait)) };
 }
 
-/// How long the mock cluster of `client` waits for more members when a group is new.
-pub(super) fn set_mock_join_delay<C: ClientContext>(client: &rdkafka::client::Client<C>, delay: Duration) {
+/// How the mock cluster of `client` treats groups: how long it waits for more members when one is new; and with the
+/// consumer protocol how often members are heard, and after which silence they are missed.
+pub(super) fn set_mock_groups<C: ClientContext>(
+    client: &rdkafka::client::Client<C>,
+    [join_delay, heartbeats, session]: [Duration; 3],
+) {
     // SAFETY: the handle is alive as long as `client`; the mock cluster may be null, if the client
     // has none, and is used only if not.
     unsafe {
-        let cluster = rdkafka::bindings::rd_kafka_handle_mock_cluster(client.native_ptr());
+        let cluster = rd::rd_kafka_handle_mock_cluster(client.native_ptr());
         if !cluster.is_null() {
-            rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, millis(delay));
+            rd::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, millis(join_delay));
+            rd::rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster, millis(heartbeats));
+            rd::rd_kafka_mock_set_group_consumer_session_timeout_ms(cluster, millis(session));
         }
     }
 }

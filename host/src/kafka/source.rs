@@ -152,15 +152,15 @@ impl KafkaSource {
         }
     }
 
+    /// Those are forgotten already.
     fn unassign(&self, partitions: &[PartitionId]) -> Result<()> {
-        let open = self.open()?;
-        open.unassign(&self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?)?;
-        // Those are forgotten.
-        self.go_on(&[])
+        self.go_on(&[])?;
+        self.open()?.unassign(&self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?)
     }
 
-    /// Says where all others are read on, when an event about some was answered: librdkafka stops all of them for
-    /// it, and goes on from where it believes to have been, which is one record too far behind an end.
+    /// Says where all others are read on, before an event about some is answered. librdkafka has stopped all of
+    /// them for it, and would go on from where it believes to have been: behind an end, that is one record too
+    /// far (2.12).
     fn go_on(&self, first: &[Begin]) -> Result<()> {
         let open = self.open()?;
         let mut others = self.batch.positions(self.topics());
@@ -304,14 +304,15 @@ impl Source for KafkaSource {
         self.batch.forget(&ids, &self.options.topics);
         self.batch.begin(partitions);
         let open = self.open()?;
-        if let Some(first) = &first {
-            for (id, _) in first {
-                open.inbox.adopt(open.consumer.client(), self.topic(*id), id.partition)?;
-            }
-            open.assign(&self.beginnings(first)?)?;
-            self.go_on(first)?;
+        if !again.is_empty() {
+            open.seek(self.beginnings(&again)?)?;
         }
-        if again.is_empty() { Ok(()) } else { open.seek(self.beginnings(&again)?) }
+        let Some(first) = first else { return Ok(()) };
+        for (id, _) in &first {
+            open.inbox.adopt(open.consumer.client(), self.topic(*id), id.partition)?;
+        }
+        self.go_on(&first)?;
+        open.assign(&self.beginnings(&first)?)
     }
 
     fn hold(&mut self, partitions: &[PartitionId]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Against the embedded broker. Deadlines are guards: no test waits for one to pass.
 
+mod changelog;
 mod clients;
 mod exactly;
 mod group;

@@ -87,7 +87,9 @@ fn what_lingers_is_sent_when_it_is_waited_for() {
     sink.begin().unwrap();
     sink.send(out(b"v", None)).unwrap();
     assert_eq!(sink.work(Duration::from_millis(20)).unwrap().all, 1);
+    let began = Instant::now();
     flush(&mut sink).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "it lingered");
 }
 
 #[test]

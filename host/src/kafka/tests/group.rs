@@ -12,8 +12,10 @@ struct Member {
 }
 
 impl Member {
-    fn new(broker: &EmbeddedBroker) -> Self {
-        Self { source: source(broker, &["a"]), next: BTreeMap::new(), seen: Vec::new() }
+    fn new(broker: &EmbeddedBroker, protocol: Protocol) -> Self {
+        let options = SourceOptions { cluster: broker.cluster(), protocol, ..options(&["a"]) };
+        let source = KafkaSource::connect(options).unwrap();
+        Self { source, next: BTreeMap::new(), seen: Vec::new() }
     }
 
     fn step(&mut self) {
@@ -22,7 +24,8 @@ impl Member {
                 begin(&mut self.source, &partitions);
             }
             Got::Revoked(partitions, lost) => {
-                let next: Vec<_> = std::mem::take(&mut self.next).into_iter().collect();
+                let next = partitions.iter().filter_map(|id| Some((*id, self.next.remove(id)?)));
+                let next: Vec<_> = next.collect();
                 if !lost {
                     self.source.commit(&next, true).unwrap();
                 }
@@ -61,12 +64,21 @@ fn run(members: &mut [Member], sink: &mut KafkaSink, sent: &mut usize, done: imp
 
 #[test]
 fn members_come_and_go_and_nothing_is_skipped() {
+    come_and_go(Protocol::Classic);
+}
+
+#[test]
+fn members_come_and_go_one_partition_at_a_time() {
+    come_and_go(Protocol::Auto);
+}
+
+fn come_and_go(protocol: Protocol) {
     let broker = EmbeddedBroker::start(&[("a", 4)]).unwrap();
     let (mut sink, mut sent) = (sink(&broker), 0);
-    let mut members = vec![Member::new(&broker)];
+    let mut members = vec![Member::new(&broker, protocol)];
     run(&mut members, &mut sink, &mut sent, |members| members[0].partitions().len() == 4);
 
-    members.push(Member::new(&broker));
+    members.push(Member::new(&broker, protocol));
     run(&mut members, &mut sink, &mut sent, |members| {
         members.iter().all(|member| member.partitions().len() == 2)
     });
@@ -112,6 +124,73 @@ fn a_new_member_goes_on_where_the_group_committed() {
     let found = second.committed(&[from]).unwrap();
     assert_eq!(found[0].map(|one| one.next), Some(4));
     assert_eq!(read(&mut second, 6)[0].offset, 4);
+}
+
+#[test]
+fn what_is_started_again_comes_from_there_and_nothing_else() {
+    let broker = EmbeddedBroker::start(&[("a", 2)]).unwrap();
+    let mut sink = sink(&broker);
+    let values: Vec<Vec<u8>> = (0..200u8).map(|n| vec![n]).collect();
+    for partition in [0, 1] {
+        let of = |value| Message { partition: Some(partition), ..message("a", None, value) };
+        deliver(&mut sink, &values.iter().map(|value| of(value)).collect::<Vec<_>>());
+    }
+    let mut source = source(&broker, &["a"]);
+    join(&mut source);
+    let (mut next, mut left, began) = ([0; 2], 30, Instant::now());
+    while next != [200; 2] || left > 0 {
+        assert!(began.elapsed() < GUARD, "{next:?}");
+        // By bytes: so some were taken and not given.
+        match poll(&mut source, Limit { rows: 20, bytes: 7 }) {
+            Got::Records(records) => records.iter().for_each(|seen| {
+                let next = &mut next[seen.from.partition as usize];
+                assert_eq!(seen.offset, *next, "{:?}", seen.from);
+                *next += 1;
+            }),
+            other => panic!("{other:?}"),
+        }
+        if left > 0 {
+            left -= 1;
+            // One of them; at times both, or one from its beginning.
+            let which = [vec![0], vec![1], vec![0, 1]][left % 3].clone();
+            let to = (left * 6 % 100) as i64;
+            which.iter().for_each(|n| next[*n as usize] = to);
+            let to = (to > 0).then_some(to);
+            source.start(&which.iter().map(|n| (id(0, *n), to)).collect::<Vec<_>>()).unwrap();
+        }
+    }
+    assert_eq!(source.start(&[(id(0, 7), None)]).unwrap_err().code, crate::error::Code::Internal);
+}
+
+#[test]
+fn who_waits_at_an_end_misses_nothing_when_others_move() {
+    let broker = EmbeddedBroker::start(&[("a", 4)]).unwrap();
+    let mut sink = sink(&broker);
+    let mut each = |value: &[u8]| {
+        let of = |partition| Message { partition: Some(partition), ..message("a", None, value) };
+        deliver(&mut sink, &(0..4).map(of).collect::<Vec<_>>());
+    };
+    each(b"before");
+    let mut members = vec![Member::new(&broker, Protocol::Auto)];
+    let began = Instant::now();
+    let mut ended = BTreeSet::new();
+    while ended.len() < 4 {
+        assert!(began.elapsed() < GUARD, "{ended:?}");
+        members[0].step();
+        ended.extend(members[0].source.ended());
+    }
+    members.push(Member::new(&broker, Protocol::Auto));
+    while members[0].partitions().len() != 2 {
+        assert!(began.elapsed() < GUARD);
+        members.iter_mut().for_each(Member::step);
+    }
+    each(b"after");
+    let seen =
+        |members: &[Member]| -> BTreeSet<_> { members.iter().flat_map(|one| one.seen.clone()).collect() };
+    while seen(&members).len() < 8 {
+        assert!(began.elapsed() < GUARD, "{:?}", seen(&members));
+        members.iter_mut().for_each(Member::step);
+    }
 }
 
 #[test]
