@@ -70,7 +70,7 @@ fn a_pipeline_file_with_mistakes() {
     refused("event_time = \"t\"", "event_time = \"id\"", "TW105", &["id"]);
     refused("key = \"card\"", "key = \"card\"\nsettings = { a = 1 }", "TW205", &["setting `a` is unknown"]);
     refused("key = \"card\"", "key = \"card\"\ngrants = [\"files\"]", "TW103", &["\"files\"", "\"log\""]);
-    refused("name =", "delivery = \"exactly-once\"\nname =", "TW104", &["exactly-once", "at-least-once"]);
+    refused("name =", "delivery = \"twice\"\nname =", "TW102", &["exactly-once", "at-least-once"]);
     let other =
         |more: &str| format!("event_time = \"t\"\n[[source]]\ntopic = \"b\"\ncolumns.n = \"int\"\n{more}");
     refused("event_time = \"t\"", &other(""), "TW105", &["source b", "no features stage takes rows from it"]);

@@ -163,7 +163,7 @@ impl Seat {
         if let Some(cellar) = &self.cellar {
             let changelog = Box::new(KafkaChangelog::connect(self.changelog.clone())?);
             let (disk, options) = (Arc::clone(&cellar.disk) as _, cellar.options);
-            worker = worker.exactly_once(Vault { disk, changelog, options })?;
+            worker = worker.exactly_once(Vault { disk, changelog, options, run: self.watch.run() })?;
         }
         while !self.watch.asked() {
             worker.step()?;

@@ -65,7 +65,7 @@ impl Default for Kafka {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::from_millis(10),
             instance: None,
-            protocol: Protocol::Auto,
+            protocol: Protocol::Classic,
             internal_replication: None,
             properties: BTreeMap::new(),
         }
@@ -96,10 +96,12 @@ impl Kafka {
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// `consumer`, where the brokers have it.
-    #[default]
     Auto,
-    /// KIP-848: incremental, by the brokers.
+    /// KIP-848: partitions move one by one, and the brokers say how long a member may be silent: 45 s by their
+    /// default.
     Consumer,
+    /// A member that is gone is missed after 6 s.
+    #[default]
     Classic,
 }
 

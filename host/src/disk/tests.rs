@@ -77,10 +77,7 @@ fn look(base: &dyn Base, states: &[Keys]) -> bool {
         let mut dues: Vec<_> =
             of_store.map(|(key, commit)| (due(*commit), key.to_be_bytes().into())).collect();
         dues.sort();
-        seen(
-            base.due(store, None, i64::MAX, usize::MAX)
-                .map(|found| assert_eq!(found, dues)),
-        );
+        seen(base.due(store, None, i64::MAX, usize::MAX).map(|found| assert_eq!(found, dues)));
     }
     let found: Result<Vec<_>> = base.frozen().unwrap().collect();
     seen(found.map(|found| {

@@ -170,7 +170,14 @@ impl Tree {
     }
 
     /// Behind a place, and not before a moment.
-    pub fn due(&self, store: u8, behind: Option<&Due>, from: i64, until: i64, most: usize) -> Result<Vec<Due>> {
+    pub fn due(
+        &self,
+        store: u8,
+        behind: Option<&Due>,
+        from: i64,
+        until: i64,
+        most: usize,
+    ) -> Result<Vec<Due>> {
         let mut low = due_name(store, from, &[]);
         if let Some((moment, key)) = behind {
             let mut next = due_name(store, *moment, key);

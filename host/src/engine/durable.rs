@@ -25,6 +25,7 @@ use crate::bytes::{Reader, Write};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Pipeline;
 use crate::state::{Base, Behind, Checkpoint, Commit, Journal, Retention, lock};
+use crate::window::mix;
 
 /// Bytes that a checkpoint freezes each time.
 const FROZEN_AT_ONCE: usize = 1 << 20;
@@ -35,8 +36,10 @@ pub(super) struct Durable {
     pub journal: Journal,
     pub base: Behind,
     pub fingerprint: u64,
-    /// The last one.
+    /// The last one; 0: there was none.
     pub commit: Commit,
+    /// The number of the first one, if it is still to come.
+    first: Commit,
     /// As of the last commit.
     pub head: Vec<u8>,
     pending: Option<Change>,
@@ -73,12 +76,13 @@ struct Frozen {
 }
 
 impl Durable {
-    pub fn new(base: Box<dyn Base>, fingerprint: u64) -> Self {
+    pub fn new(base: Box<dyn Base>, fingerprint: u64, first: Commit) -> Self {
         Self {
             journal: Journal::default(),
             base: Arc::new(Mutex::new(base)),
             fingerprint,
             commit: 0,
+            first,
             head: Vec::new(),
             pending: None,
             tail: VecDeque::new(),
@@ -90,6 +94,16 @@ impl Durable {
             image_bytes: 0,
             imaging: None,
         }
+    }
+
+    /// Number of the next commit.
+    pub fn next(&self) -> Commit {
+        if self.commit == 0 { self.first } else { self.commit + 1 }
+    }
+
+    /// Whether the changes of a commit are those that come next.
+    pub fn is_next(&self, commit: Commit) -> bool {
+        if self.commit == 0 { is_first(commit) } else { commit == self.commit + 1 }
     }
 
     pub fn label(&self, what: What, commit: Commit) -> Label {
@@ -124,6 +138,20 @@ impl Change {
 fn no_head() -> Error {
     Error::new(Code::ChangelogDamaged, "a block has no head")
 }
+
+/// Number of the first commit of a task that remembers nothing; `seed` differs wherever one begins. So the state
+/// of one life is never taken for that of another, whose topics had the same names.
+pub(super) fn first_commit(seed: u64) -> Commit {
+    mix(seed) << COUNTED | 1
+}
+
+/// Whether a commit is the first one.
+pub(super) fn is_first(commit: Commit) -> bool {
+    commit % (1 << COUNTED) == 1
+}
+
+/// Bits of a commit's number that count.
+const COUNTED: u32 = 40;
 
 /// What stands in the head of a checkpoint.
 pub(super) struct BaseHead<'a> {
@@ -173,7 +201,7 @@ impl Task {
         let mut content = Vec::with_capacity(head.len() + journal.len() + 8);
         content.list(&head);
         content.extend(&journal);
-        let (packed, commit) = (block::pack(&content), durable.commit + 1);
+        let (packed, commit) = (block::pack(&content), durable.next());
         let blocks = block::blocks(durable.label(What::Changes, commit), &packed);
         durable.pending = Some(Change { commit, head, packed });
         blocks

@@ -5,7 +5,7 @@
 //! that the checkpoint does not have yet stand before, between and behind its blocks, and are never trimmed.
 
 use super::block::{self, Label, Parts, What};
-use super::durable::{BaseHead, Durable};
+use super::durable::{BaseHead, Durable, is_first};
 use super::ports::Changelog;
 use super::task::Task;
 use super::vault::{Patience, WAIT};
@@ -132,7 +132,7 @@ pub(super) fn find(
         patience.moved()?;
         let Some((Label { what, commit, .. }, packed)) = parts.take(block)? else { continue };
         match what {
-            What::Changes if commit == 1 => return Ok(None),
+            What::Changes if is_first(commit) => return Ok(None),
             What::ImageBegin => begun = Some(Found { offset, commit }),
             What::ImageEnd => {
                 let head = block::unpack(&packed)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::block::{Parts, What};
-use super::durable::{BaseHead, Durable};
+use super::durable::{BaseHead, Durable, first_commit};
 use super::head::Head;
 use super::image;
 use super::mistake::{Mistake, planted};
@@ -43,6 +43,8 @@ pub struct Vault {
     pub disk: Arc<dyn Disk>,
     pub changelog: Box<dyn Changelog>,
     pub options: VaultOptions,
+    /// Of this run: no other has it.
+    pub run: u64,
 }
 
 impl fmt::Debug for Vault {
@@ -92,6 +94,15 @@ pub(super) fn last_commit(standing: &Standing) -> Commit {
     standing.iter().filter_map(|(_, committed)| committed.map(|one| one.commit)).max().unwrap_or(0)
 }
 
+/// What of a base is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Base,
+    /// There was one, and it was begun with.
+    Used,
+    Nothing,
+}
+
 /// A task on its way back.
 struct Restoring<'a> {
     task: Task,
@@ -111,9 +122,14 @@ impl Vault {
         clock: &impl Clock,
         mut alive: impl FnMut() -> Result<()>,
     ) -> Result<Option<(Task, Restored)>> {
-        let mut trimmed = 0;
+        let (mut trusts, mut trimmed) = (Trust::Base, 0);
         loop {
-            match self.bring_back(pipeline, id, standing, clock, &mut alive) {
+            match self.bring_back(pipeline, id, standing, &mut trusts, clock, &mut alive) {
+                // What is on this machine is of another life of the changelog, or behind what was trimmed.
+                Err(error) if trusts == Trust::Used && is_of_another_life(error.code) => {
+                    tracing::warn!(target: "tasks", "{error}; what is on disk is dropped");
+                    trusts = Trust::Nothing;
+                }
                 // Its former owner asked for that, and it was done just now.
                 Err(error) if error.code == Code::OffsetLost && trimmed < TRIMMED_AT_MOST => trimmed += 1,
                 Err(error) if error.code == Code::StateDamaged => {
@@ -130,6 +146,7 @@ impl Vault {
         pipeline: &Pipeline,
         id: TaskId,
         standing: &Standing,
+        trust: &mut Trust,
         clock: &impl Clock,
         mut alive: impl FnMut() -> Result<()>,
     ) -> Result<(Task, Restored)> {
@@ -140,10 +157,17 @@ impl Vault {
         let name = format!("{topic}-{}", id.partition);
         let mut base = self.disk.open(&name)?;
         let first = self.changelog.first(topic, id.partition).map_err(place)?;
-        if !is_of_use(&*base, fingerprint(pipeline, id), first) {
-            base.clear()?;
+        let is_of_use = |(commit, head): (Commit, &[u8])| {
+            let head = BaseHead::read(head).filter(|head| head.fingerprint == fingerprint(pipeline, id));
+            commit <= last_commit(standing) && head.is_some_and(|head| head.log_next >= first)
+        };
+        match *trust != Trust::Nothing && base.position().is_some_and(is_of_use) {
+            true => *trust = Trust::Used,
+            false => base.clear()?,
         }
-        let mut restoring = Restoring::new(pipeline, id, base, standing, clock.monotonic())?;
+        let seed = self.run ^ hash(name.as_bytes());
+        let mut restoring =
+            Restoring::new(pipeline, id, base, standing, first_commit(seed), clock.monotonic())?;
         let mut from = restoring.begin().map_err(place)?.unwrap_or(first);
         let now = || clock.monotonic();
         let mut patience = Patience { now: &now, alive: &mut alive, since: now() };
@@ -173,10 +197,9 @@ impl Vault {
     }
 }
 
-/// Whether the changelog goes on from where a base is.
-fn is_of_use(base: &dyn Base, windows: u64, first: i64) -> bool {
-    let of_use = |head: BaseHead<'_>| head.fingerprint == windows && head.log_next >= first;
-    base.position().is_some_and(|(_, head)| BaseHead::read(head).is_some_and(of_use))
+/// Errors that mean that state and changelog do not belong together.
+fn is_of_another_life(code: Code) -> bool {
+    matches!(code, Code::OffsetLost | Code::ChangelogDamaged | Code::StateBehind)
 }
 
 /// Of the windows of a task.
@@ -192,13 +215,14 @@ impl<'a> Restoring<'a> {
         id: TaskId,
         base: Box<dyn Base>,
         standing: &Standing,
+        first: Commit,
         now: Duration,
     ) -> Result<Self> {
         let own = pipeline.groups.get(usize::from(id.group));
         let (stages, lateness) = own.map_or((0..0, 0), |group| (group.stages.clone(), group.lateness));
         let nodes = &pipeline.features[stages];
         let retentions: Vec<Retention<'a>> = nodes.iter().map(|stage| stage.retention(lateness)).collect();
-        let durable = Durable::new(base, fingerprint(pipeline, id));
+        let durable = Durable::new(base, fingerprint(pipeline, id), first);
         let store = |index| Store::over(index as u8, Arc::clone(&durable.base));
         let mut task = Task { stores: (0..nodes.len()).map(store).collect(), ..Task::new(0) };
         let mut ids: Vec<PartitionId> = standing.iter().map(|(id, _)| *id).collect();
@@ -247,7 +271,7 @@ impl<'a> Restoring<'a> {
         if label.what != What::Changes || label.commit <= commit {
             return Ok(());
         }
-        if label.commit != commit + 1 {
+        if !self.durable().is_next(label.commit) {
             let text = format!("commit {} follows {commit}; those between are gone", label.commit);
             return Err(Error::new(Code::ChangelogDamaged, text));
         }

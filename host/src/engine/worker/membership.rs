@@ -48,7 +48,20 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         if self.vault.is_some() {
             self.last_commit = self.clock.monotonic();
         }
-        self.start(&inputs)
+        self.start(&inputs)?;
+        self.claim(&inputs)
+    }
+
+    /// Lets the next owner know whose transactions to end, before there is one.
+    fn claim(&mut self, ids: &[PartitionId]) -> Result<()> {
+        if self.vault.is_none() {
+            return Ok(());
+        }
+        for input in self.tasks.inputs_mut().filter(|input| ids.contains(&input.id) && input.next.is_some()) {
+            input.marked = None;
+            self.is_dirty = true;
+        }
+        self.commit(&[]).map(drop)
     }
 
     /// Tries again to take over tasks that another thread of this process had.

@@ -209,7 +209,8 @@ fn what_another_process_left_is_ended_before_offsets_are_read() {
     // Whoever begins under any id gets this.
     let refuse = [Err::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED];
     mock.request_errors(Api::InitProducerId, &refuse);
-    for (group, nobody) in [("1", "7"), ("2", "7 pipeline-a-0"), ("3", "7 pipelines-b-0"), ("4", "a tool's")] {
+    for (group, nobody) in [("1", "7"), ("2", "7 pipeline-a-0"), ("3", "7 pipelines-b-0"), ("4", "a tool's")]
+    {
         assert_eq!(committed_after(&mock, group, nobody).unwrap(), [Some(3)], "{nobody}");
     }
     let error = committed_after(&mock, "5", "7 pipeline-b-0").unwrap_err();

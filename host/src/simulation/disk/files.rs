@@ -42,7 +42,8 @@ impl Files {
     pub fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Vec<Due> {
         let (moment, key) = behind.cloned().unwrap_or((i64::MIN, Box::default()));
         let from = self.due.range((store, moment, key)..);
-        let from = from.filter(|(_, moment, key)| behind.is_none_or(|last| (*moment, key) != (last.0, &last.1)));
+        let from =
+            from.filter(|(_, moment, key)| behind.is_none_or(|last| (*moment, key) != (last.0, &last.1)));
         let own = from.take_while(|(other, due, _)| *other == store && *due <= until);
         own.take(most).map(|(_, due, key)| (*due, key.clone())).collect()
     }

@@ -240,6 +240,7 @@ impl Works {
             disk,
             changelog: Box::new(changelog),
             options: VaultOptions { tail_bytes: 600, memory: 6_000 },
+            run: seat.process.number as u64,
         };
         Ok(Box::new(Thread(worker.exactly_once(vault)?)))
     }

@@ -86,7 +86,8 @@ impl Base for MemoryBase {
     fn due(&self, store: u8, behind: Option<&Due>, until: i64, most: usize) -> Result<Vec<Due>> {
         let (moment, key) = behind.cloned().unwrap_or((i64::MIN, Box::default()));
         let dues = self.kept.dues.range((store, moment, key)..);
-        let dues = dues.filter(|(_, moment, key)| behind.is_none_or(|last| (*moment, key) != (last.0, &last.1)));
+        let dues =
+            dues.filter(|(_, moment, key)| behind.is_none_or(|last| (*moment, key) != (last.0, &last.1)));
         let dues = dues.take_while(|due| due.0 == store && due.1 <= until).take(most);
         Ok(dues.map(|(_, moment, key)| (*moment, key.clone())).collect())
     }
