@@ -193,7 +193,7 @@ impl Vault {
                 None => patience.wait(|| restoring.behind(pipeline, standing)).map_err(place)?,
             }
         }
-        Ok(restoring.finish())
+        Ok(restoring.finish(standing))
     }
 }
 
@@ -279,8 +279,12 @@ impl<'a> Restoring<'a> {
         self.task.redo(&journal, &mut self.replays)
     }
 
-    /// Whether the state is that of where the group stands.
+    /// Whether the state is that of where the group stands. A group that was put somewhere before anything was
+    /// committed begins there, with nothing.
     fn reaches(&mut self, standing: &Standing) -> Result<bool> {
+        if self.durable().commit == 0 && last_commit(standing) == 0 {
+            return Ok(true);
+        }
         let head = Head::read(&self.durable().head).ok_or_else(damaged)?;
         let next =
             |id: PartitionId| head.inputs.iter().find(|(of, ..)| *of == id).and_then(|(_, next, _)| *next);
@@ -294,6 +298,13 @@ impl<'a> Restoring<'a> {
         let say =
             |offset: Option<i64>| offset.map_or("its beginning".to_owned(), |offset| offset.to_string());
         let mut text = String::from("the windows are as of another moment than the group's offsets:");
+        if last_commit(standing) != self.durable().commit {
+            text += &format!(
+                "\nthe group's last commit has number {}, that of the windows {}",
+                last_commit(standing),
+                self.durable().commit
+            );
+        }
         for (id, committed) in standing {
             let offset = committed.map(|one| one.next);
             let next = head.inputs.iter().find(|(of, ..)| of == id).and_then(|(_, next, _)| *next);
@@ -308,10 +319,15 @@ impl<'a> Restoring<'a> {
         Error::new(Code::StateBehind, text)
     }
 
-    fn finish(mut self) -> (Task, Restored) {
+    fn finish(mut self, standing: &Standing) -> (Task, Restored) {
         self.task.stores.iter_mut().for_each(Store::commit);
         let head = Head::read(&self.durable().head).unwrap_or_default();
         head.put(&mut self.task);
+        for input in self.task.inputs.iter_mut().filter(|input| input.next.is_none()) {
+            let known = standing.iter().find(|(id, _)| *id == input.id);
+            input.next = known.and_then(|(_, committed)| committed.map(|one| one.next));
+            input.marked = input.next;
+        }
         (self.task, self.restored)
     }
 }

@@ -50,6 +50,18 @@ impl Broker {
         Ok(Self { cluster: embedded.cluster(), _embedded: Some(embedded) })
     }
 
+    /// Removes what a run made for itself: its group and its internal topics.
+    pub(crate) fn clear(&self, group: &str, topics: &[&str]) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let options = AdminOptions::new().request_timeout(Some(WITHIN)).operation_timeout(Some(WITHIN));
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let brokers = &self.cluster.brokers;
+        let topics = runtime.block_on(admin.delete_topics(topics, &options));
+        topics.with_context(|| format!("internal topics of {group} can't be removed at {brokers}"))?;
+        let groups = runtime.block_on(admin.delete_groups(&[group], &options));
+        groups.map(drop).with_context(|| format!("group {group} can't be removed at {brokers}"))
+    }
+
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow, bail};
 use fraud_generator::{Generator, Settings};
 use tailwater::app::{self, Run, Stop, Until};
+use tailwater::config::Delivery;
 use tailwater::engine::Meter;
 use tailwater::release::Runtimes;
 use tailwater_sdk::Time;
@@ -36,6 +37,18 @@ pub fn run(demo: &Demo) -> Result<Report> {
         .map_err(|error| anyhow!("{}\n  The demo is run from the repository's root.", error.report()))?;
     // A consumer group of its own: the same pipeline may run beside the demo, and neither takes the other's partitions.
     config.name += "-demo";
+    if demo.brokers.is_some() {
+        // Windows are kept; those of an earlier run are of other times.
+        config.name += &format!("-{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
+        config.state.directory = std::env::temp_dir().join(&config.name);
+    } else {
+        // The embedded broker has no transactions.
+        config.delivery = Delivery::AtLeastOnce;
+    }
+    view.say(match config.delivery {
+        Delivery::ExactlyOnce => "delivery: exactly once",
+        Delivery::AtLeastOnce => "delivery: at least once; the embedded broker has no transactions",
+    });
     let [transactions, labels] = &config.source[..] else {
         bail!("{}: the demo feeds two sources, transactions and labels", demo.pipeline.display())
     };
@@ -81,7 +94,17 @@ pub fn run(demo: &Demo) -> Result<Report> {
         alerts,
     };
     view.invite(&stage.brokers, &stage.alerts);
-    std::thread::scope(|scope| stage.play(scope, run, view))
+    let (group, state) = (run.config.name.clone(), run.config.path(&run.config.state.directory));
+    let pipeline = Arc::clone(run.release.pipeline());
+    let played = std::thread::scope(|scope| stage.play(scope, run, view));
+    if demo.brokers.is_some() {
+        let changelogs = pipeline.changelogs.iter().flatten().map(String::as_str);
+        let internal = pipeline.repartition_topics().map(|(_, topic)| topic);
+        broker.clear(&group, &internal.chain(changelogs).collect::<Vec<_>>())?;
+        // It may never have been made.
+        let _ = std::fs::remove_dir_all(state);
+    }
+    played
 }
 
 fn report(error: tailwater::error::Error) -> anyhow::Error {
