@@ -21,6 +21,7 @@ use super::head::Head;
 use super::image::Imaging;
 use super::mistake::{Mistake, planted};
 use super::task::Task;
+use super::vault::VaultOptions;
 use crate::bytes::{Reader, Write};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Pipeline;
@@ -242,11 +243,18 @@ impl Task {
     }
 
     /// Moves the checkpoint on, right after a commit; begins one if there is enough that it would save.
-    pub(super) fn checkpoint(&mut self, pipeline: &Pipeline, group: usize, tail_bytes: usize) -> Result<()> {
+    pub(super) fn checkpoint(
+        &mut self,
+        pipeline: &Pipeline,
+        group: usize,
+        options: VaultOptions,
+    ) -> Result<()> {
         let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
         let plans = &pipeline.features[stages];
         let begins = self.durable.as_ref().is_some_and(|durable| {
-            !durable.is_writing && durable.checkpoint.is_none() && durable.tail_bytes > tail_bytes
+            let is_full = self.stores.iter().map(|store| store.held().1).sum::<usize>() > options.memory / 4;
+            let is_due = durable.tail_bytes > options.tail_bytes || is_full;
+            !durable.is_writing && durable.checkpoint.is_none() && is_due
         });
         if begins {
             self.begin_checkpoint();
@@ -255,6 +263,9 @@ impl Task {
         if durable.is_writing {
             if lock(&durable.base).written(false)? {
                 self.written();
+                let most = options.memory / self.stores.len().max(1);
+                let stores = self.stores.iter_mut().zip(plans);
+                stores.for_each(|(store, node)| store.evict(&node.plan, most));
             }
             return Ok(());
         }

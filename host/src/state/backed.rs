@@ -12,6 +12,9 @@ use crate::columns::Builder;
 use crate::error::{Code, Error, Result};
 use crate::window::{Cells, Closed, Plan, Scratch, Scripts};
 
+/// Bytes of a key that nobody has counted yet.
+const PER_KEY: usize = 600;
+
 /// So many keys that are due are asked for at a time.
 const DUE_AT_ONCE: usize = 1_024;
 
@@ -24,11 +27,13 @@ pub(super) struct Backed {
     fetched: Option<Due>,
     /// No other key of the base is due before this.
     next: i64,
+    /// Bytes that a key takes in memory, as of when they were counted last.
+    per_key: usize,
 }
 
 impl Backed {
     pub fn new(base: Behind) -> Self {
-        Self { base, changes: Changes::default(), fetched: None, next: i64::MIN }
+        Self { base, changes: Changes::default(), fetched: None, next: i64::MIN, per_key: PER_KEY }
     }
 
     /// A key of the base. One that is damaged is of no use to the next who opens it either.
@@ -275,12 +280,23 @@ impl Store {
         }
     }
 
+    /// Bytes held, and how many of them can't leave memory before a checkpoint; estimated.
+    pub fn held(&self) -> (usize, usize) {
+        let Some(backed) = &self.behind else { return (0, 0) };
+        (self.slots.len() * backed.per_key, backed.changes.dirty.len() * backed.per_key)
+    }
+
     /// Keys that may leave memory leave it, those first that were not met for long, until about so many bytes
     /// are held. No checkpoint is under way.
-    pub fn evict(&mut self, retention: Retention<'_>, most: usize) {
-        let plan = retention.plan;
+    pub fn evict(&mut self, plan: &Plan, most: usize) {
+        if self.held().0 <= most {
+            return;
+        }
         let mut held = self.usage(plan).bytes;
-        if self.behind.is_none() || held <= most {
+        if let Some(backed) = &mut self.behind {
+            backed.per_key = held / self.slots.len().max(1);
+        }
+        if held <= most {
             return;
         }
         for _ in 0..2 {

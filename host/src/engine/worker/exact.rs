@@ -19,6 +19,7 @@ use super::{SINK_WAIT, Step, Worker, keep_alive, send};
 use crate::engine::mistake::{Mistake, planted};
 use crate::engine::ports::{Clock, Ended, Mark, Sink, Source};
 use crate::engine::task::TaskId;
+use crate::engine::vault::VaultOptions;
 use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
 
@@ -86,11 +87,13 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.last_commit = self.clock.monotonic();
         let pipeline = Arc::clone(self.flow.pipeline());
         let Some(vault) = &mut self.vault else { return Ok(true) };
+        let memory = vault.options.memory / self.tasks.len().max(1);
+        let options = VaultOptions { memory, ..vault.options };
         for index in 0..self.tasks.len() {
             let TaskId { group, partition } = self.tasks.id(index);
             let task = self.tasks.at(index);
             task.committed();
-            task.checkpoint(&pipeline, usize::from(group), vault.options.tail_bytes)?;
+            task.checkpoint(&pipeline, usize::from(group), options)?;
             if let (Some(before), Some(topic)) =
                 (task.image_committed(), &pipeline.changelogs[usize::from(group)])
             {

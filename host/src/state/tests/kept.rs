@@ -149,7 +149,7 @@ impl<'a> Kept<'a> {
             }
             Between::BeginCheckpoint => {}
             Between::GoOn(most) => self.go_on(*most),
-            Between::Evict(most) if self.checkpoint.is_none() => self.store.evict(self.retention, *most),
+            Between::Evict(most) if self.checkpoint.is_none() => self.store.evict(self.retention.plan, *most),
             Between::Evict(_) => {}
             Between::Crash => {
                 self.store = Store::default();
