@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
@@ -85,6 +85,8 @@ pub fn run(runs: &[Run], until: Until, stop: &Stop) -> Result<()> {
 }
 
 async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop: &Stop) -> Result<()> {
+    // Before anything starts: a signal that comes early is heard, too.
+    let mut signals = Signals::new()?;
     let (report, mut reports) = mpsc::unbounded_channel();
     let mut alive = 0;
     let mut progress = progress::Progress::new(runs);
@@ -93,7 +95,7 @@ async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop:
     let started = start(runs, counts, &watch, &report, &mut alive);
     drop(report);
     let result = match started {
-        Ok(()) => wait(&watch, &mut reports, &mut alive, &mut progress).await,
+        Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut progress).await,
         failed => failed,
     };
     stop.now();
@@ -145,21 +147,33 @@ fn start(
     Ok(())
 }
 
+/// Those that end a run in order.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+}
+
 /// Until something wants the end.
 async fn wait(
     watch: &Watch,
+    signals: &mut Signals,
     reports: &mut mpsc::UnboundedReceiver<Result<()>>,
     alive: &mut usize,
     progress: &mut progress::Progress<'_>,
 ) -> Result<()> {
-    let listen =
-        |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut look = tokio::time::interval(Duration::from_millis(50));
     loop {
         tokio::select! {
-            _ = terminate.recv() => { info!("SIGTERM: finishing"); return Ok(()) }
-            _ = interrupt.recv() => { info!("interrupted: finishing"); return Ok(()) }
+            _ = signals.terminate.recv() => { info!("SIGTERM: finishing"); return Ok(()) }
+            _ = signals.interrupt.recv() => { info!("interrupted: finishing"); return Ok(()) }
             ended = reports.recv() => {
                 *alive -= 1;
                 return ended.unwrap_or(Ok(()));

@@ -13,6 +13,7 @@
 
 mod base;
 mod directory;
+mod names;
 mod queue;
 mod tree;
 mod writer;

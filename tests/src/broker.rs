@@ -143,14 +143,27 @@ pub fn committed(group: &str, topic: &str, partitions: i32) -> i64 {
     committed.elements().iter().map(|one| one.offset().to_raw().unwrap_or(0).max(0)).sum()
 }
 
-/// Reads a topic from its beginning to where it ends now.
+/// Reads a topic from its beginning to where it ends now, once no transaction is open there.
 pub fn read_all(topic: &str) -> Vec<Got> {
-    let consumer: BaseConsumer = config().create().expect("a consumer");
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
-    let end =
-        |partition: i32| consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers").1;
-    let count: i64 = metadata.topics()[0].partitions().iter().map(|partition| end(partition.id())).sum();
-    read_until(topic, |got| got.len() as i64 >= count)
+    let plain: BaseConsumer =
+        config().set("isolation.level", "read_uncommitted").create().expect("a consumer");
+    let stable: BaseConsumer =
+        config().set("isolation.level", "read_committed").create().expect("a consumer");
+    let metadata = plain.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|one| one.id()).collect();
+    let end = |consumer: &BaseConsumer, partition: i32| {
+        consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers").1
+    };
+    let began = Instant::now();
+    while partitions.iter().any(|partition| end(&stable, *partition) < end(&plain, *partition)) {
+        assert!(began.elapsed() < PATIENCE, "{topic}: a transaction stays open");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut ended = std::collections::HashSet::new();
+    read(&address(), topic, |_, partition| {
+        ended.extend(partition);
+        ended.len() == partitions.len()
+    })
 }
 
 /// Reads a topic from its beginning, until `enough` says so of all that was read.
@@ -160,7 +173,13 @@ pub fn read_until(topic: &str, enough: impl FnMut(&[Got]) -> bool) -> Vec<Got> {
 
 /// The same, from another broker.
 pub fn read_until_at(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got]) -> bool) -> Vec<Got> {
+    read(brokers, topic, |got, _| enough(got))
+}
+
+/// `enough` is asked before each record, and told which partition was read to its end.
+fn read(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got], Option<i32>) -> bool) -> Vec<Got> {
     let mut config = at(brokers);
+    config.set("enable.partition.eof", "true");
     config.set("group.id", unique("reader")).set("enable.auto.commit", "false");
     config.set("isolation.level", "read_committed").set("fetch.wait.max.ms", "10");
     let consumer: BaseConsumer = config.create().expect("a consumer");
@@ -171,10 +190,17 @@ pub fn read_until_at(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got]) 
     }
     consumer.assign(&list).expect("assigned");
     let (mut got, mut last) = (Vec::new(), Instant::now());
-    while !enough(&got) {
+    let mut ended = None;
+    while !enough(&got, ended.take()) {
         assert!(last.elapsed() < PATIENCE, "{topic}: nothing more came after {} records", got.len());
         let Some(message) = consumer.poll(Duration::from_millis(20)) else { continue };
-        let message = message.expect("readable");
+        let message = match message {
+            Err(rdkafka::error::KafkaError::PartitionEOF(partition)) => {
+                ended = Some(partition);
+                continue;
+            }
+            message => message.expect("readable"),
+        };
         last = Instant::now();
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
         let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();

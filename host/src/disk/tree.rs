@@ -20,14 +20,12 @@ use lsm_tree::{AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, Seq
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::directory::remove;
+use super::names::{DUE, HEAD, WINDOWS, due_name, read_head};
 use super::{damaged, unusable};
 use crate::bytes::{Reader, Write};
 use crate::error::{Code, Error, Result};
 use crate::state::{Checkpoint, Commit, Due, Frozen, Image};
 
-const HEAD: u8 = 0;
-const WINDOWS: u8 = 1;
-const DUE: u8 = 2;
 /// Bytes of a key: the tree counts them in 16 bits, and we put some before it.
 pub(super) const LONGEST_KEY: usize = 65_000;
 /// Files kept open, of all tasks together.
@@ -369,20 +367,6 @@ impl std::fmt::Debug for Trees {
 }
 
 /// Moments in the order of bytes.
-fn due_name(store: u8, moment: i64, key: &[u8]) -> Vec<u8> {
-    let mut name = Vec::with_capacity(key.len() + 10);
-    name.extend([DUE, store]);
-    name.extend((moment.cast_unsigned() ^ 1 << 63).to_be_bytes());
-    name.extend(key);
-    name
-}
-
-fn read_head(bytes: &[u8]) -> Option<Position> {
-    let mut reader = Reader(bytes);
-    let commit = reader.word()?;
-    Some((commit, reader.0.to_vec()))
-}
-
 /// The highest number of a tree at a place. What else is there does not matter.
 fn newest(place: &Path) -> Result<Option<u64>> {
     fs::create_dir_all(place).map_err(|error| unusable(place, error))?;

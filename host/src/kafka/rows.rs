@@ -202,6 +202,8 @@ pub(super) fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String
     use RDKafkaErrorCode as E;
     let place = format!("{}/{}", message.topic(), message.partition());
     let code = match code {
+        // A new leader is asked again where we are. What was committed is there, or it is out of range then.
+        E::AutoOffsetReset if text.contains("log truncation") => Code::Fenced,
         E::AutoOffsetReset | E::OffsetOutOfRange => {
             return Err(Error::new(Code::OffsetLost, lost(&place, &text)));
         }

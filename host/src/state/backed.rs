@@ -25,15 +25,15 @@ pub(super) struct Backed {
     pub changes: Changes,
     /// All keys of the base that are due up to here are in memory, or gone.
     fetched: Option<Due>,
-    /// No other key of the base is due before this.
-    next: i64,
+    /// No other key of the base is due before this; none: no other is ever.
+    next: Option<i64>,
     /// Bytes that a key takes in memory, as of when they were counted last.
     per_key: usize,
 }
 
 impl Backed {
     pub fn new(base: Behind) -> Self {
-        Self { base, changes: Changes::default(), fetched: None, next: i64::MIN, per_key: PER_KEY }
+        Self { base, changes: Changes::default(), fetched: None, next: Some(i64::MIN), per_key: PER_KEY }
     }
 
     /// A key of the base. One that is damaged is of no use to the next who opens it either.
@@ -54,7 +54,7 @@ impl Backed {
 
     /// What is in the base may be due whenever.
     fn look_anew(&mut self) {
-        (self.fetched, self.next) = (None, i64::MIN);
+        (self.fetched, self.next) = (None, Some(i64::MIN));
     }
 }
 
@@ -112,15 +112,17 @@ impl Store {
     /// Brings keys into memory that are due.
     pub(super) fn fetch_due(&mut self, retention: Retention<'_>, until: i64) -> Result<()> {
         loop {
-            let Some(backed) = self.behind.as_mut().filter(|backed| backed.next <= until) else {
+            let Some(backed) =
+                self.behind.as_mut().filter(|backed| backed.next.is_some_and(|next| next <= until))
+            else {
                 return Ok(());
             };
             let due = backed.due(self.index)?;
             let all = due.len() < DUE_AT_ONCE;
             let first_later = due.iter().position(|(moment, _)| *moment > until).unwrap_or(due.len());
-            backed.next = due.get(first_later).map_or(i64::MAX, |(moment, _)| *moment);
+            backed.next = due.get(first_later).map(|(moment, _)| *moment);
             if first_later == due.len() && !all {
-                backed.next = due[due.len() - 1].0;
+                backed.next = due.last().map(|(moment, _)| *moment);
             }
             for (moment, key) in due.into_iter().take(first_later) {
                 let backed = self.behind.as_mut().expect("it was there before");

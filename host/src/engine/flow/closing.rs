@@ -9,7 +9,7 @@ use crate::record::{Record, Records, WindowId};
 use crate::state::{KeyReader, Meeting};
 use crate::window::Closed;
 
-use super::features::{keyless, no_key};
+use super::features::{keyless, no_key, too_long};
 use super::run::Flight;
 use super::words::{Arrival, Readers};
 use super::{Flow, Post};
@@ -114,6 +114,10 @@ impl Flow {
             };
             if let Err(missing) = reader.key(index, &mut key) {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
+                continue;
+            }
+            if let Some(refusal) = too_long(&key) {
+                self.refuse_update(stage, place, refusal);
                 continue;
             }
             let found = store.find(retention, &key, reader.time(index))?;

@@ -84,6 +84,16 @@ impl Flow {
                 self.refuse_update(stage, place, no_key(&node.inputs[input].key_names[missing.0]));
                 continue;
             }
+            if let Some(refusal) = too_long(&key) {
+                if input > 0 {
+                    self.refuse_update(stage, place, refusal);
+                } else {
+                    refused.rows.insert(row as u32 - 1, refusal);
+                    skip(plan, &mut self.cells[stage]);
+                    folding.skip();
+                }
+                continue;
+            }
             let Task { stores, durable, .. } = tasks.at(step.task);
             let store = &mut stores[at];
             let id = store.find(retention, &key, reader.time(index))?;
@@ -271,6 +281,14 @@ fn filler(node: &FeaturesNode) -> Batch {
     }
     builder.finish_row();
     builder.seal()
+}
+
+/// Bytes of a key.
+const LONGEST_KEY: usize = 60_000;
+
+pub(super) fn too_long(key: &[u8]) -> Option<Refusal> {
+    let text = || format!("a key of {} bytes; windows have keys of {LONGEST_KEY} at most", key.len());
+    (key.len() > LONGEST_KEY).then(|| Refusal::new(Code::TooLarge, text()))
 }
 
 pub(super) fn no_key(column: &str) -> Refusal {

@@ -229,6 +229,13 @@ fn is_kept(
         }
         kept.then(then);
     }
+    // After the end nothing is left that could ever be due.
+    let (end, mut closed) = (i64::MAX, Closed::new(plan));
+    match plan.closing {
+        Some(_) => kept.store.pass(retention, end, &mut closed, |_, _| {}, None),
+        None => kept.store.forget(retention, end, None),
+    }
+    .expect("in memory");
     Ok(())
 }
 
