@@ -142,13 +142,18 @@ impl Seat {
         let mut pause = PATIENCE;
         loop {
             let began = Instant::now();
-            match self.run() {
-                Err(error) if begins_anew(&error) && !self.watch.asked() => {
+            let ended = self.run();
+            if began.elapsed() > CALM {
+                pause = PATIENCE;
+            }
+            let is_exact = self.cellar.is_some() && !self.watch.asked();
+            match ended {
+                Err(error) if is_exact && begins_anew(&error) => {
                     warn!("{}: {} {error}; it begins anew", self.place, error.code);
                 }
                 ended => return ended,
             }
-            pause = if began.elapsed() > CALM { PATIENCE } else { (pause * 2).min(PAUSE_AT_MOST) };
+            pause = (pause * 2).min(PAUSE_AT_MOST);
             thread::sleep(pause);
         }
     }
@@ -177,5 +182,7 @@ impl Seat {
 
 /// What the brokers have is whole, and a new thread goes on from there.
 fn begins_anew(error: &Error) -> bool {
-    matches!(error.code, Code::Fenced | Code::StateDamaged)
+    use Code as C;
+    let again = [C::Fenced, C::StateDamaged, C::BrokerUnreachable, C::Consuming, C::Commit, C::Delivery];
+    again.contains(&error.code)
 }

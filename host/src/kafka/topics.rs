@@ -87,7 +87,8 @@ pub fn create_changelog(
     block_bytes: usize,
     timeout: Duration,
 ) -> Result<()> {
-    let most = (block_bytes + BATCH_OVERHEAD).to_string();
+    // Brokers hold a whole batch against it, of which producers make up to 1 MB.
+    let most = (block_bytes + BATCH_OVERHEAD).max(2 << 20).to_string();
     let mut config = CHANGELOG.to_vec();
     config.push(("max.message.bytes", &most));
     create(cluster, &New { name, partitions, replication, config }, timeout)

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::options::SourceOptions;
 use crate::config::Protocol;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::kafka::cluster::refused;
 use crate::kafka::consumer::consuming;
 use crate::kafka::events::ConsumerEvents;
@@ -54,8 +54,8 @@ impl Open {
 
     /// Reads from elsewhere. What was fetched before never comes out of the inbox.
     pub(super) fn seek(&self, list: TopicPartitionList) -> Result<()> {
-        let sought = self.consumer.seek_partitions(list, SOUGHT_WITHIN).map_err(|error| consuming(&error))?;
-        sought.elements().iter().try_for_each(|one| one.error().map_err(|error| consuming(&error)))
+        let sought = self.consumer.seek_partitions(list, SOUGHT_WITHIN).map_err(|error| unsought(&error))?;
+        sought.elements().iter().try_for_each(|one| one.error().map_err(|error| unsought(&error)))
     }
 
     /// Whether the brokers do not have the protocol that was tried, and another may be.
@@ -68,6 +68,11 @@ impl Open {
                 Some((E::UnsupportedFeature | E::UnsupportedVersion | E::UnsupportedAssignor, _))
             )
     }
+}
+
+/// A partition that is not being read, mostly since its broker is away: whoever joins anew begins where it has to.
+fn unsought(error: &KafkaError) -> Error {
+    Error::new(Code::Fenced, format!("a partition can't be read from where it has to be: {error}"))
 }
 
 fn done(answer: KafkaResult<()>) -> Result<()> {
