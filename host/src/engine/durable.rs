@@ -151,6 +151,11 @@ pub(super) fn is_first(commit: Commit) -> bool {
     commit % (1 << COUNTED) == 1
 }
 
+/// Whether two commits are of one life of a task.
+pub(super) fn is_same_life(one: Commit, other: Commit) -> bool {
+    one >> COUNTED == other >> COUNTED
+}
+
 /// Bits of a commit's number that count.
 const COUNTED: u32 = 40;
 

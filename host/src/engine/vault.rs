@@ -1,15 +1,16 @@
 //! Where tasks are kept, and how they come back: the local base first, then what the changelog has beyond it.
 //!
 //! The group's committed offsets and the state were committed together, so they have to meet: a state that does
-//! not reach them yet is waited for, since markers of a transaction may lag behind its end; anything else is an
-//! error, and never gone on from.
+//! not reach them yet is waited for, since markers of a transaction may lag behind its end. Offsets that are of an
+//! earlier commit than the state are passed over: a group's coordinator may lose some when it is killed, and the
+//! state has its own. Anything else is an error, and never gone on from.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::block::{Parts, What};
-use super::durable::{BaseHead, Durable, first_commit};
+use super::durable::{BaseHead, Durable, first_commit, is_same_life};
 use super::head::Head;
 use super::image;
 use super::mistake::{Mistake, planted};
@@ -288,9 +289,19 @@ impl<'a> Restoring<'a> {
         let head = Head::read(&self.durable().head).ok_or_else(damaged)?;
         let next =
             |id: PartitionId| head.inputs.iter().find(|(of, ..)| *of == id).and_then(|(_, next, _)| *next);
+        let (commit, last) = (self.durable().commit, last_commit(standing));
+        if last > 0 && commit > last && is_same_life(commit, last) {
+            // Changes and offsets were committed together; a coordinator that came back forgot some offsets.
+            tracing::warn!(
+                target: "tasks",
+                "the group's offsets are as of commit {last}, behind the windows, which are as of {commit}; \
+                 it goes on from the windows"
+            );
+            return Ok(true);
+        }
         // A commit may change a task and move no offset.
-        let is_last = self.durable().commit == last_commit(standing);
-        Ok(is_last && standing.iter().all(|(id, committed)| next(*id) == committed.map(|one| one.next)))
+        Ok(commit == last
+            && standing.iter().all(|(id, committed)| next(*id) == committed.map(|one| one.next)))
     }
 
     fn behind(&mut self, pipeline: &Pipeline, standing: &Standing) -> Error {
