@@ -55,6 +55,11 @@ impl Program {
         Self::start(&["run", "--until-end", pipeline.to_str().expect("UTF-8")], &[])
     }
 
+    /// The same with `--from`.
+    pub fn run_until_end_from(pipeline: &Path, from: &str) -> Self {
+        Self::start(&["run", "--until-end", "--from", from, pipeline.to_str().expect("UTF-8")], &[])
+    }
+
     fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = command(arguments);
         command.envs(environment.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());

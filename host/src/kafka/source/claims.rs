@@ -35,6 +35,12 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Of whom has no transactional id: all others are foreign.
+    pub(in crate::kafka) fn of_nobody(prefix: String) -> Self {
+        // No id begins so.
+        Self { prefix, own: "\n".to_owned() }
+    }
+
     /// Those of a dead, or of a replaced, process.
     fn foreign(&self, ids: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         let foreign = |id: &String| id.starts_with(&self.prefix) && !id.starts_with(&self.own);
@@ -43,7 +49,7 @@ impl Claims {
 }
 
 /// Who asks what the group committed last, whatever is pending.
-pub(super) struct Claimant {
+pub(in crate::kafka) struct Claimant {
     claims: Claims,
     cluster: Cluster,
     client_id: String,
@@ -52,12 +58,12 @@ pub(super) struct Claimant {
 }
 
 impl Claimant {
-    pub(super) fn new(claims: Claims, cluster: Cluster, client_id: String, group: String) -> Self {
+    pub(in crate::kafka) fn new(claims: Claims, cluster: Cluster, client_id: String, group: String) -> Self {
         Self { claims, cluster, client_id, group, consumer: None }
     }
 
     /// Ends what former owners of these partitions left open.
-    pub(super) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
+    pub(in crate::kafka) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
         let consumer = self.consumer()?;
         let answer =
             consumer.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))?;
