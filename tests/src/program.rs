@@ -55,9 +55,9 @@ impl Program {
         Self::start(&["run", "--until-end", pipeline.to_str().expect("UTF-8")], &[])
     }
 
-    /// The same with `--from`.
-    pub fn run_until_end_from(pipeline: &Path, from: &str) -> Self {
-        Self::start(&["run", "--until-end", "--from", from, pipeline.to_str().expect("UTF-8")], &[])
+    /// Starts `tailwater run --from PLACE PIPELINE`.
+    pub fn run_from(pipeline: &Path, from: &str) -> Self {
+        Self::start(&["run", "--from", from, pipeline.to_str().expect("UTF-8")], &[])
     }
 
     fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
