@@ -50,7 +50,7 @@ mod transaction;
 pub use changelog::{ChangelogOptions, KafkaChangelog};
 pub use cluster::Cluster;
 pub use embedded::EmbeddedBroker;
-pub use operate::{Operator, Place};
+pub use operate::{Operator, Owners, Place};
 pub use sink::{KafkaSink, SinkOptions, Transactions};
 pub use source::{Claims, KafkaSource, SourceOptions};
 pub use table::{KafkaTable, TableOptions};

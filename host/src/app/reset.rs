@@ -60,11 +60,12 @@ impl Run {
         self.refuse_running(&operator)?;
         let plan = self.plan(&operator, to)?;
         let places: Vec<Place<'_>> = plan.moved.iter().map(Moved::place).collect();
-        operator.end_transactions(&places, format!("{}-", self.config.group()))?;
-        // What was open has ended, and ends are where they are.
+        let owners = operator.owners(&places, format!("{}-", self.config.group()))?;
+        operator.commit(&plan.offsets())?;
+        // Nobody runs it. When what was open has ended, ends are where they are.
+        owners.end_transactions()?;
         let plan = self.plan(&operator, to)?;
-        let offsets: Vec<_> = plan.moved.iter().filter_map(|one| Some((one.place(), one.to?))).collect();
-        operator.commit(&offsets)?;
+        operator.commit(&plan.offsets())?;
         let emptied: Vec<_> = plan
             .emptied
             .iter()
@@ -132,6 +133,13 @@ impl Run {
         }
         reset.emptied.retain(|(_, _, end)| *end > 0);
         Ok(reset)
+    }
+}
+
+impl Reset {
+    /// What is committed.
+    fn offsets(&self) -> Vec<(Place<'_>, i64)> {
+        self.moved.iter().filter_map(|one| Some((one.place(), one.to?))).collect()
     }
 }
 

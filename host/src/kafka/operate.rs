@@ -3,6 +3,7 @@
 //! Nothing here joins the group. The brokers take offsets from outside only for a group without members: who commits
 //! first knows, whatever [`Operator::members`] could see.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -44,6 +45,25 @@ pub struct Operator {
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operator").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+/// Who may have left a transaction open.
+pub struct Owners {
+    claimant: Claimant,
+    ids: BTreeSet<String>,
+}
+
+impl Owners {
+    /// Ends what they left open. One that lives is fenced: first to be sure that none does.
+    pub fn end_transactions(&self) -> Result<()> {
+        if self.ids.is_empty() { Ok(()) } else { self.claimant.claim(&self.ids) }
+    }
+}
+
+impl std::fmt::Debug for Owners {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owners").field("ids", &self.ids).finish_non_exhaustive()
     }
 }
 
@@ -96,11 +116,14 @@ impl Operator {
         places::find(&self.reader, places, start, ANSWERED_WITHIN)
     }
 
-    /// Ends what processes that are gone left open, of those whose transactional ids begin with `prefix`.
-    pub fn end_transactions(&self, places: &[Place<'_>], prefix: String) -> Result<()> {
-        let claims = Claims::of_nobody(prefix);
+    /// Transactional ids, those that begin with `prefix`, of who worked on these partitions last. [`Self::commit`] forgets
+    /// them.
+    pub fn owners(&self, places: &[Place<'_>], prefix: String) -> Result<Owners> {
         let list = list(places.iter().map(|place| (*place, Offset::Invalid)))?;
-        Claimant::new(claims, self.cluster.clone(), CLIENT_ID.to_owned(), self.group.clone()).settle(list)
+        let (cluster, client_id) = (self.cluster.clone(), CLIENT_ID.to_owned());
+        let mut claimant = Claimant::new(Claims::of_nobody(prefix), cluster, client_id, self.group.clone());
+        let ids = claimant.owners(list)?;
+        Ok(Owners { claimant, ids })
     }
 
     /// Puts the group there, and leaves nothing beside the offsets. An error of [`Code::Running`]: it has members.

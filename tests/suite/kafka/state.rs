@@ -161,3 +161,39 @@ fn a_new_group_begins_at_a_time() {
         assert!(program.terminate().success());
     }
 }
+
+#[test]
+fn a_reset_sees_members_of_either_protocol_and_ends_what_the_dead_left_open() {
+    let job = Job::with_topics("either");
+    let mut program = job.start_with(&[("TAILWATER__KAFKA__PROTOCOL", "consumer")]);
+    job.feed(0..300);
+    job.read(0..300);
+    // On another machine nothing but the group tells.
+    let text = std::fs::read_to_string(job.file()).expect("readable");
+    let elsewhere = job.folder.path().join("elsewhere.toml");
+    let away = job.folder.path().join("away").display().to_string();
+    std::fs::write(&elsewhere, format!("{text}\n[state]\ndirectory = \"{away}\"\n")).expect("writable");
+    let reset = || {
+        let output =
+            output(&["state", "reset", elsewhere.to_str().expect("UTF-8"), "--to", "latest", "--yes"]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (ok, said) = reset();
+    assert!(!ok && said.contains("TW609"), "{said}");
+    assert!(!shown(&job, 7, 287).is_null(), "nothing was deleted");
+    assert!(program.terminate().success());
+    let program = job.start();
+    job.feed(300..600);
+    job.read(0..600);
+    // It is killed in the middle of its work.
+    job.feed(600..60_000);
+    program.kill();
+    let began = Instant::now();
+    let mut answer = reset();
+    while !answer.0 {
+        assert!(answer.1.contains("TW609") && began.elapsed() < PATIENCE, "{}", answer.1);
+        answer = reset();
+    }
+    assert_eq!(broker::committed(&job.group(), &job.topic("in"), 4), 60_000);
+}

@@ -63,7 +63,13 @@ impl Claimant {
     }
 
     /// Ends what former owners of these partitions left open.
-    pub(in crate::kafka) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
+    pub(super) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
+        let foreign = self.owners(partitions)?;
+        if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
+    }
+
+    /// Transactional ids of former owners of these partitions.
+    pub(in crate::kafka) fn owners(&mut self, partitions: TopicPartitionList) -> Result<BTreeSet<String>> {
         let consumer = self.consumer()?;
         let answer =
             consumer.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))?;
@@ -71,8 +77,7 @@ impl Claimant {
         while consumer.poll(Duration::ZERO).is_some() {}
         let notes = metadata(&answer);
         let owners = notes.iter().filter_map(|note| Note::read(note).owner.map(str::to_owned));
-        let foreign = self.claims.foreign(owners);
-        if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
+        Ok(self.claims.foreign(owners))
     }
 
     fn consumer(&mut self) -> Result<&BaseConsumer<ConsumerEvents>> {
@@ -91,7 +96,8 @@ impl Claimant {
         self.consumer.as_ref().ok_or_else(|| Error::new(Code::Internal, "made above"))
     }
 
-    fn claim(&self, ids: &BTreeSet<String>) -> Result<()> {
+    /// Ends what they left open.
+    pub(in crate::kafka) fn claim(&self, ids: &BTreeSet<String>) -> Result<()> {
         let began = Instant::now();
         let claims = ids.iter().map(|id| Claim::new(&self.cluster, &self.client_id, id));
         let mut claims = claims.collect::<Result<Vec<_>>>()?;
