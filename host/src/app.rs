@@ -1,6 +1,8 @@
 //! Wires everything: pipelines to stream threads, threads to Kafka. The only room that sees all others.
 
 mod progress;
+mod reset;
+mod show;
 mod tables;
 mod threads;
 mod topics;
@@ -21,6 +23,9 @@ use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use watch::Watch;
+
+pub use reset::{Moved, Reset};
+pub use show::{Found, Shown, Wanted};
 
 /// How long threads may take to finish what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(25);

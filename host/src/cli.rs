@@ -1,6 +1,7 @@
 //! The command line.
 
 mod explain;
+mod state;
 mod summary;
 
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::{self, Run, Stop, Until};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Start};
 use crate::error::{Code, Result};
 use crate::release::Runtimes;
 
@@ -29,6 +30,10 @@ enum Command {
         /// Reads each partition to its end, lets all windows close, and ends.
         #[arg(long)]
         until_end: bool,
+        /// Where partitions begin of which nothing is committed yet, whatever the file says: the first record of a time,
+        /// 2026-11-01T00:00:00Z, or later.
+        #[arg(long, value_name = "earliest|latest|TIME")]
+        from: Option<Start>,
     },
     /// Loads and checks pipelines, their plugins and models, without running them.
     Validate {
@@ -38,6 +43,9 @@ enum Command {
         #[arg(long)]
         connect: bool,
     },
+    /// Looks at what a pipeline keeps, or drops it.
+    #[command(subcommand)]
+    State(state::State),
     /// Explains an error code, such as TW206.
     Explain {
         #[arg(value_parser = |text: &str| Code::parse(text).ok_or("there is no such code; they look like TW206"))]
@@ -50,6 +58,12 @@ struct Pipelines {
     /// Pipeline files.
     #[arg(required = true, value_name = "PIPELINE.toml")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    libraries: Libraries,
+}
+
+#[derive(Debug, Args)]
+struct Libraries {
     /// ONNX Runtime's library; without it, where the system keeps it.
     #[arg(long, env = "TAILWATER_ONNXRUNTIME", value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
@@ -62,9 +76,13 @@ impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<()> {
         match self.command {
-            Command::Run { pipelines, until_end } => {
+            Command::Run { pipelines, until_end, from } => {
                 let until = if until_end { Until::End } else { Until::Stopped };
-                app::run(&pipelines.load()?, until, &Stop::default())
+                let mut runs = pipelines.load()?;
+                if let Some(from) = from {
+                    runs.iter_mut().for_each(|run| run.config.kafka.start = from);
+                }
+                app::run(&runs, until, &Stop::default())
             }
             Command::Validate { pipelines, connect } => {
                 for run in &pipelines.load()? {
@@ -75,6 +93,7 @@ impl Cli {
                 }
                 Ok(())
             }
+            Command::State(state) => state.run(),
             Command::Explain { code } => {
                 println!("{}", explain::page(code));
                 Ok(())
@@ -85,7 +104,13 @@ impl Cli {
 
 impl Pipelines {
     fn load(self) -> Result<Vec<Run>> {
-        let configs = self.files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
+        self.libraries.load(&self.files)
+    }
+}
+
+impl Libraries {
+    fn load(self, files: &[PathBuf]) -> Result<Vec<Run>> {
+        let configs = files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
         config::apart(&configs)?;
         let stages = configs.iter().map(|config| config.threads * config.plugin_stages()).sum();
         let cache = self.cache.or_else(default_cache);

@@ -7,15 +7,17 @@
 mod overrides;
 mod sections;
 mod source;
+mod start;
 mod units;
 
 use std::path::{Path, PathBuf};
 
 pub use sections::{
     Delivery, Features, Kafka, Key, Limits, Model, Order, Plugin, Preprocess, Protocol, Route, Rules, Score,
-    Start, State, Topic,
+    State, Topic,
 };
 pub use source::{Format, Source, TimeUnit, Tombstones};
+pub use start::Start;
 pub use units::{Duration, Size};
 
 use serde::Deserialize;

@@ -34,6 +34,8 @@ use writer::{Flusher, Job, Merger, Writer};
 use crate::error::{Code, Error, Result};
 use crate::state::{Base, Disk};
 
+pub use directory::{delete, is_ours};
+
 /// Bounds for all tasks of a directory together.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {

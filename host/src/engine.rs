@@ -10,6 +10,7 @@ mod flow;
 mod head;
 mod held;
 mod image;
+mod inspect;
 mod lodge;
 mod meter;
 mod mistake;
@@ -27,6 +28,7 @@ pub use answers::{ANSWER_BYTES, SPLIT_LIMIT};
 pub use bisect::SPINNING_LIMIT;
 pub use block::BLOCK_BYTES;
 pub use flow::{Flow, PartitionCounts, Parts};
+pub use inspect::{Seen, inspect};
 pub use lodge::Lodge;
 pub use meter::Meter;
 #[cfg(test)]

@@ -107,6 +107,7 @@ codes! {
     StateBehind = 606, Broker, false, "the kept state and the group's offsets disagree";
     Repartitioned = 607, Configuration, false, "a topic's number of partitions has changed";
     Fenced = 608, Broker, true, "another process took this one's place";
+    Running = 609, Configuration, false, "the pipeline is still running";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

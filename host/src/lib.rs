@@ -3,7 +3,7 @@
 //!
 //! The rooms, each seeing only those below: `app`, `cli`; `driver`, and for tests `simulation`; `release`; the
 //! adapters `kafka`, `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`; `window`,
-//! `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`.
+//! `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
 
 pub mod app;
 pub mod bytes;
@@ -25,5 +25,6 @@ pub mod release;
 #[cfg(test)]
 mod simulation;
 pub mod state;
+pub mod time;
 pub mod watermark;
 pub mod window;

@@ -22,7 +22,7 @@ pub use backed::Replay;
 pub use base::contract;
 pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, MemoryDisk, lock};
 pub use journal::{Journal, Op, Ops};
-pub use key::{KeyColumns, KeyReader, MissingKey};
+pub use key::{KeyColumns, KeyReader, MissingKey, parse_key};
 pub use slot::{Slot, Windows, due_of};
 pub use slots::Slots;
 

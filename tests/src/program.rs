@@ -55,6 +55,11 @@ impl Program {
         Self::start(&["run", "--until-end", pipeline.to_str().expect("UTF-8")], &[])
     }
 
+    /// Starts `tailwater run --from PLACE PIPELINE`.
+    pub fn run_from(pipeline: &Path, from: &str) -> Self {
+        Self::start(&["run", "--from", from, pipeline.to_str().expect("UTF-8")], &[])
+    }
+
     fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = command(arguments);
         command.envs(environment.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());

@@ -4,6 +4,7 @@ mod chaos;
 mod failures;
 mod keys;
 mod restarts;
+mod state;
 mod tables;
 
 use std::collections::{BTreeMap, HashSet};
@@ -107,10 +108,9 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        broker::remove(
-            &["in", "out", "dead", "sellers", "prizes"].map(|which| self.topic(which)),
-            &self.group(),
-        );
+        let own = ["in", "out", "dead", "sellers", "prizes"].map(|which| self.topic(which));
+        let internal = format!("{}.folds.changelog", self.name);
+        broker::remove(&own.into_iter().chain([internal]).collect::<Vec<_>>(), &self.group());
     }
 }
 

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["config"],
     &["contract", "record"],
     &["columns"],
-    &["bytes", "error"],
+    &["bytes", "error", "time"],
 ];
 
 /// One door a foreign crate.

@@ -13,7 +13,7 @@ use crate::pipeline::Pipeline;
 use crate::record::SourceId;
 
 /// How long the brokers may take to name their topics.
-const METADATA_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const METADATA_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an internal topic is for.
 #[derive(Clone, Copy)]
@@ -62,12 +62,7 @@ impl Run {
     /// A changelog has as many partitions as the topic that its task reads: state is kept by partition.
     fn look_at_changelogs(&self, cluster: &Cluster, counts: &[i32], create: bool) -> Result<()> {
         let pipeline = self.release.pipeline();
-        for (group, name) in pipeline.changelogs.iter().enumerate() {
-            let Some(name) = name else { continue };
-            let source = match pipeline.groups.get(group) {
-                Some(group) => group.input,
-                None => (group - pipeline.groups.len()) as SourceId,
-            };
+        for (name, source) in changelogs(pipeline) {
             let (topic, partitions) = (&pipeline.topics[usize::from(source)], counts[usize::from(source)]);
             let found = self.internal(cluster, name, partitions, create, Internal::Changelog)?;
             if found != partitions && found > 0 && partitions > 0 {
@@ -110,6 +105,17 @@ impl Run {
             None => Ok(0),
         }
     }
+}
+
+/// Changelogs, each with the source that its task reads.
+pub(super) fn changelogs(pipeline: &Pipeline) -> impl Iterator<Item = (&str, SourceId)> {
+    pipeline.changelogs.iter().enumerate().filter_map(|(group, name)| {
+        let source = match pipeline.groups.get(group) {
+            Some(group) => group.input,
+            None => (group - pipeline.groups.len()) as SourceId,
+        };
+        Some((name.as_deref()?, source))
+    })
 }
 
 /// Those that a pipeline reads and writes, but for internal ones.

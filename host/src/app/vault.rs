@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Run;
 use crate::config::{Config, Delivery};
-use crate::disk::{LocalDisk, Options};
+use crate::disk::{self, LocalDisk, Options};
 use crate::engine::VaultOptions;
 use crate::error::{Code, Error, Result};
 
@@ -56,4 +56,16 @@ impl Cellar {
 
 fn folder(config: &Config, place: usize) -> PathBuf {
     config.path(&config.state.directory).join(&config.name).join(place.to_string())
+}
+
+/// Directories that processes of this pipeline have left on this machine. An error: one has its own still.
+pub(super) fn left_behind(config: &Config) -> Result<Vec<PathBuf>> {
+    let mut left = Vec::new();
+    for place in 0..PLACES {
+        let folder = folder(config, place);
+        if folder.exists() && disk::is_ours(&folder)? {
+            left.push(folder);
+        }
+    }
+    Ok(left)
 }

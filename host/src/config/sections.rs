@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, Size};
+use super::{Duration, Size, Start};
 use crate::error::{Code, Error, Result};
 
 /// What is promised about outputs.
@@ -103,14 +103,6 @@ pub enum Protocol {
     /// A member that is gone is missed after 6 s.
     #[default]
     Classic,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Start {
-    #[default]
-    Earliest,
-    Latest,
 }
 
 /// What every stage with a plugin has.

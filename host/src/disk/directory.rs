@@ -66,6 +66,24 @@ impl Directory {
     }
 }
 
+/// Whether a directory is ours; an error if a process has it.
+pub fn is_ours(path: &Path) -> Result<bool> {
+    let is_ours = path.join(MARK).try_exists().map_err(|error| unusable(path, error))?;
+    if is_ours {
+        lock(path)?;
+    }
+    Ok(is_ours)
+}
+
+/// Removes a directory that is ours and that no process has.
+pub fn delete(path: &Path) -> Result<()> {
+    if !is_ours(path)? {
+        return Err(unusable(path, "is no state of Tailwater's"));
+    }
+    let _lock = lock(path)?;
+    remove(path)
+}
+
 /// Removes what is ours, if it is there.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
@@ -222,6 +240,22 @@ mod tests {
         let second = Directory::open(directory.path()).unwrap();
         assert_ne!(second.instance_id, first);
         assert!(!second.task("a").exists());
+    }
+
+    #[test]
+    fn only_what_is_ours_and_idle_is_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let (own, other) = (directory.path().join("0"), directory.path().join("other"));
+        fs::create_dir(&other).unwrap();
+        assert!(!is_ours(&own).unwrap() && !is_ours(&other).unwrap());
+        assert_eq!(delete(&other).unwrap_err().code, Code::StateDisk);
+        let held = Directory::open(&own).unwrap();
+        assert_eq!(is_ours(&own).unwrap_err().code, Code::StateLocked);
+        assert_eq!(delete(&own).unwrap_err().code, Code::StateLocked);
+        drop(held);
+        assert!(is_ours(&own).unwrap());
+        delete(&own).unwrap();
+        assert!(other.exists() && !own.exists());
     }
 
     #[test]

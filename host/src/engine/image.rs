@@ -147,12 +147,13 @@ pub(super) fn find(
     }
 }
 
-/// Fills an empty base from an image.
+/// Fills an empty base from an image, with the keys that are to be kept.
 pub(super) fn load(
     log: &mut dyn Changelog,
     (topic, partition): (&str, i32),
     Found { offset, commit }: Found,
     base: &mut dyn Base,
+    keep: &dyn Fn(&Image) -> bool,
     patience: &mut Patience<'_>,
 ) -> Result<()> {
     log.open(topic, partition, offset)?;
@@ -168,7 +169,7 @@ pub(super) fn load(
             What::Image if label.commit == commit => {
                 let content = block::unpack(&packed)?;
                 bytes += content.len();
-                images.extend(read(&content)?);
+                images.extend(read(&content)?.into_iter().filter(keep));
             }
             What::ImageEnd if label.commit == commit => {
                 let head = block::unpack(&packed)?;

@@ -19,7 +19,7 @@ use super::task::{Task, TaskId};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Pipeline;
 use crate::record::PartitionId;
-use crate::state::{Base, Commit, Disk, Replay, Retention, Store, lock};
+use crate::state::{Base, Commit, Disk, Image, Replay, Retention, Store, lock};
 use crate::window::{hash, mix};
 
 /// How long the changelog is waited for at a time.
@@ -28,7 +28,7 @@ pub(super) const WAIT: Duration = Duration::from_millis(5);
 const MARKERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often a changelog may be trimmed while it is read.
-const TRIMMED_AT_MOST: usize = 10;
+pub(super) const TRIMMED_AT_MOST: usize = 10;
 
 /// How much is kept where.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +70,19 @@ pub(super) struct Patience<'a> {
     alive: &'a mut dyn FnMut() -> Result<()>,
     /// When something came last.
     since: Duration,
+    /// No longer than this.
+    within: Duration,
 }
 
-impl Patience<'_> {
+impl<'a> Patience<'a> {
+    pub fn new(
+        now: &'a dyn Fn() -> Duration,
+        alive: &'a mut dyn FnMut() -> Result<()>,
+        within: Duration,
+    ) -> Self {
+        Self { now, alive, since: now(), within }
+    }
+
     pub fn moved(&mut self) -> Result<()> {
         self.since = (self.now)();
         (self.alive)()
@@ -80,7 +90,7 @@ impl Patience<'_> {
 
     /// `why`: what it means if nothing comes any more.
     pub fn wait(&mut self, why: impl FnOnce() -> Error) -> Result<()> {
-        if (self.now)().saturating_sub(self.since) > MARKERS_WITHIN {
+        if (self.now)().saturating_sub(self.since) >= self.within {
             return Err(why());
         }
         (self.alive)()
@@ -105,7 +115,8 @@ enum Trust {
 }
 
 /// A task on its way back.
-struct Restoring<'a> {
+pub(super) struct Restoring<'a> {
+    pipeline: &'a Pipeline,
     task: Task,
     replays: Vec<Replay<'a>>,
     parts: Parts,
@@ -169,31 +180,10 @@ impl Vault {
         let seed = self.run ^ hash(name.as_bytes());
         let mut restoring =
             Restoring::new(pipeline, id, base, standing, first_commit(seed), clock.monotonic())?;
-        let mut from = restoring.begin().map_err(place)?.unwrap_or(first);
         let now = || clock.monotonic();
-        let mut patience = Patience { now: &now, alive: &mut alive, since: now() };
+        let mut patience = Patience::new(&now, &mut alive, MARKERS_WITHIN);
         let (log, at) = (&mut *self.changelog, (topic, id.partition));
-        if restoring.restored.base == 0
-            && let Some(found) =
-                image::find(log, at, first, last_commit(standing) == 0, &mut patience).map_err(place)?
-        {
-            let base = Arc::clone(&restoring.durable().base);
-            image::load(log, at, found, &mut **lock(&base), &mut patience).map_err(place)?;
-            from = restoring.begin().map_err(place)?.unwrap_or(first);
-        }
-        self.changelog.open(topic, id.partition, from).map_err(place)?;
-        loop {
-            match self.changelog.next(WAIT).map_err(place)? {
-                Some((offset, block)) => {
-                    restoring.take(offset, block).map_err(place)?;
-                    patience.moved()?;
-                }
-                None if planted(Mistake::RestoresHalf) || restoring.reaches(standing).map_err(place)? => {
-                    break;
-                }
-                None => patience.wait(|| restoring.behind(pipeline, standing)).map_err(place)?,
-            }
-        }
+        restoring.read(log, at, first, Some(standing), &|_| true, &mut patience).map_err(place)?;
         Ok(restoring.finish(standing))
     }
 }
@@ -211,7 +201,7 @@ fn fingerprint(pipeline: &Pipeline, id: TaskId) -> u64 {
 }
 
 impl<'a> Restoring<'a> {
-    fn new(
+    pub fn new(
         pipeline: &'a Pipeline,
         id: TaskId,
         base: Box<dyn Base>,
@@ -231,11 +221,51 @@ impl<'a> Restoring<'a> {
         task.set_inputs(&ids, now);
         task.durable = Some(durable);
         Ok(Self {
+            pipeline,
             task,
             replays: retentions.into_iter().map(Replay::new).collect(),
             parts: Parts::default(),
             restored: Restored::default(),
         })
+    }
+
+    /// Reads what the changelog has, or has beyond the base: to where the group stands; or, if that is not asked for, to
+    /// its end. Of images only keys are taken that are to be kept.
+    pub fn read(
+        &mut self,
+        log: &mut dyn Changelog,
+        at: (&str, i32),
+        first: i64,
+        standing: Option<&Standing>,
+        keep: &dyn Fn(&Image) -> bool,
+        patience: &mut Patience<'_>,
+    ) -> Result<()> {
+        let mut from = self.begin()?.unwrap_or(first);
+        let is_empty = standing.is_some_and(|standing| last_commit(standing) == 0);
+        if self.restored.base == 0
+            && let Some(found) = image::find(log, at, first, is_empty, patience)?
+        {
+            let base = Arc::clone(&self.durable().base);
+            image::load(log, at, found, &mut **lock(&base), keep, patience)?;
+            from = self.begin()?.unwrap_or(first);
+        }
+        log.open(at.0, at.1, from)?;
+        loop {
+            match log.next(WAIT)? {
+                Some((offset, block)) => {
+                    self.take(offset, block)?;
+                    patience.moved()?;
+                }
+                None if planted(Mistake::RestoresHalf) => return Ok(()),
+                None => {
+                    let Some(standing) = standing else { return Ok(()) };
+                    if self.reaches(standing)? {
+                        return Ok(());
+                    }
+                    patience.wait(|| self.behind(standing))?;
+                }
+            }
+        }
     }
 
     fn durable(&mut self) -> &mut Durable {
@@ -304,7 +334,7 @@ impl<'a> Restoring<'a> {
             && standing.iter().all(|(id, committed)| next(*id) == committed.map(|one| one.next)))
     }
 
-    fn behind(&mut self, pipeline: &Pipeline, standing: &Standing) -> Error {
+    fn behind(&mut self, standing: &Standing) -> Error {
         let head = Head::read(&self.durable().head).unwrap_or_default();
         let say =
             |offset: Option<i64>| offset.map_or("its beginning".to_owned(), |offset| offset.to_string());
@@ -319,7 +349,7 @@ impl<'a> Restoring<'a> {
         for (id, committed) in standing {
             let offset = committed.map(|one| one.next);
             let next = head.inputs.iter().find(|(of, ..)| of == id).and_then(|(_, next, _)| *next);
-            let topic = &pipeline.topics[usize::from(id.source)];
+            let topic = &self.pipeline.topics[usize::from(id.source)];
             text += &format!(
                 "\n{topic}/{}: the group is at {}, the windows are at {}",
                 id.partition,
@@ -330,7 +360,14 @@ impl<'a> Restoring<'a> {
         Error::new(Code::StateBehind, text)
     }
 
-    fn finish(mut self, standing: &Standing) -> (Task, Restored) {
+    /// Of journals only this key of this stage of the group is met.
+    pub fn only(&mut self, stage: usize, key: &[u8]) {
+        for (index, replay) in self.replays.iter_mut().enumerate() {
+            replay.only((index == stage).then_some(key));
+        }
+    }
+
+    pub fn finish(mut self, standing: &Standing) -> (Task, Restored) {
         self.task.stores.iter_mut().for_each(Store::commit);
         let head = Head::read(&self.durable().head).unwrap_or_default();
         head.put(&mut self.task);

@@ -23,12 +23,13 @@ use super::consumer::{close, consuming, serve};
 use super::events::{Committed, ConsumerEvents};
 use super::native::metadata;
 use super::note::Note;
+use super::places;
 use super::rows::Batch;
 use crate::config::{Protocol, Start};
 use crate::engine::ports::{self, Limit, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records};
-use claims::Claimant;
+pub(super) use claims::Claimant;
 use commits::Commits;
 use membership::{Answer, Begin, Beginnings, Membership, Turn};
 use open::Open;
@@ -115,23 +116,23 @@ impl KafkaSource {
         self.membership.borrow().superseded(self.topics()) || consumer.assignment_lost()
     }
 
-    /// Where a group begins that is to see what comes from now on: at the end, and from then on wherever
-    /// it is, whoever goes on.
-    fn begin_at_end(&self, partitions: &[PartitionId], offsets: &mut [Option<i64>]) -> Result<()> {
+    /// Where a group begins that is to see what comes from some moment on: there, and from then on wherever it is,
+    /// whoever goes on.
+    fn begin_at(&self, partitions: &[PartitionId], offsets: &mut [Option<i64>]) -> Result<()> {
         let consumer = &self.open()?.consumer;
-        let mut begin = Vec::new();
-        for (id, offset) in partitions.iter().zip(offsets).filter(|(_, offset)| offset.is_none()) {
-            if usize::from(id.source) >= self.options.internal_from {
-                continue;
-            }
-            let topic = self.topic(*id);
-            let ends = consumer.fetch_watermarks(topic, id.partition, COMMITTED_WITHIN);
-            let (_, end) = ends.map_err(|error| consuming(&error))?;
-            *offset = Some(end);
-            begin.push((*id, Offset::Offset(end)));
-        }
-        if begin.is_empty() {
+        let is_new = |(id, offset): &(&PartitionId, &mut Option<i64>)| {
+            offset.is_none() && usize::from(id.source) < self.options.internal_from
+        };
+        let new: Vec<_> = partitions.iter().zip(offsets).filter(is_new).collect();
+        if new.is_empty() {
             return Ok(());
+        }
+        let places: Vec<_> = new.iter().map(|(id, _)| (self.topic(**id), id.partition)).collect();
+        let found = places::find(consumer, &places, self.options.start, COMMITTED_WITHIN)?;
+        let mut begin = Vec::new();
+        for ((id, offset), place) in new.into_iter().zip(found) {
+            *offset = Some(place);
+            begin.push((*id, Offset::Offset(place)));
         }
         consumer.commit(&self.list(begin)?, CommitMode::Sync).map_err(|error| uncommitted(&error))
     }
@@ -276,8 +277,8 @@ impl Source for KafkaSource {
             .iter()
             .map(|&id| committed_offset(&answer, self.topic(id), id))
             .collect::<Result<Vec<_>>>()?;
-        if self.options.start == Start::Latest {
-            self.begin_at_end(partitions, &mut offsets)?;
+        if self.options.start != Start::Earliest {
+            self.begin_at(partitions, &mut offsets)?;
         }
         let notes: Vec<String> = metadata(&answer);
         let places: Vec<(String, i32)> =

@@ -131,7 +131,7 @@ fn create(cluster: &Cluster, new: &New<'_>, timeout: Duration) -> Result<()> {
 }
 
 /// Runs a future whose answer comes from a thread of librdkafka.
-fn wait<F: Future + Unpin>(mut future: F) -> F::Output {
+pub(super) fn wait<F: Future + Unpin>(mut future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: std::sync::Arc<Self>) {

@@ -84,9 +84,29 @@ impl<'a> Replay<'a> {
             only: None,
         }
     }
+
+    /// Of journals only this key is met; or none.
+    pub fn only(&mut self, key: Option<&[u8]>) {
+        self.only = Some(key.into_iter().map(Into::into).collect());
+    }
 }
 
 impl Store {
+    /// A key as it is remembered, if it is.
+    pub fn look(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<Option<&Slot>> {
+        if let Some(id) = self.slots.number_of(key, |slot| &slot.key) {
+            return Ok(Some(self.slots.get(id)));
+        }
+        let is_known = match &self.behind {
+            Some(backed) if !backed.changes.is_gone(key) => {
+                backed.read(self.index, retention.plan, key)?.is_some()
+            }
+            _ => false,
+        };
+        let id = if is_known { Some(self.enter(retention, key)?) } else { None };
+        Ok(id.map(|id| self.slots.get(id)))
+    }
+
     /// The number of a key that is not in memory.
     pub(super) fn enter(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<u32> {
         let plan = retention.plan;

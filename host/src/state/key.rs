@@ -1,6 +1,7 @@
 //! Keys as bytes.
 
 use crate::columns::{Batch, ColumnBuilder, Kind, View};
+use crate::time;
 
 /// The columns that make a key, each with its index in the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,46 @@ impl KeyColumns {
         }
         Ok(())
     }
+}
+
+/// Parts the values of a key that is written as a text.
+const BETWEEN: char = '|';
+
+/// The bytes of a key that is given as a text: its values as [`KeyReader::text`] gives them, `|` between; times may
+/// be written as such too. An error says what is wrong.
+pub fn parse_key(kinds: &[Kind], text: &str) -> Result<Vec<u8>, String> {
+    let values: Vec<&str> = if kinds.len() == 1 { vec![text] } else { text.split(BETWEEN).collect() };
+    if values.len() != kinds.len() {
+        return Err(format!(
+            "it has {} values, where {} are wanted, with | between",
+            values.len(),
+            kinds.len()
+        ));
+    }
+    let mut key = Vec::new();
+    for (kind, value) in kinds.iter().zip(values) {
+        write_text(*kind, value, &mut key).ok_or_else(|| format!("{value:?} is no {}", kind.name()))?;
+    }
+    Ok(key)
+}
+
+fn write_text(kind: Kind, text: &str, into: &mut Vec<u8>) -> Option<()> {
+    match kind {
+        Kind::Boolean => into.push(u8::from(text.parse::<bool>().ok()?)),
+        Kind::Int => into.extend(text.parse::<i64>().ok()?.to_le_bytes()),
+        Kind::Time => {
+            let millis = text.parse().ok().or_else(|| time::parse(text.as_bytes()))?;
+            into.extend(i64::to_le_bytes(millis));
+        }
+        Kind::Float => into.extend((text.parse::<f64>().ok()? + 0.0).to_le_bytes()),
+        Kind::Single => into.extend((text.parse::<f32>().ok()? + 0.0).to_le_bytes()),
+        Kind::Text | Kind::Bytes => {
+            into.extend(u32::try_from(text.len()).ok()?.to_le_bytes());
+            into.extend(text.as_bytes());
+        }
+        Kind::Floats => return None,
+    }
+    Some(())
 }
 
 /// Reads a key back, value by value.
@@ -101,6 +142,7 @@ impl<'a> KeyReader<'a> {
 mod tests {
     use super::*;
     use crate::columns::{Builder, Column};
+    use proptest::prelude::*;
 
     #[test]
     fn neighbours_do_not_run_into_each_other() {
@@ -129,5 +171,59 @@ mod tests {
         reader.read(&mut column);
         reader.text(Kind::Text, &mut text);
         assert_eq!((column.rows(), text.as_slice()), (1, b"z".as_slice()));
+    }
+
+    #[test]
+    fn texts_that_are_no_key() {
+        let two = [Kind::Int, Kind::Text];
+        for (kinds, text) in [
+            (&two[..], "7"),
+            (&two, "7|a|b"),
+            (&two, "x|a"),
+            (&[Kind::Boolean], "1"),
+            (&[Kind::Time], "noon"),
+            (&[Kind::Floats], "1"),
+        ] {
+            assert!(parse_key(kinds, text).is_err(), "{text}");
+        }
+        assert_eq!(parse_key(&two[1..], "a|b").map(|key| key.len()), Ok(4 + 3), "one value needs no parting");
+        let time = parse_key(&[Kind::Time], "1970-01-01T00:00:01Z");
+        assert_eq!(time, parse_key(&[Kind::Time], "1000"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_found_by_its_text(
+            boolean: bool,
+            int: i64,
+            float: f64,
+            single: f32,
+            text in "[^|]*",
+        ) {
+            const KINDS: [Kind; 6] =
+                [Kind::Boolean, Kind::Int, Kind::Float, Kind::Single, Kind::Text, Kind::Time];
+            let columns = KINDS.map(|kind| Column::new(kind.name(), kind));
+            let mut builder = Builder::new(columns.as_slice().into());
+            builder.column(0).push_boolean(boolean);
+            builder.column(1).push_int(int);
+            builder.column(2).push_float(float);
+            builder.column(3).push_single(single);
+            builder.column(4).push_bytes(text.as_bytes());
+            builder.column(5).push_int(int);
+            builder.finish_row();
+            let rows = builder.seal();
+            let (mut key, mut written) = (Vec::new(), Vec::new());
+            let views = KeyColumns::new((0..KINDS.len()).collect()).views(&rows);
+            KeyColumns::write(&views, 0, &mut key).expect("all have a value");
+            let mut reader = KeyReader::new(&key);
+            for (index, kind) in KINDS.into_iter().enumerate() {
+                if index > 0 {
+                    written.push(b'|');
+                }
+                reader.text(kind, &mut written);
+            }
+            let written = String::from_utf8(written).expect("texts");
+            prop_assert_eq!(parse_key(&KINDS, &written), Ok(key), "{}", written);
+        }
     }
 }

@@ -82,6 +82,19 @@ impl Slot {
         }
     }
 
+    /// The newest event time that came.
+    pub fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// For people to read: names and values, times in milliseconds.
+    pub fn describe(&self, plan: &Plan) -> Vec<(String, String)> {
+        match &self.windows {
+            Windows::Row(history) => history.describe(plan),
+            Windows::Close(closing) => closing.describe(plan),
+        }
+    }
+
     /// Bytes held, this struct included.
     pub(super) fn size(&self) -> usize {
         let windows = match &self.windows {
@@ -111,7 +124,7 @@ impl Slot {
     }
 
     /// The watermark at which this key must be looked at: a window closes, or nothing is left.
-    pub(super) fn due(&self, retention: Retention<'_>) -> Option<i64> {
+    pub fn due(&self, retention: Retention<'_>) -> Option<i64> {
         let Retention { plan, lateness, expire_after } = retention;
         let after = |horizon: i64| horizon.saturating_add(lateness).saturating_add(1);
         match &self.windows {

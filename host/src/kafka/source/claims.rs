@@ -35,6 +35,12 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Of whom has no transactional id: all others are foreign.
+    pub(in crate::kafka) fn of_nobody(prefix: String) -> Self {
+        // No id begins so.
+        Self { prefix, own: "\n".to_owned() }
+    }
+
     /// Those of a dead, or of a replaced, process.
     fn foreign(&self, ids: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         let foreign = |id: &String| id.starts_with(&self.prefix) && !id.starts_with(&self.own);
@@ -43,7 +49,7 @@ impl Claims {
 }
 
 /// Who asks what the group committed last, whatever is pending.
-pub(super) struct Claimant {
+pub(in crate::kafka) struct Claimant {
     claims: Claims,
     cluster: Cluster,
     client_id: String,
@@ -52,12 +58,18 @@ pub(super) struct Claimant {
 }
 
 impl Claimant {
-    pub(super) fn new(claims: Claims, cluster: Cluster, client_id: String, group: String) -> Self {
+    pub(in crate::kafka) fn new(claims: Claims, cluster: Cluster, client_id: String, group: String) -> Self {
         Self { claims, cluster, client_id, group, consumer: None }
     }
 
     /// Ends what former owners of these partitions left open.
     pub(super) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
+        let foreign = self.owners(partitions)?;
+        if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
+    }
+
+    /// Transactional ids of former owners of these partitions.
+    pub(in crate::kafka) fn owners(&mut self, partitions: TopicPartitionList) -> Result<BTreeSet<String>> {
         let consumer = self.consumer()?;
         let answer =
             consumer.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))?;
@@ -65,8 +77,7 @@ impl Claimant {
         while consumer.poll(Duration::ZERO).is_some() {}
         let notes = metadata(&answer);
         let owners = notes.iter().filter_map(|note| Note::read(note).owner.map(str::to_owned));
-        let foreign = self.claims.foreign(owners);
-        if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
+        Ok(self.claims.foreign(owners))
     }
 
     fn consumer(&mut self) -> Result<&BaseConsumer<ConsumerEvents>> {
@@ -85,7 +96,8 @@ impl Claimant {
         self.consumer.as_ref().ok_or_else(|| Error::new(Code::Internal, "made above"))
     }
 
-    fn claim(&self, ids: &BTreeSet<String>) -> Result<()> {
+    /// Ends what they left open.
+    pub(in crate::kafka) fn claim(&self, ids: &BTreeSet<String>) -> Result<()> {
         let began = Instant::now();
         let claims = ids.iter().map(|id| Claim::new(&self.cluster, &self.client_id, id));
         let mut claims = claims.collect::<Result<Vec<_>>>()?;

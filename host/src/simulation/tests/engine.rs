@@ -1,12 +1,16 @@
 //! The engine in the simulator, against the oracle.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::oracle::{expected, found};
 use super::plant::{BUYERS, OUT_OF_ORDER, PARTITIONS, Plant, SHOPS, Works};
 use super::*;
-use crate::engine::{Mistake, plant};
+use crate::columns::Kind;
+use crate::engine::{Mistake, Seen, inspect, plant};
 use crate::error::Code;
+use crate::simulation::changelog::SimChangelog;
+use crate::state::parse_key;
 
 fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     WorldOptions {
@@ -64,6 +68,11 @@ fn judge(plant: Plant, world: &World) -> usize {
 }
 
 fn go(seed: u64, calls: u64, plant: Plant) -> usize {
+    judge(plant, &ended(seed, calls, plant))
+}
+
+/// A world in which all is done.
+fn ended(seed: u64, calls: u64, plant: Plant) -> World {
     let mut world = world(seed, plant);
     world.run(calls);
     // What is held comes out when a later row has come to each partition.
@@ -80,7 +89,39 @@ fn go(seed: u64, calls: u64, plant: Plant) -> usize {
     world.cluster().advance(SOON);
     let stuck = world.journal().tallies().get(Code::Commit.title()).copied().unwrap_or(0);
     assert_eq!(stuck, 0, "for a minute no transaction ended well");
-    judge(plant, &world)
+    world
+}
+
+#[test]
+fn a_look_at_a_changelog_shows_each_key_as_it_is() {
+    let (seed, calls) = WorldOptions::asked(4, 100_000);
+    let world = ended(seed, calls, Plant::Arrival);
+    let pipeline = Plant::Arrival.pipeline();
+    let mut log = SimChangelog::new(world.cluster().clone(), process(world.cluster(), 99));
+    let mut look = |buyer: i64| -> Vec<Seen> {
+        let key = parse_key(&[Kind::Int], &buyer.to_string()).expect("a number");
+        let seen = |partition| inspect(&pipeline, 0, partition, &key, &mut log).expect("it can be read");
+        (0..PARTITIONS.0).filter_map(seen).collect()
+    };
+    // Amounts are never negative: of a buyer's sums of all that ever was the last is the greatest.
+    let mut totals: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    for line in expected(Plant::Arrival, &world).0.into_keys() {
+        let numbers: Vec<i64> = line.split(' ').map(|word| word.parse().expect("a number")).collect();
+        let (newest, total) = totals.entry(numbers[2]).or_default();
+        (*newest, *total) = (numbers[1].max(*newest), numbers[7].max(*total));
+    }
+    assert!(totals.len() as i64 > BUYERS);
+    for (buyer, (newest, total)) in totals {
+        let seen = look(buyer);
+        assert_eq!(seen.len(), 1, "buyer {buyer} is in one partition");
+        let forever = seen[0].windows.iter().find(|(name, _)| name.contains("forever"));
+        assert_eq!(forever.expect("there is such a window").1, total.to_string(), "buyer {buyer}");
+        assert_eq!(seen[0].newest, newest, "buyer {buyer}");
+        let id = seen[0].inputs[0].0;
+        let (_, _, end) = world.cluster().offsets(IN, id.partition);
+        assert_eq!(seen[0].inputs, [(id, Some(end))], "all was read");
+    }
+    assert!(look(-1).is_empty());
 }
 
 #[test]

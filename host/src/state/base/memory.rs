@@ -1,4 +1,4 @@
-//! Bases in memory, for tests.
+//! Bases in memory: for tests, and where somebody only looks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::mem::take;
