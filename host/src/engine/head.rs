@@ -10,9 +10,9 @@ use crate::bytes::{Reader, Write};
 use crate::error::{Code, Error, Result};
 use crate::record::PartitionId;
 use crate::state::{Op, Ops, Replay};
-use crate::watermark::{Merged, Progress};
+use crate::watermark::{BEGINNING, END, Merged, Progress};
 
-/// How far a task has come.
+/// How far a task has come. An end is that of its run: what is kept is how far it was before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     /// Partition, next offset, progress.
@@ -25,12 +25,23 @@ pub(super) struct Head {
 
 impl Head {
     pub fn of(task: &Task) -> Self {
+        let progress = |input: &Input| match input.progress.watermark {
+            END => Progress { watermark: input.reached, idle: false },
+            _ => input.progress,
+        };
+        let inputs: Vec<_> =
+            task.inputs.iter().map(|input| (input.id, input.next, progress(input))).collect();
+        let writers = task.writers.iter().filter(|(_, progress)| progress.watermark != END);
+        // That of the slowest, as far as is known.
+        let before = inputs.iter().map(|(.., progress)| progress.watermark).min().unwrap_or(BEGINNING);
+        let real = |watermark: i64| if watermark == END { before } else { watermark };
+        let merged = task.watermark.progress();
         Self {
-            inputs: task.inputs.iter().map(|input| (input.id, input.next, input.progress)).collect(),
-            watermark: task.watermark.progress(),
-            writers: task.writers.clone(),
-            passed: task.passed,
-            settled: task.settled,
+            watermark: Progress { watermark: real(merged.watermark), ..merged },
+            writers: writers.map(|(id, progress)| (*id, *progress)).collect(),
+            passed: real(task.passed),
+            settled: real(task.settled),
+            inputs,
         }
     }
 

@@ -8,7 +8,7 @@ use super::held::Held;
 use crate::pipeline::{Pipeline, Role};
 use crate::record::{PartitionId, SourceId};
 use crate::state::{Store, Usage};
-use crate::watermark::{END, Merged, Progress};
+use crate::watermark::{BEGINNING, END, Merged, Progress};
 
 /// Which task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ pub struct Input {
     /// The next offset to be read; `None`: none was read yet.
     pub next: Option<i64>,
     pub(super) progress: Progress,
+    /// The watermark before its end was met.
+    pub(super) reached: i64,
     /// What those behind were told last.
     pub(super) told: Progress,
     /// Offsets of records of which rows are held, and how many rows.
@@ -63,6 +65,7 @@ impl Input {
             id,
             next: committed,
             progress: Progress::default(),
+            reached: BEGINNING,
             told: Progress::default(),
             held: BTreeMap::new(),
             marked: committed,
@@ -74,6 +77,14 @@ impl Input {
     /// Where a restart has to go on: no row before is held.
     pub fn resume(&self) -> Option<i64> {
         self.held.first_key_value().map(|(offset, _)| *offset).or(self.next)
+    }
+
+    /// No row is expected any more, in this run.
+    pub(super) fn end(&mut self) {
+        if self.progress.watermark != END {
+            self.reached = self.progress.watermark;
+        }
+        self.progress = Progress { watermark: END, idle: false };
     }
 
     pub(super) fn hold(&mut self, offset: i64) {

@@ -30,7 +30,7 @@ use super::task::{Input, Tasks};
 use super::vault::Vault;
 use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
-use crate::watermark::{END, Progress};
+use crate::watermark::END;
 
 /// How long a wait for a full or a draining sink lasts at a time.
 const SINK_WAIT: Duration = Duration::from_millis(10);
@@ -177,7 +177,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub fn finish(&mut self) -> Result<()> {
         let sources = self.flow.pipeline().sources.len();
         for input in self.tasks.inputs_mut().filter(|input| usize::from(input.id.source) < sources) {
-            input.progress = Progress { watermark: END, idle: false };
+            input.end();
         }
         self.advance()?;
         self.tell()
@@ -228,7 +228,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 let input = &mut self.tasks.at(task).inputs[input];
                 input.at_end = true;
                 if self.options.until_end && is_source {
-                    input.progress = Progress { watermark: END, idle: false };
+                    input.end();
                 }
             }
         }
