@@ -125,7 +125,7 @@ impl Task {
     /// Does once more what a journal says was done.
     pub(super) fn redo(&mut self, journal: &[u8], replays: &mut [Replay<'_>]) -> Result<()> {
         let mut ops = Ops::of(journal);
-        while let Some(op) = ops.next() {
+        while let Some(op) = ops.read_next() {
             let op = op.ok_or_else(foreign)?;
             match op {
                 Op::Hold { input, offset, parcel } => self.hold_again(input, offset, parcel)?,

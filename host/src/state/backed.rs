@@ -245,7 +245,8 @@ impl Store {
                 }
                 if plan.closing.is_some() {
                     self.meet_closing(retention, id, meeting, closed, None)?;
-                    (closed.windows.clear(), drop(closed.cells.seal()));
+                    closed.windows.clear();
+                    drop(closed.cells.seal());
                 } else {
                     scripts.begin(id);
                     let cells = &mut Cells(cells);
@@ -257,7 +258,8 @@ impl Store {
             }
             Op::Pass { watermark, .. } => {
                 self.pass(retention, watermark, closed, |_, _| {}, None)?;
-                (closed.windows.clear(), drop(closed.cells.seal()));
+                closed.windows.clear();
+                drop(closed.cells.seal());
             }
             Op::Forget { watermark, .. } => self.forget(retention, watermark, None)?,
             Op::Registers { custom, key, bytes, .. } if is_met(key) => {

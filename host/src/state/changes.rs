@@ -93,14 +93,14 @@ impl Changes {
             true
         });
         self.leaving = std::mem::take(&mut self.gone);
-        let image = |(key, due_before): (&Box<[u8]>, &Option<i64>)| Image {
+        let forgotten = self.leaving.iter().map(|(key, due_before)| Image {
             store,
             key: key.clone(),
             bytes: None,
             due: None,
             due_before: *due_before,
-        };
-        self.images = self.leaving.iter().map(image).collect();
+        });
+        self.images = forgotten.collect();
         self.bytes = self.leaving.keys().map(|key| key.len()).sum();
     }
 

@@ -184,8 +184,8 @@ impl<'a> Ops<'a> {
         Self { reader: Reader(bytes), watermark: 0 }
     }
 
-    /// `None`: at the end. Inner `None`: these are not bytes of a journal.
-    pub fn next(&mut self) -> Option<Option<Op<'a>>> {
+    /// The next one. `None`: at the end. Inner `None`: these are not bytes of a journal.
+    pub fn read_next(&mut self) -> Option<Option<Op<'a>>> {
         (!self.reader.0.is_empty()).then(|| self.read())
     }
 

@@ -95,7 +95,7 @@ impl<'a> Kept<'a> {
         let position = lock(&self.base()).position().map_or(0, |(commit, _)| commit);
         for (commit, journal) in &self.tail {
             let mut ops = Ops::of(journal);
-            while let Some(op) = ops.next().filter(|_| *commit > position) {
+            while let Some(op) = ops.read_next().filter(|_| *commit > position) {
                 self.store.replay(&op.expect("of a journal"), replay).expect("fits");
             }
         }
@@ -246,7 +246,7 @@ proptest! {
     fn rows_see_what_was_committed(transactions in transactions(), window in 0usize..4, expires: bool) {
         let windows = [Window::Sliding(100), Window::Tumbling(50), Window::Session(30), Window::Forever];
         let expire_after = expires.then_some(90);
-        is_kept(&plan(windows[window].clone()), expire_after, &transactions)?;
+        is_kept(&plan(windows[window]), expire_after, &transactions)?;
     }
 
     #[test]
