@@ -259,7 +259,10 @@ impl Task {
         let begins = self.durable.as_ref().is_some_and(|durable| {
             let is_full = self.stores.iter().map(|store| store.held().1).sum::<usize>() > options.memory / 4;
             let is_due = durable.tail_bytes > options.tail_bytes || is_full;
-            !durable.is_writing && durable.checkpoint.is_none() && is_due
+            let is_free = !durable.is_writing && durable.checkpoint.is_none();
+            // What was taken back is read from the base again: it is no news.
+            let is_news = || lock(&durable.base).position().is_none_or(|(last, _)| durable.commit > last);
+            is_free && is_due && is_news()
         });
         if begins {
             self.begin_checkpoint();
