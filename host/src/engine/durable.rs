@@ -234,6 +234,9 @@ impl Task {
     /// What was prepared is there for good.
     pub(super) fn committed(&mut self) {
         self.stores.iter_mut().for_each(crate::state::Store::commit);
+        for input in self.inputs.iter_mut().filter(|input| input.next.is_some()) {
+            (input.marked, input.claimed) = (input.next, true);
+        }
         let Some(durable) = &mut self.durable else { return };
         if let Some(change) = durable.pending.take() {
             durable.commit = change.commit;
@@ -241,9 +244,6 @@ impl Task {
             durable.since_image += change.packed.len();
             durable.tail_bytes += change.packed.len();
             durable.tail.push_back(change);
-        }
-        for input in &mut self.inputs {
-            input.marked = input.next;
         }
     }
 
@@ -350,7 +350,10 @@ impl Task {
         let lateness = own.map_or(0, |group| group.lateness);
         let retentions: Vec<Retention<'_>> =
             pipeline.features[stages].iter().map(|stage| stage.retention(lateness)).collect();
-        let Some(durable) = &mut self.durable else { return Ok(()) };
+        let Some(durable) = &mut self.durable else {
+            self.inputs.iter_mut().for_each(|input| input.next = input.marked);
+            return Ok(());
+        };
         durable.pending = None;
         // What was sent of it is gone with the transaction.
         durable.imaging = None;

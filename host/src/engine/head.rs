@@ -86,12 +86,12 @@ impl Head {
         Some(Self { inputs, watermark, writers, passed, settled })
     }
 
-    /// The task has come as far as this. Inputs that it does not know are as at their beginning.
+    /// The task has come as far as this. Inputs that it does not know are where they began.
     pub fn put(self, task: &mut Task) {
         for input in &mut task.inputs {
             let known = self.inputs.iter().find(|(id, ..)| *id == input.id);
             let (next, progress) =
-                known.map_or((None, Progress::default()), |(_, next, progress)| (*next, *progress));
+                known.map_or((input.marked, Progress::default()), |(_, next, progress)| (*next, *progress));
             (input.next, input.marked, input.progress) = (next, next, progress);
             (input.told, input.at_end) = (Progress::default(), false);
         }

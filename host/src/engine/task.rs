@@ -53,6 +53,8 @@ pub struct Input {
     held: BTreeMap<i64, u32>,
     /// What was committed or is about to be.
     pub(super) marked: Option<i64>,
+    /// The group knows that it is this thread's.
+    pub(super) claimed: bool,
     /// When something came last.
     pub(super) heard: Duration,
     /// All was read that there was.
@@ -69,6 +71,7 @@ impl Input {
             told: Progress::default(),
             held: BTreeMap::new(),
             marked: committed,
+            claimed: false,
             heard: now,
             at_end: false,
         }

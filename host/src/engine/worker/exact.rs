@@ -138,7 +138,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 let (of, Some(next)) = (input.id, task.resume(input)) else { continue };
                 let last = leaving.contains(&of);
                 // A change that moves no offset has to be known of too.
-                if last || input.marked != Some(next) || std::mem::take(&mut changed) {
+                if last || !input.claimed || input.marked != Some(next) || std::mem::take(&mut changed) {
                     changed = false;
                     marks.push(Mark { of, next, commit, last });
                 }

@@ -58,7 +58,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             return Ok(());
         }
         for input in self.tasks.inputs_mut().filter(|input| ids.contains(&input.id) && input.next.is_some()) {
-            input.marked = None;
+            input.claimed = false;
             self.is_dirty = true;
         }
         self.commit(&[]).map(drop)

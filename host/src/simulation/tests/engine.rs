@@ -125,6 +125,14 @@ fn a_look_at_a_changelog_shows_each_key_as_it_is() {
 }
 
 #[test]
+fn rows_of_which_nothing_is_remembered() {
+    let (seed, calls) = WorldOptions::asked(4, 100_000);
+    let rows = go(seed, calls, Plant::Plain);
+    println!("seed {seed}: {rows} rows");
+    assert!(rows > 500);
+}
+
+#[test]
 fn one_key_in_the_order_of_arrival() {
     let (seed, calls) = WorldOptions::asked(1, 300_000);
     let rows = go(seed, calls, Plant::Arrival);

@@ -32,6 +32,8 @@ pub const OUT_OF_ORDER: i64 = 300;
 /// What is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
+    /// Nothing to be remembered: rows come out as they came in.
+    Plain,
     /// One key, in the order of arrival.
     Arrival,
     /// Two keys, in the order of event time.
@@ -67,9 +69,17 @@ fn description(amounts: &[(Fold, Window)], trigger: Trigger, prefix: &str) -> Fe
 
 impl Plant {
     pub fn pipeline(self) -> Pipeline {
-        let order = if self == Self::Arrival { "arrival" } else { "event-time" };
-        let second =
-            if self == Self::Arrival { "" } else { "[[features]]\nplugin = \"shops.wasm\"\nkey = \"shop\"" };
+        let is_plain = self == Self::Plain;
+        let (time, first) = match is_plain {
+            true => ("", ""),
+            false => ("event_time = \"at\"", "[[features]]\nplugin = \"buyers.wasm\"\nkey = \"buyer\""),
+        };
+        let order = if is_plain || self == Self::Arrival { "arrival" } else { "event-time" };
+        let second = if matches!(self, Self::Plain | Self::Arrival) {
+            ""
+        } else {
+            "[[features]]\nplugin = \"shops.wasm\"\nkey = \"shop\""
+        };
         let text = format!(
             r#"
             name = "p"
@@ -81,14 +91,12 @@ impl Plant {
             topic = "in"
             columns = {{ id = "int", buyer = "int", shop = "int", amount = "int", at = "time" }}
             partitioned_by = ["buyer"]
-            event_time = "at"
+            {time}
             out_of_orderness = "{OUT_OF_ORDER}ms"
             allowed_lateness = "0ms"
             idleness = "1h"
             max_ahead = "10000d"
-            [[features]]
-            plugin = "buyers.wasm"
-            key = "buyer"
+            {first}
             {second}
             "#
         );
@@ -114,7 +122,11 @@ impl Plant {
                 "s",
             ),
         };
-        let features = if self == Self::Arrival { vec![&buyers] } else { vec![&buyers, &shops] };
+        let features = match self {
+            Self::Plain => Vec::new(),
+            Self::Arrival => vec![&buyers],
+            Self::TwoKeys | Self::Close => vec![&buyers, &shops],
+        };
         let declared = Declared { features, ..Declared::default() };
         let front = Front::new(&config, &declared).expect("fits");
         let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
