@@ -44,8 +44,11 @@ fn run(folder: &Path) -> String {
     let config = Config::read(&pipeline).expect("a valid pipeline");
     let runtimes = Runtimes::new(None, Some(onnxruntime())).expect("runtimes");
     let release = Release::load(&config, &runtimes).unwrap_or_else(|error| panic!("{}", error.report()));
-    let mut driver = Driver::new(&release).expect("instances");
-    read("input.jsonl").lines().for_each(|line| driver.give(given(line)));
+    let records: Vec<Given> = read("input.jsonl").lines().map(given).collect();
+    let partitions = records.iter().map(|record| record.partition + 1).max().unwrap_or(1);
+    let parts = release.parts().expect("instances");
+    let mut driver = Driver::with_partitions(Arc::clone(release.pipeline()), parts, partitions);
+    records.into_iter().for_each(|record| driver.give(record));
     let sent = driver.finish().unwrap_or_else(|error| panic!("{}", error.report()));
     sent.iter().map(|message| format!("{}\n", told(message))).collect()
 }

@@ -131,7 +131,7 @@ pub trait Source {
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>>;
 
     /// Reads these assigned partitions from these offsets, also where they are read already: what was fetched
-    /// of them and not given is dropped.
+    /// of them and not given is dropped. Those that were assigned last are started all at once.
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()>;
 
     /// These assigned partitions are not wanted for now, all others are. What was fetched of them before may

@@ -200,9 +200,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, tasks, options, is_dirty, .. } = self;
+        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, .. } = self;
         *is_dirty = true;
         let mut records = source.records();
+        if !waiting.is_empty() {
+            records.rows.retain(|record| !waiting.contains(&record.from));
+        }
         if options.until_end {
             // What came after the end is not part of the run.
             records.rows.retain(|record| !tasks.has_ended(record.from));

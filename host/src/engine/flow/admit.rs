@@ -157,7 +157,7 @@ impl Flow {
                 self.pipeline.groups[group].side(head.origin.from.source).is_some()
             }
             Read::Row(head, _) => head.origin.from.source == 0,
-            Read::Watermark(..) => true,
+            Read::Watermark(told) => self.is_writer(group, told.of),
         };
         let read = parcel::read(bytes);
         match read.and_then(|read| if known(&read) { Ok(read) } else { Err(parcel::broken()) }) {
@@ -190,6 +190,15 @@ impl Flow {
             }
         }
         Ok(())
+    }
+
+    /// Whether a partition's watermark counts in the tasks of a group.
+    fn is_writer(&self, group: usize, of: PartitionId) -> bool {
+        let source = usize::from(of.source);
+        let partitions = self.partitions.get(source).copied().unwrap_or(0);
+        let rows = self.pipeline.groups[group - 1].input;
+        let writes = of.source == rows || self.pipeline.groups[group].side(of.source).is_some();
+        writes && (0..partitions).contains(&of.partition)
     }
 
     /// Whether rows of a group wait for their watermark.

@@ -1,4 +1,5 @@
-//! Tasks come and go with their partitions. A task needs all of its partitions: those that came alone wait.
+//! Tasks come and go with their partitions. A task needs all of its partitions: those that came alone wait, and what
+//! comes of them is passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         if self.vault.is_some() {
             self.last_commit = self.clock.monotonic();
         }
-        self.start(&inputs)?;
+        let mut from = self.places(&inputs);
+        // An assignment is started as a whole; those that wait begin again with their task.
+        from.extend(ids.iter().filter(|id| self.waiting.contains(id)).map(|id| (*id, None)));
+        self.source.start(&from)?;
+        self.hold_back()?;
         self.claim(&inputs)
     }
 
@@ -104,10 +109,13 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Reads these from where their tasks are: what was read and is held came with them.
     pub(super) fn start(&mut self, ids: &[PartitionId]) -> Result<()> {
-        let tasks = self.tasks.iter().flat_map(|(_, task)| &task.inputs);
-        let own = tasks.filter(|input| ids.contains(&input.id));
-        let from: Vec<_> = own.map(|input| (input.id, input.next)).collect();
+        let from = self.places(ids);
         self.source.start(&from)
+    }
+
+    fn places(&self, ids: &[PartitionId]) -> Vec<(PartitionId, Option<i64>)> {
+        let own = self.tasks.inputs().filter(|input| ids.contains(&input.id));
+        own.map(|input| (input.id, input.next)).collect()
     }
 
     pub(super) fn give_up(&mut self, ids: &[PartitionId], lost: bool) -> Result<()> {
