@@ -70,6 +70,7 @@ impl Driver {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::ZERO,
             patience: Duration::ZERO,
+            retry_after: Duration::from_secs(10),
             until_end: false,
         };
         let sink = memory::Shelf::default();

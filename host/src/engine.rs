@@ -4,6 +4,7 @@
 mod answers;
 mod bisect;
 mod block;
+mod breaker;
 mod cells;
 mod durable;
 mod flow;
@@ -27,6 +28,7 @@ mod worker;
 pub use answers::{ANSWER_BYTES, SPLIT_LIMIT};
 pub use bisect::SPINNING_LIMIT;
 pub use block::BLOCK_BYTES;
+pub use breaker::Failing;
 pub use flow::{Flow, PartitionCounts, Parts};
 pub use inspect::{Seen, inspect};
 pub use lodge::Lodge;

@@ -92,6 +92,16 @@ pub struct Bounds {
     pub message_bytes: usize,
     /// Rows that wait for their watermark.
     pub held_bytes: usize,
+    pub errors: ErrorBudget,
+}
+
+/// How often a plugin or the model may fail, of about a thousand rows. More, and the partitions wait.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorBudget {
+    /// Of the rows.
+    pub share: f64,
+    /// With fewer failures nothing is held against it.
+    pub at_least: u64,
 }
 
 /// A pipeline, ready to run.
@@ -258,6 +268,7 @@ impl Front {
                 batch_bytes: config.limits.batch_bytes.bytes(),
                 message_bytes: config.limits.record.bytes(),
                 held_bytes: config.limits.hold.bytes(),
+                errors: ErrorBudget { share: config.limits.failures, at_least: 16 },
             },
         };
         pipeline.changelogs = groups::changelogs(&pipeline);

@@ -23,6 +23,9 @@ use crate::release::Release;
 /// How long an idle thread waits for a record before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// How long partitions wait when a plugin fails too often, the first time.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
 /// A thread that begins anew again and again does so this often.
 const PAUSE_AT_MOST: Duration = Duration::from_secs(5);
 /// One that worked for so long did not end at once.
@@ -106,6 +109,7 @@ pub(super) fn spawn(
             commit_interval: kafka.commit_interval.get(),
             commit_pause: kafka.commit_pause.get(),
             patience: PATIENCE,
+            retry_after: RETRY_AFTER,
             until_end: watch.until_end(),
         },
         shelf: shelf.clone(),

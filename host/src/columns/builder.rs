@@ -48,9 +48,14 @@ impl Builder {
     pub fn seal(&mut self) -> Batch {
         let parts = self.columns.iter().map(ColumnBuilder::parts);
         let batch = assemble(Arc::clone(&self.schema), self.rows, parts);
+        self.clear();
+        batch
+    }
+
+    /// Forgets all rows, and what of the next one is there.
+    pub fn clear(&mut self) {
         self.rows = 0;
         self.columns.iter_mut().for_each(|column| column.truncate(0));
-        batch
     }
 }
 

@@ -313,6 +313,8 @@ pub struct Limits {
     pub hold: Size,
     /// Key, value and headers of a record that is sent; also the largest that is decoded.
     pub record: Size,
+    /// Share of the rows at which a plugin or the model may fail, of the last thousand or so that a thread has had.
+    pub failures: f64,
 }
 
 impl Default for Limits {
@@ -325,6 +327,7 @@ impl Default for Limits {
             hold: Size::from_mib(64),
             // With what is around it, just below what a topic allows by default.
             record: Size::from_kib(1000),
+            failures: 0.1,
         }
     }
 }
@@ -333,6 +336,9 @@ impl Limits {
     pub(super) fn check(&self) -> Result<()> {
         if !(1..=65_536).contains(&self.batch_rows) {
             return Err(value(format!("limits.batch_rows: {} is not between 1 and 65536", self.batch_rows)));
+        }
+        if !(0.0..=1.0).contains(&self.failures) {
+            return Err(value(format!("limits.failures: {} is not between 0 and 1", self.failures)));
         }
         for (name, size) in [("batch_bytes", self.batch_bytes), ("record", self.record)] {
             // The headers of a dead letter alone can take some KiB.

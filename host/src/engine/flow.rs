@@ -24,6 +24,7 @@ mod words;
 
 use std::sync::Arc;
 
+use super::breaker::{Breakers, Failing};
 use super::held::Released;
 use super::meter::Meter;
 use super::outbox::Outbox;
@@ -32,8 +33,8 @@ use super::ports::{Decoder, Encoder, Features, Model, Preprocessor, Rules};
 use super::table::Tables;
 use super::task::Tasks;
 use crate::columns::{Builder, Schema};
-use crate::error::Result;
-use crate::pipeline::Pipeline;
+use crate::error::{Error, Refusal, Result};
+use crate::pipeline::{Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
 
@@ -72,6 +73,7 @@ pub struct Flow {
     side_layouts: Vec<Layout>,
     scratch: Scratch,
     outbox: Outbox,
+    breakers: Breakers,
     bytes: Vec<u8>,
     run: u64,
 }
@@ -107,6 +109,7 @@ impl Flow {
             numbers: builder(&pipeline.decision.numbers),
             row_layouts: row_layouts.collect(),
             side_layouts: side_layouts.collect(),
+            breakers: breakers(&pipeline),
             pipeline,
             parts,
             meter,
@@ -168,6 +171,25 @@ impl Flow {
         self.run_released(released, tasks, send)
     }
 
+    /// Stages that have failed beyond their error budget since they were asked about last.
+    pub fn failing(&mut self) -> Vec<Failing> {
+        self.breakers.spent()
+    }
+
+    /// The stage because of which a batch was given up. Nothing of the batch is left here.
+    pub fn gave_up(&mut self, error: Error) -> Failing {
+        self.outbox.clear();
+        let builders = self.decoded.iter_mut().chain(&mut self.cells).chain([&mut self.numbers]);
+        builders.for_each(Builder::clear);
+        self.breakers.gave_up(error.message)
+    }
+
+    /// A row is going to the dead letters.
+    fn count(&mut self, stage: Stage, refusal: &Refusal) {
+        self.meter.dead_letter(stage, refusal.code);
+        self.breakers.refused(stage, refusal);
+    }
+
     /// By group: nothing yet.
     fn released<'r>(&self) -> Vec<Vec<Released<'r>>> {
         self.pipeline.groups.iter().map(|_| Vec::new()).collect()
@@ -196,4 +218,14 @@ impl Flow {
         let rows = count(self.pipeline.groups[group - 1].input);
         rows + own.sides.iter().map(|side| count(side.source)).sum::<usize>()
     }
+}
+
+/// Each stage's group is the one whose partitions wait for it.
+fn breakers(pipeline: &Pipeline) -> Breakers {
+    let features = pipeline.groups.iter().enumerate().flat_map(|(group, own)| {
+        own.stages.clone().map(move |stage| (Stage::Features(stage as u8), group))
+    });
+    let last = pipeline.groups.len() - 1;
+    let others = [(Stage::Preprocess, 0), (Stage::Score, last), (Stage::Rules, last)];
+    Breakers::new(pipeline.bounds.errors, others.into_iter().chain(features))
 }

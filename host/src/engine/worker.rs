@@ -17,6 +17,7 @@
 //! the place in the group is kept. If too much is held, only the partitions are read that are behind.
 
 mod exact;
+mod failing;
 mod marks;
 mod membership;
 
@@ -31,6 +32,7 @@ use super::vault::Vault;
 use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
 use crate::watermark::END;
+use failing::Pauses;
 
 /// How long a wait for a full or a draining sink lasts at a time.
 const SINK_WAIT: Duration = Duration::from_millis(10);
@@ -49,6 +51,8 @@ pub struct WorkerOptions {
     pub commit_pause: Duration,
     /// Longest wait for a first record.
     pub patience: Duration,
+    /// How long the partitions of a stage wait that has failed beyond its error budget, the first time.
+    pub retry_after: Duration,
     /// Each partition is read to its end, and then no row is expected any more.
     pub until_end: bool,
 }
@@ -89,6 +93,8 @@ pub struct Worker<S, K, C> {
     failing: Option<Duration>,
     /// Partitions that wait for the others of their task.
     waiting: Vec<PartitionId>,
+    /// Of groups that fail too often.
+    pauses: Pauses,
     last_tell: Duration,
     tell_interval: Duration,
 }
@@ -113,6 +119,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             is_dirty: false,
             failing: None,
             waiting: Vec::new(),
+            pauses: Pauses::default(),
             last_tell: now,
             tell_interval: TELL,
         }
@@ -179,7 +186,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         for input in self.tasks.inputs_mut().filter(|input| usize::from(input.id.source) < sources) {
             input.end();
         }
-        self.advance()?;
+        let worked = self.advance();
+        self.judge(worked)?;
         self.tell()
     }
 
@@ -200,18 +208,18 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, .. } = self;
+        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, .. } = self;
         *is_dirty = true;
         let mut records = source.records();
-        if !waiting.is_empty() {
-            records.rows.retain(|record| !waiting.contains(&record.from));
-        }
+        // Most of the time there are none, or few.
+        let pipeline = flow.pipeline();
+        records.rows.retain(|record| !waiting.contains(&record.from) && !pauses.covers(pipeline, record.from));
         if options.until_end {
             // What came after the end is not part of the run.
             records.rows.retain(|record| !tasks.has_ended(record.from));
         }
         let now = clock.monotonic();
-        flow.process(&records, tasks, &mut |message| send(source, sink, clock, message))?;
+        let worked = flow.process(&records, tasks, &mut |message| send(source, sink, clock, message));
         // Records of one partition come in runs; the last one of a run tells.
         for run in records.rows.chunk_by(|one, next| one.from == next.from) {
             let (from, last) = (run[0].from, run[run.len() - 1].offset);
@@ -219,7 +227,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let input = &mut tasks.at(task).inputs[input];
             (input.next, input.heard, input.at_end) = (Some(last + 1), now, false);
         }
-        Ok(())
+        self.judge(worked)
     }
 
     /// What happens without a record: partitions end or fall silent; those behind are told.
@@ -240,13 +248,19 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             return Ok(());
         }
         self.last_tell = now;
+        self.retry()?;
         let pipeline = Arc::clone(self.flow.pipeline());
-        for input in self.tasks.inputs_mut().filter(|input| input.at_end && !input.progress.idle) {
+        let Self { tasks, pauses, .. } = self;
+        let is_silent = |input: &&mut Input| {
+            input.at_end && !input.progress.idle && !pauses.covers(&pipeline, input.id)
+        };
+        for input in tasks.inputs_mut().filter(is_silent) {
             let times = pipeline.sources.get(usize::from(input.id.source)).and_then(|source| source.times);
             input.progress.idle = input.progress.watermark != END
                 && times.is_some_and(|times| now.saturating_sub(input.heard) >= times.idleness);
         }
-        self.advance()?;
+        let worked = self.advance();
+        self.judge(worked)?;
         self.tell()?;
         self.hold_back()
     }
@@ -281,7 +295,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         if held > most || held > most / 2 && !self.held_back.is_empty() {
             back.extend(self.tasks.ahead(pipeline.sources.len()));
         }
-        back.extend(&self.waiting);
+        let paused = self.tasks.inputs().filter(|input| self.pauses.covers(pipeline, input.id));
+        back.extend(paused.map(|input| input.id).chain(self.waiting.iter().copied()));
         back.sort_unstable();
         back.dedup();
         if back != self.held_back {

@@ -27,6 +27,7 @@ impl Flow {
             self.encode(records, &seen, &route, &work);
             return Ok(());
         };
+        self.breakers.passed(Stage::Rules, seen.rows());
         let routes = pipeline.routes.len();
         let pieces = bisect(seen.rows(), |range| {
             let count = range.len();

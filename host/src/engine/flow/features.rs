@@ -139,7 +139,7 @@ impl Flow {
 
     pub(super) fn refuse_update(&mut self, stage: usize, place: Place, refusal: Refusal) {
         let stage = Stage::Features(stage as u8);
-        self.meter.dead_letter(stage, refusal.code);
+        self.count(stage, &refusal);
         self.outbox.refuse(place, stage, refusal);
     }
 
@@ -195,6 +195,7 @@ impl Flow {
         let plugin = &mut self.parts.features[stage];
         let features = node.names.len();
         let (tables, rows) = (&self.tables, &work.rows);
+        self.breakers.passed(Stage::Features(stage as u8), shown.rows());
         let pieces = bisect(shown.rows(), |range| {
             let count = range.len();
             let part = part(shown, range.clone());

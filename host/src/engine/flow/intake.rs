@@ -70,7 +70,7 @@ impl Flow {
             self.parts.decoders[source].decode(&node.topic, record, &mut self.decoded[source]).err();
         let is_row = refused.is_none();
         if let Some(refusal) = refused {
-            self.meter.dead_letter(Stage::Decode, refusal.code);
+            self.count(Stage::Decode, &refusal);
             self.outbox.refuse(Place { record: index, index: 0 }, Stage::Decode, refusal);
         }
         is_row
@@ -79,7 +79,9 @@ impl Flow {
     fn preprocess(&mut self, work: Work) -> Result<Work> {
         let Some(plugin) = &mut self.parts.preprocessor else { return Ok(work) };
         let Work { rows, places, .. } = work;
-        let schema = &self.pipeline.sources[0].rows;
+        let pipeline = std::sync::Arc::clone(&self.pipeline);
+        let schema = &pipeline.sources[0].rows;
+        self.breakers.passed(Stage::Preprocess, rows.rows());
         let pieces = bisect(rows.rows(), |range| {
             let count = range.len();
             let answer = match part(&rows, range) {
@@ -102,7 +104,7 @@ impl Flow {
         }
         Meter::add(&self.meter.dropped, places.len() - kept - refused.len());
         for (row, refusal) in refused {
-            self.meter.dead_letter(Stage::Preprocess, refusal.code);
+            self.count(Stage::Preprocess, &refusal);
             self.outbox.refuse(places[row as usize], Stage::Preprocess, refusal);
         }
         let rows = match batches.len() {
@@ -122,7 +124,7 @@ impl Flow {
 
     /// Sends rows to the dead letters, and counts them.
     pub(super) fn refuse(&mut self, stage: Stage, refused: Vec<(u32, Refusal)>, work: &mut Work) {
-        refused.iter().for_each(|(_, refusal)| self.meter.dead_letter(stage, refusal.code));
+        refused.iter().for_each(|(_, refusal)| self.count(stage, refusal));
         work.refuse(stage, refused, &mut self.outbox);
     }
 }

@@ -20,6 +20,7 @@ impl Flow {
         if work.len() == 0 {
             return Ok(());
         }
+        self.breakers.passed(Stage::Score, work.len());
         let width = node.scores.len();
         let matrix = matrix(node, work);
         let columns: Vec<View<'_>> = node.named.iter().map(|column| named(*column, work)).collect();

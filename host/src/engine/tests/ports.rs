@@ -158,6 +158,7 @@ impl House {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::ZERO,
             patience: Duration::ZERO,
+            retry_after: Duration::from_secs(10),
             until_end,
         };
         let (tap, drain) =

@@ -165,6 +165,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let text = format!("no transaction ended well for {GIVE_UP_AFTER:?}; the last one: {why}");
             return Err(Error::new(Code::Commit, text));
         }
+        self.roll_back(lost)
+    }
+
+    pub(super) fn roll_back(&mut self, lost: &[TaskId]) -> Result<()> {
         self.sink.abort()?;
         self.sink.landed();
         let pipeline = Arc::clone(self.flow.pipeline());
@@ -174,7 +178,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 self.tasks.at(index).roll_back(&pipeline, usize::from(id.group))?;
             }
         }
-        (self.is_dirty, self.last_commit) = (false, now);
+        (self.is_dirty, self.last_commit) = (false, self.clock.monotonic());
         self.sink.begin()?;
         let kept = |(id, task): &(TaskId, _)| {
             let task: &crate::engine::task::Task = task;

@@ -30,8 +30,7 @@ fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     }
 }
 
-fn world(seed: u64, plant: Plant) -> World {
-    let works = Works::new(plant);
+fn world(seed: u64, plant: Plant, works: Rc<Works>) -> World {
     let options = options(seed, &works, plant);
     let (mut number, mut now) = (0, 0);
     let feed = move |random: &mut Random| {
@@ -49,7 +48,6 @@ fn world(seed: u64, plant: Plant) -> World {
             })
             .collect()
     };
-    let works = Rc::clone(&works);
     World::new(options, move |ports| works.thread(ports), feed)
 }
 
@@ -68,12 +66,12 @@ fn judge(plant: Plant, world: &World) -> usize {
 }
 
 fn go(seed: u64, calls: u64, plant: Plant) -> usize {
-    judge(plant, &ended(seed, calls, plant))
+    judge(plant, &ended(seed, calls, plant, Works::new(plant)))
 }
 
 /// A world in which all is done.
-fn ended(seed: u64, calls: u64, plant: Plant) -> World {
-    let mut world = world(seed, plant);
+fn ended(seed: u64, calls: u64, plant: Plant, works: Rc<Works>) -> World {
+    let mut world = world(seed, plant, works);
     world.run(calls);
     // What is held comes out when a later row has come to each partition.
     for partition in 0..PARTITIONS.0 {
@@ -95,7 +93,7 @@ fn ended(seed: u64, calls: u64, plant: Plant) -> World {
 #[test]
 fn a_look_at_a_changelog_shows_each_key_as_it_is() {
     let (seed, calls) = WorldOptions::asked(4, 100_000);
-    let world = ended(seed, calls, Plant::Arrival);
+    let world = ended(seed, calls, Plant::Arrival, Works::new(Plant::Arrival));
     let pipeline = Plant::Arrival.pipeline();
     let mut log = SimChangelog::new(world.cluster().clone(), process(world.cluster(), 99));
     let mut look = |buyer: i64| -> Vec<Seen> {
@@ -154,6 +152,16 @@ fn windows_that_close() {
     let rows = go(seed, calls, Plant::Close);
     println!("seed {seed}: {rows} windows");
     assert!(rows > 100);
+}
+
+#[test]
+fn what_a_failing_plugin_did_is_taken_back_and_tried_again() {
+    let (seed, calls) = WorldOptions::asked(6, 60_000);
+    for plant in [Plant::Arrival, Plant::TwoKeys, Plant::Close] {
+        let rows = judge(plant, &ended(seed, calls, plant, Works::ill(plant)));
+        println!("seed {seed}, {plant:?}: {rows} rows");
+        assert!(rows > 20);
+    }
 }
 
 /// Whether a mistake is found within some worlds.

@@ -19,8 +19,8 @@ use crate::contract::{
 };
 use crate::engine::ports::{Decoder, Encoder, Features, PluginFault};
 use crate::engine::{Flow, Lodge, Parts, Tables, Vault, VaultOptions, Worker, WorkerOptions};
-use crate::error::{Refusal, Result};
-use crate::pipeline::{Declared, Front, Identity, Pipeline};
+use crate::error::{Code, Refusal, Result};
+use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline};
 use crate::record::Record;
 use crate::simulation::{Ports, SimClock, SimSink, SimSource, Stepper};
 
@@ -151,11 +151,18 @@ impl Plant {
 struct Cells {
     first: usize,
     cells: usize,
+    /// Fails now and then for a while.
+    ill: bool,
+    calls: u64,
 }
 
 impl Features for Cells {
     fn compute(&mut self, rows: &Batch) -> std::result::Result<Computed, PluginFault> {
-        let Self { first, cells } = *self;
+        let Self { first, cells, ill, calls } = *self;
+        self.calls += 1;
+        if ill && calls / 10 % 15 == 3 {
+            return Err(PluginFault { code: Code::PluginTrap, message: "ill".to_owned() });
+        }
         let row = |row: usize| (first..first + cells).map(move |cell| number(rows, cell, row));
         let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
         Ok(Computed { matrix: (0..rows.rows()).flat_map(row).collect(), ids, rejected: Vec::new() })
@@ -210,6 +217,7 @@ impl Encoder for Words {
 /// Makes the stream threads of all processes.
 pub struct Works {
     pub pipeline: Arc<Pipeline>,
+    ill: bool,
     /// Of each process.
     lodges: RefCell<HashMap<usize, Arc<Lodge>>>,
 }
@@ -217,14 +225,21 @@ pub struct Works {
 impl Works {
     pub fn new(plant: Plant) -> Rc<Self> {
         let pipeline = Arc::new(plant.pipeline());
-        Rc::new(Self { pipeline, lodges: RefCell::default() })
+        Rc::new(Self { pipeline, ill: false, lodges: RefCell::default() })
+    }
+
+    /// With plugins that fail now and then, for which there is no tolerance.
+    pub fn ill(plant: Plant) -> Rc<Self> {
+        let mut pipeline = plant.pipeline();
+        pipeline.bounds.errors = ErrorBudget { share: 0.0, at_least: 1 };
+        Rc::new(Self { pipeline: Arc::new(pipeline), ill: true, lodges: RefCell::default() })
     }
 
     pub fn thread(&self, ports: Ports) -> Result<Box<dyn Stepper>> {
         let pipeline = Arc::clone(&self.pipeline);
         let stages = pipeline.features.iter().map(|stage| {
             let (first, cells) = (stage.shown.len() - stage.cells.len(), stage.cells.len());
-            Box::new(Cells { first, cells }) as _
+            Box::new(Cells { first, cells, ill: self.ill, calls: 0 }) as _
         });
         let parts = Parts {
             decoders: vec![Box::new(Numbers(pipeline.sources[0].decoded.clone()))],
@@ -242,6 +257,7 @@ impl Works {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::from_millis(10),
             patience: Duration::from_millis(2),
+            retry_after: Duration::from_millis(10),
             until_end: false,
         };
         let Ports { seat, source, sink, changelog, clock, disk } = ports;

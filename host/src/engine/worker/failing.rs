@@ -1,0 +1,122 @@
+//! Stages that fail beyond their error budget: the partitions of their group wait, and are tried again later. Exactly
+//! once, nothing of what failed is written; at least once, the dead letters of that batch are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Worker;
+use crate::engine::breaker::Failing;
+use crate::engine::ports::{Clock, Sink, Source};
+use crate::engine::task::TaskId;
+use crate::error::{Code, Error, Result};
+use crate::pipeline::Pipeline;
+use crate::record::PartitionId;
+
+/// Each wait is twice as long as the one before, up to so many times the first.
+const LONGEST: u32 = 32;
+
+/// A group whose partitions wait, or did.
+#[derive(Debug)]
+struct Pause {
+    group: usize,
+    until: Duration,
+    length: Duration,
+    waits: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Pauses(Vec<Pause>);
+
+impl Pauses {
+    /// Says for how long. One that fails again soon waits longer than the `first` time.
+    fn begin(&mut self, group: usize, now: Duration, first: Duration) -> Duration {
+        let before = self.0.iter().position(|pause| pause.group == group).map(|at| self.0.swap_remove(at));
+        let again = before.filter(|before| now < before.until + before.length);
+        let length = again.map_or(first, |before| (before.length * 2).min(first * LONGEST));
+        self.0.push(Pause { group, until: now + length, length, waits: true });
+        length
+    }
+
+    /// Groups that are to be tried again.
+    fn over(&mut self, now: Duration) -> Vec<usize> {
+        let over = self.0.iter_mut().filter(|pause| pause.waits && pause.until <= now);
+        over.map(|pause| {
+            pause.waits = false;
+            pause.group
+        })
+        .collect()
+    }
+
+    fn any(&self) -> bool {
+        self.0.iter().any(|pause| pause.waits)
+    }
+
+    pub fn covers(&self, pipeline: &Pipeline, id: PartitionId) -> bool {
+        self.any() && {
+            let group = usize::from(TaskId::of(pipeline, id).group);
+            self.0.iter().any(|pause| pause.waits && pause.group == group)
+        }
+    }
+}
+
+impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
+    /// What became of a batch. Of a stage that failed too often the partitions wait from now on.
+    pub(super) fn judge(&mut self, worked: Result<()>) -> Result<()> {
+        let failing = match worked {
+            Ok(()) => self.flow.failing(),
+            Err(error) if error.code == Code::PluginFailing && self.vault.is_some() => {
+                vec![self.flow.gave_up(error)]
+            }
+            Err(error) => return Err(error),
+        };
+        for one in &failing {
+            let pipeline = Arc::clone(self.flow.pipeline());
+            let words = words(&pipeline, one);
+            if self.options.until_end {
+                return Err(Error::new(Code::PluginFailing, words));
+            }
+            let length = self.pauses.begin(one.group, self.clock.monotonic(), self.options.retry_after);
+            let partitions = self.ids_of(one.group).len();
+            let written = match self.vault {
+                Some(_) => "nothing of the last transaction was written",
+                None => "the last of them are in the dead letters",
+            };
+            let code = Code::PluginFailing;
+            tracing::error!(
+                pipeline = %pipeline.name,
+                "{code} {words}; {written}. {partitions} partitions wait for {length:?} and are then tried again: mend \
+                 what fails and start again, or raise limits.failures"
+            );
+        }
+        if failing.is_empty() {
+            return Ok(());
+        }
+        if self.vault.is_some() {
+            self.roll_back(&[])?;
+        }
+        self.hold_back()
+    }
+
+    /// Tries again what has waited long enough.
+    pub(super) fn retry(&mut self) -> Result<()> {
+        for group in self.pauses.over(self.clock.monotonic()) {
+            tracing::info!(pipeline = %self.flow.pipeline().name, group, "partitions that waited are tried again");
+            let ids = self.ids_of(group);
+            self.start(&ids)?;
+            self.hold_back()?;
+        }
+        Ok(())
+    }
+
+    fn ids_of(&self, group: usize) -> Vec<PartitionId> {
+        let own = self.tasks.iter().filter(|(id, _)| usize::from(id.group) == group);
+        own.flat_map(|(_, task)| &task.inputs).map(|input| input.id).collect()
+    }
+}
+
+fn words(pipeline: &Pipeline, failing: &Failing) -> String {
+    let Failing { stage, failed, rows, last, .. } = failing;
+    let what = pipeline.identity.of(*stage).unwrap_or_default();
+    let stage = stage.name();
+    format!("{stage} {what}: {failed} of the last {rows} rows failed, the last with {last}")
+}
