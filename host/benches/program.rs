@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use fraud_generator::Generator;
 use tailwater::config::{Protocol, Start};
+use tailwater::engine::Budget;
 use tailwater::engine::ports::{Limit, Polled, Sink, Source};
 use tailwater::kafka::{EmbeddedBroker, KafkaSink, KafkaSource, SinkOptions, SourceOptions};
 use tailwater::record::Message;
@@ -77,7 +78,7 @@ fn run_once(folder: &Path) -> Result<Times> {
     let options = SinkOptions {
         cluster: cluster.clone(),
         client_id: "feed".to_owned(),
-        queue_bytes: 1 << 20,
+        budget: Budget::new(1 << 20),
         message_bytes: 1 << 20,
         transactions: None,
     };

@@ -1,5 +1,6 @@
 //! Wires everything: pipelines to stream threads, threads to Kafka. The only room that sees all others.
 
+mod crew;
 mod progress;
 mod reset;
 mod show;
@@ -9,23 +10,28 @@ mod topics;
 mod vault;
 mod watch;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::engine::{Lodge, Meter, PartitionCounts};
+use crate::engine::{Budget, Lodge, Meter, PartitionCounts};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
+use crew::Crew;
 use watch::Watch;
 
 pub use reset::{Moved, Reset};
 pub use show::{Found, Shown, Wanted};
+
+/// Twice as long waits a task that a thread gave up for another thread of this process to take it over.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// How long threads may take to finish what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
@@ -36,6 +42,9 @@ pub struct Run {
     pub config: Config,
     pub release: Arc<Release>,
     pub meter: Arc<Meter>,
+    /// So many stream threads there may be.
+    most_threads: usize,
+    budget: Arc<Budget>,
     lodge: Arc<Lodge>,
 }
 
@@ -43,13 +52,26 @@ impl Run {
     pub fn load(config: Config, runtimes: &Runtimes) -> Result<Self> {
         let place = config.name.clone();
         let release = Release::load(&config, runtimes).map_err(|error| error.at(place))?;
-        Ok(Self { config, release: Arc::new(release), meter: Arc::default(), lodge: Arc::default() })
+        Ok(Self {
+            release: Arc::new(release),
+            meter: Arc::default(),
+            most_threads: most_threads(&config),
+            budget: Budget::new(config.limits.memory(config.threads)),
+            lodge: Arc::default(),
+            config,
+        })
     }
 
     pub fn cluster(&self) -> Cluster {
         let kafka = &self.config.kafka;
         Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() }
     }
+}
+
+/// How many stream threads a pipeline may come to have in this process: room for their plugins is made at the start.
+pub fn most_threads(config: &Config) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.threads.max(2 * cores)
 }
 
 /// Where threads tell how they ended.
@@ -93,17 +115,21 @@ async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop:
     // Before anything starts: a signal that comes early is heard, too.
     let mut signals = Signals::new()?;
     let (report, mut reports) = mpsc::unbounded_channel();
-    let mut alive = 0;
+    let (mut alive, mut crews) = (0, Vec::new());
     let mut progress = progress::Progress::new(runs);
-    let threads = runs.iter().map(|run| run.config.threads).sum();
-    let watch = Watch::new(until, stop, threads);
-    let started = start(runs, counts, &watch, &report, &mut alive);
+    let watch = Watch::new(until, stop);
+    let started = runs.iter().zip(counts).try_for_each(|(run, counts)| {
+        let crew = Crew::new(run, counts, &watch, report.clone())?;
+        crews.push(crew);
+        crews.last_mut().map_or(Ok(()), |crew| crew.start(&mut alive))
+    });
     drop(report);
     let result = match started {
-        Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut progress).await,
+        Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut crews, &mut progress).await,
         failed => failed,
     };
     stop.now();
+    drop(crews);
     let rest = async {
         let mut first = Ok(());
         while alive > 0 {
@@ -126,43 +152,23 @@ async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop:
     result.and(rest)
 }
 
-fn start(
-    runs: &[Run],
-    counts: &[PartitionCounts],
-    watch: &Watch,
-    report: &Report,
-    alive: &mut usize,
-) -> Result<()> {
-    let mut index = 0;
-    for (run, counts) in runs.iter().zip(counts) {
-        let pipeline = run.release.pipeline();
-        info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads = run.config.threads, "starts");
-        let shelf = tables::Shelf::new(run);
-        let tasks: i32 = counts.iter().sum();
-        let cellar = vault::Cellar::open(run, tasks as usize)?;
-        for (table, _) in pipeline.tables() {
-            tables::spawn(run, counts, table, &shelf, watch, report.clone())?;
-            *alive += 1;
-        }
-        for thread in 0..run.config.threads {
-            threads::spawn(run, counts, (thread, index), &shelf, cellar.as_ref(), watch, report.clone())?;
-            (index, *alive) = (index + 1, *alive + 1);
-        }
-    }
-    Ok(())
-}
-
-/// Those that end a run in order.
+/// Those that are listened to.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Reads the pipeline files again.
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self> {
         let listen =
             |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 }
 
@@ -172,17 +178,31 @@ async fn wait(
     signals: &mut Signals,
     reports: &mut mpsc::UnboundedReceiver<Result<()>>,
     alive: &mut usize,
+    crews: &mut [Crew<'_>],
     progress: &mut progress::Progress<'_>,
 ) -> Result<()> {
     let mut look = tokio::time::interval(Duration::from_millis(50));
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => { info!("SIGTERM: finishing"); return Ok(()) }
             _ = signals.interrupt.recv() => { info!("interrupted: finishing"); return Ok(()) }
-            ended = reports.recv() => {
-                *alive -= 1;
-                return ended.unwrap_or(Ok(()));
+            _ = signals.hangup.recv() => {
+                if watch.until_end() {
+                    warn!("SIGHUP is passed over: this run ends by itself");
+                    continue;
+                }
+                crews.iter_mut().try_for_each(|crew| crew.read_again(alive))?;
             }
+            Some(ended) = reports.recv() => {
+                *alive -= 1;
+                match ended {
+                    // It was not needed any more.
+                    Ok(()) if !watch.asked() && *alive > 0 => {}
+                    ended => return ended,
+                }
+            }
+            _ = sweep.tick() => crews.iter().for_each(Crew::sweep),
             _ = look.tick() => {
                 if watch.is_over() {
                     return Ok(());

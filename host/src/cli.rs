@@ -112,7 +112,7 @@ impl Libraries {
     fn load(self, files: &[PathBuf]) -> Result<Vec<Run>> {
         let configs = files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
         config::apart(&configs)?;
-        let stages = configs.iter().map(|config| config.threads * config.plugin_stages()).sum();
+        let stages = configs.iter().map(|config| app::most_threads(config) * config.plugin_stages()).sum();
         let cache = self.cache.or_else(default_cache);
         let runtimes = Runtimes::for_stages(stages, cache, self.onnxruntime)?;
         configs.into_iter().map(|config| Run::load(config, &runtimes)).collect()

@@ -57,6 +57,9 @@ pub struct Config {
     /// Where the file is: paths in it are relative to it.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The file, if it was read from one.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 impl Config {
@@ -65,7 +68,9 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(Code::ConfigUnreadable, format!("{}: {error}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self::parse(&text, &folder, overrides::environment()?).map_err(|error| error.at(path.display()))
+        let config = Self::parse(&text, &folder, overrides::environment()?);
+        let config = config.map_err(|error| error.at(path.display()))?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// From text; `environment`: pairs of name and value, those that do not concern us included.
@@ -112,7 +117,7 @@ impl Config {
         if !(1..=1024).contains(&self.threads) {
             return refuse(format!("threads: {} is not between 1 and 1024", self.threads));
         }
-        self.limits.check()?;
+        self.limits.check(self.threads)?;
         self.kafka.check()?;
         self.state.check()?;
         self.check_sources()?;

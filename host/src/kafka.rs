@@ -13,8 +13,8 @@
 //!   the way out.
 //! - Memory: the source holds at most `fetch_bytes` of values plus a fetch for each broker and one
 //!   batch. Keys and headers come on top, as librdkafka does not count them; where they are large, it
-//!   is the 10,000 records of a partition that bound it. The sink holds at most `queue_bytes`, all
-//!   that is kept of a message included.
+//!   is the 10,000 records of a partition that bound it. The sink holds what its budget
+//!   has room for, all that is kept of a message included.
 //! - Partitions come and go one by one where the brokers have the protocol for it, else all at once. What an
 //!   event does not name goes on exactly where it was.
 //! - A table's topic is read beside the group: whole, by each process, from its beginning. So are changelogs, one

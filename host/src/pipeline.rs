@@ -90,8 +90,8 @@ pub struct Bounds {
     pub batch_bytes: usize,
     /// Of a message, its key and headers included.
     pub message_bytes: usize,
-    /// Rows that wait for their watermark.
-    pub held_bytes: usize,
+    /// Rows on their way, of all threads of a process: read ahead, waiting for their watermark, waiting to be sent.
+    pub memory_bytes: usize,
     pub errors: ErrorBudget,
 }
 
@@ -267,7 +267,7 @@ impl Front {
                 batch_rows: config.limits.batch_rows,
                 batch_bytes: config.limits.batch_bytes.bytes(),
                 message_bytes: config.limits.record.bytes(),
-                held_bytes: config.limits.hold.bytes(),
+                memory_bytes: config.limits.memory(config.threads),
                 errors: ErrorBudget { share: config.limits.failures, at_least: 16 },
             },
         };

@@ -6,20 +6,28 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::Run;
-use crate::engine::Meter;
+use crate::engine::{Activity, Meter};
 
 /// How often at most.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// What was told last of a pipeline.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    records: u64,
+    dead_letters: u64,
+    spent: Vec<(Activity, u64)>,
+}
+
 pub(super) struct Progress<'a> {
     runs: &'a [Run],
-    told: Vec<(u64, u64)>,
+    told: Vec<Told>,
     last: Instant,
 }
 
 impl<'a> Progress<'a> {
     pub fn new(runs: &'a [Run]) -> Self {
-        Self { runs, told: vec![(0, 0); runs.len()], last: Instant::now() }
+        Self { runs, told: vec![Told::default(); runs.len()], last: Instant::now() }
     }
 
     /// Says what happened since the last time, if anything did.
@@ -31,19 +39,28 @@ impl<'a> Progress<'a> {
         self.last = Instant::now();
         for (run, told) in self.runs.iter().zip(&mut self.told) {
             let Counts { records, decisions, dead_letters } = Counts::of(run);
-            if records == told.0 {
+            let spent: Vec<_> = run.meter.spent.all().collect();
+            let paused = run.meter.paused.get();
+            if paused > 0 {
+                warn!(pipeline = %run.config.name, "{paused} partitions wait for a stage that fails too often");
+            }
+            let shares = shares(&spent, &told.spent);
+            if records == told.records {
                 continue;
             }
-            let rate = (records - told.0) as f64 / passed.as_secs_f64();
-            info!(pipeline = %run.config.name, records, decisions, dead_letters, "{rate:.0} records/s");
+            let rate = (records - told.records) as f64 / passed.as_secs_f64();
+            info!(
+                pipeline = %run.config.name, records, decisions, dead_letters,
+                "{rate:.0} records/s; the threads' time: {shares}"
+            );
             let late = late(run);
             if !late.is_empty() {
                 warn!(pipeline = %run.config.name, "late so far: {late}");
             }
-            if dead_letters > told.1 {
+            if dead_letters > told.dead_letters {
                 warn!(pipeline = %run.config.name, "dead letters so far: {}", causes(run));
             }
-            *told = (records, dead_letters);
+            *told = Told { records, dead_letters, spent };
         }
     }
 
@@ -87,6 +104,20 @@ impl Counts {
             dead_letters: run.meter.dead_letters().values().sum(),
         }
     }
+}
+
+/// What most of the time since the last look went to.
+fn shares(spent: &[(Activity, u64)], before: &[(Activity, u64)]) -> String {
+    let since = |(activity, now): &(Activity, u64)| {
+        let then = before.iter().find(|(other, _)| other == activity).map_or(0, |(_, spent)| *spent);
+        (*activity, now - then)
+    };
+    let mut spent: Vec<_> = spent.iter().map(since).collect();
+    spent.sort_by_key(|(_, spent)| std::cmp::Reverse(*spent));
+    let all = spent.iter().map(|(_, spent)| spent).sum::<u64>().max(1);
+    let share = |(activity, spent): &(Activity, u64)| (activity.to_string(), (spent * 100 + all / 2) / all);
+    let shares = spent.iter().map(share).take_while(|(_, share)| *share > 0).take(5);
+    shares.map(|(name, share)| format!("{name} {share} %")).collect::<Vec<_>>().join(", ")
 }
 
 fn causes(run: &Run) -> String {

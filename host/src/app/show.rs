@@ -83,7 +83,7 @@ impl Run {
             cluster: self.cluster(),
             group: self.config.group(),
             client_id: "tailwater-show".to_owned(),
-            fetch_bytes: self.config.limits.fetch.bytes(),
+            fetch_bytes: self.config.limits.fetch(self.config.threads),
         })?;
         let mut found = Vec::new();
         for partition in partitions.iter().copied() {

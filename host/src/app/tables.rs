@@ -83,7 +83,7 @@ pub(super) fn spawn(
             client_id: client_id.clone(),
             topic: node.topic.clone(),
             partitions: counts[usize::from(source)],
-            fetch_bytes: config.limits.fetch.bytes(),
+            fetch_bytes: config.limits.fetch(config.threads),
         },
         loader: release::loader(pipeline, source)?,
         limit: Limit { rows: pipeline.bounds.batch_rows, bytes: pipeline.bounds.batch_bytes },

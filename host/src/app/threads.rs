@@ -9,10 +9,10 @@ use tracing::warn;
 
 use super::tables::Shelf;
 use super::vault::Cellar;
-use super::watch::Watch;
+use super::watch::Post;
 use super::{Report, Run};
 use crate::engine::ports::Clock;
-use crate::engine::{BLOCK_BYTES, Lodge, Meter, PartitionCounts, Vault, Worker, WorkerOptions};
+use crate::engine::{BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Vault, Worker, WorkerOptions};
 use crate::error::{Code, Error, Result};
 use crate::kafka::{
     ChangelogOptions, Claims, KafkaChangelog, KafkaSink, KafkaSource, SinkOptions, SourceOptions,
@@ -52,25 +52,26 @@ struct Seat {
     lodge: Arc<Lodge>,
     options: WorkerOptions,
     shelf: Shelf,
-    watch: Watch,
-    /// Which of all threads.
-    index: usize,
+    post: Post,
+    budget: Arc<Budget>,
+    /// Of it, what this thread reads ahead.
+    _aside: Part,
     place: String,
 }
 
-/// Starts a stream thread. How it ended is told to `report`.
+/// Starts a stream thread, one of so many. How it ended is told to `report`.
 pub(super) fn spawn(
     run: &Run,
     counts: &PartitionCounts,
-    (thread, index): (usize, usize),
+    (thread, threads): (usize, usize),
     shelf: &Shelf,
     cellar: Option<&Cellar>,
-    watch: &Watch,
+    post: Post,
     report: Report,
 ) -> Result<()> {
     let (config, client_id) = (&run.config, run.config.client_id(thread));
     let (pipeline, kafka) = (run.release.pipeline(), &run.config.kafka);
-    let (cluster, group, fetch_bytes) = (run.cluster(), config.group(), config.limits.fetch.bytes());
+    let (cluster, group, fetch_bytes) = (run.cluster(), config.group(), config.limits.fetch(threads));
     let place = format!("pipeline {}, thread {thread}", config.name);
     let seat = Seat {
         release: Arc::clone(&run.release),
@@ -95,7 +96,7 @@ pub(super) fn spawn(
         sink: SinkOptions {
             cluster: cluster.clone(),
             client_id: client_id.clone(),
-            queue_bytes: config.limits.send.bytes(),
+            budget: Arc::clone(&run.budget),
             message_bytes: config.limits.record.bytes().max(BLOCK_BYTES),
             transactions: cellar.map(|cellar| Transactions {
                 id: format!("{group}-{}-{thread}", cellar.name()),
@@ -110,11 +111,12 @@ pub(super) fn spawn(
             commit_pause: kafka.commit_pause.get(),
             patience: PATIENCE,
             retry_after: RETRY_AFTER,
-            until_end: watch.until_end(),
+            until_end: post.watch.until_end(),
         },
         shelf: shelf.clone(),
-        watch: watch.clone(),
-        index,
+        post,
+        budget: Arc::clone(&run.budget),
+        _aside: run.budget.set_aside(config.limits.aside(threads)),
         place: place.clone(),
     };
     launch(client_id, place, report, move || seat.work())
@@ -140,7 +142,7 @@ pub(super) fn launch(
 
 impl Seat {
     fn work(self) -> Result<()> {
-        if !self.shelf.wait(&self.watch) {
+        if !self.shelf.wait(&self.post.watch) {
             return Ok(());
         }
         let mut pause = PATIENCE;
@@ -150,8 +152,12 @@ impl Seat {
             if began.elapsed() > CALM {
                 pause = PATIENCE;
             }
-            let is_exact = self.cellar.is_some() && !self.watch.asked();
+            let is_exact = self.cellar.is_some() && !self.post.watch.asked();
             match ended {
+                Err(error) if is_exact && self.post.is_dismissed() && begins_anew(&error) => {
+                    warn!("{}: {} {error}; others go on from its last commit", self.place, error.code);
+                    return Ok(());
+                }
                 Err(error) if is_exact && begins_anew(&error) => {
                     warn!("{}: {} {error}; it begins anew", self.place, error.code);
                 }
@@ -164,20 +170,22 @@ impl Seat {
 
     /// From joining the group to leaving it.
     fn run(&self) -> Result<()> {
-        let flow = self.release.flow(&self.meter, &self.counts, &self.shelf.tables)?.of_run(self.watch.run());
+        let flow = self.release.flow(&self.meter, &self.counts, &self.shelf.tables)?.of_run(self.post.run());
         let sink = KafkaSink::connect(self.sink.clone())?;
         let source = KafkaSource::connect(self.source.clone())?;
         let (clock, lodge) = (Monotonic(Instant::now()), Arc::clone(&self.lodge));
-        let mut worker = Worker::new(flow, source, sink, clock, lodge, self.options);
+        let worker = Worker::new(flow, source, sink, clock, lodge, self.options);
+        let mut worker = worker.within(&self.budget);
         if let Some(cellar) = &self.cellar {
             let changelog = Box::new(KafkaChangelog::connect(self.changelog.clone())?);
             let (disk, options) = (Arc::clone(&cellar.disk) as _, cellar.options);
-            worker = worker.exactly_once(Vault { disk, changelog, options, run: self.watch.run() })?;
+            let (tasks, run) = (cellar.live.part(), self.post.run());
+            worker = worker.exactly_once(Vault { disk, changelog, options, tasks, run })?;
         }
-        while !self.watch.asked() {
+        while !self.post.asked() {
             worker.step()?;
-            if self.watch.until_end() {
-                self.watch.tell(self.index, worker.is_done());
+            if self.post.watch.until_end() {
+                self.post.tell(worker.is_done());
             }
         }
         worker.stop()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Run;
 use crate::config::{Config, Delivery};
 use crate::disk::{self, LocalDisk, Options};
-use crate::engine::VaultOptions;
+use crate::engine::{Sum, VaultOptions};
 use crate::error::{Code, Error, Result};
 
 /// So many processes of a pipeline may share a directory.
@@ -18,6 +18,8 @@ const PLACES: usize = 1_000;
 pub(super) struct Cellar {
     pub disk: Arc<LocalDisk>,
     pub options: VaultOptions,
+    /// Those of all threads.
+    pub live: Sum,
 }
 
 impl Cellar {
@@ -43,9 +45,9 @@ impl Cellar {
         let disk = disk.unwrap_or_else(full).map_err(|error| error.at(&config.name))?;
         let options = VaultOptions {
             tail_bytes: (state.tail.bytes() / tasks.max(1)).max(64 << 10),
-            memory: state.memory.bytes() / config.threads,
+            memory: state.memory.bytes(),
         };
-        Ok(Some(Self { disk: Arc::new(disk), options }))
+        Ok(Some(Self { disk: Arc::new(disk), options, live: Sum::default() }))
     }
 
     /// No other process has this name; but the one that comes after this one has.

@@ -1,41 +1,39 @@
 //! When threads are to end.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Stop, Until};
 
-/// Shared by the threads of all pipelines. A bounded run is over when all threads are done at the same time:
+type Done = Arc<AtomicBool>;
+
+/// Shared by the threads of all pipelines. A bounded run is over when all stream threads are done at the same time:
 /// work that moves to another thread makes that one busy again.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     until: Until,
     stop: Stop,
-    done: Arc<[AtomicBool]>,
+    all: Arc<Mutex<Vec<Done>>>,
     run: u64,
 }
 
 impl Watch {
-    pub fn new(until: Until, stop: &Stop, threads: usize) -> Self {
-        let done = (0..threads).map(|_| AtomicBool::new(false)).collect();
+    pub fn new(until: Until, stop: &Stop) -> Self {
         // Random.
         let run = RandomState::new().hash_one(());
-        Self { until, stop: stop.clone(), done, run }
+        Self { until, stop: stop.clone(), all: Arc::default(), run }
     }
 
-    /// No other run has this number.
-    pub fn run(&self) -> u64 {
-        self.run
+    /// For a stream thread, which `own` ends before the others.
+    pub fn of_thread(&self, own: &Stop) -> Post {
+        let done = Done::default();
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&done));
+        Post { watch: self.clone(), own: own.clone(), done }
     }
 
     pub fn until_end(&self) -> bool {
         self.until == Until::End
-    }
-
-    /// A thread says whether it has anything left to do.
-    pub fn tell(&self, thread: usize, done: bool) {
-        self.done[thread].store(done, Relaxed);
     }
 
     pub fn asked(&self) -> bool {
@@ -43,6 +41,37 @@ impl Watch {
     }
 
     pub fn is_over(&self) -> bool {
-        self.asked() || self.until_end() && self.done.iter().all(|done| done.load(Relaxed))
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        self.asked() || self.until_end() && all.iter().all(|done| done.load(Relaxed))
+    }
+}
+
+/// What one stream thread sees of it.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    pub watch: Watch,
+    own: Stop,
+    done: Done,
+}
+
+impl Post {
+    /// No other run has this number.
+    pub fn run(&self) -> u64 {
+        self.watch.run
+    }
+
+    /// Says whether the thread has anything left to do.
+    pub fn tell(&self, done: bool) {
+        self.done.store(done, Relaxed);
+    }
+
+    /// Whether the thread is to end; all of them may be.
+    pub fn asked(&self) -> bool {
+        self.watch.asked() || self.own.asked()
+    }
+
+    /// Whether only this one is to end.
+    pub fn is_dismissed(&self) -> bool {
+        self.own.asked() && !self.watch.asked()
     }
 }

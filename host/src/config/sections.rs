@@ -1,6 +1,7 @@
 //! The sections of a pipeline file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -305,26 +306,26 @@ pub struct Limits {
     pub batch_rows: usize,
     /// Bytes of records that a batch may have; a single larger record is a batch of its own.
     pub batch_bytes: Size,
-    /// Read ahead, a thread.
-    pub fetch: Size,
-    /// Waiting to be sent, a thread.
-    pub send: Size,
-    /// Rows held until their watermark, a thread: with more, only the partitions that are behind are read.
-    pub hold: Size,
+    /// Rows on their way, a process: read ahead, held until their watermark, waiting to be sent. None: by the number
+    /// of threads.
+    pub memory: Option<Size>,
     /// Key, value and headers of a record that is sent; also the largest that is decoded.
     pub record: Size,
     /// Share of the rows at which a plugin or the model may fail, of the last thousand or so that a thread has had.
     pub failures: f64,
 }
 
+const MEMORY: usize = 128 << 20;
+const MEMORY_OF_A_THREAD: usize = 32 << 20;
+/// The least and the most that a thread reads ahead.
+const FETCH: Range<usize> = 2 << 20..16 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_rows: 1024,
             batch_bytes: Size::from_mib(4),
-            fetch: Size::from_mib(16),
-            send: Size::from_mib(16),
-            hold: Size::from_mib(64),
+            memory: None,
             // With what is around it, just below what a topic allows by default.
             record: Size::from_kib(1000),
             failures: 0.1,
@@ -333,7 +334,22 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(super) fn check(&self) -> Result<()> {
+    /// Bytes of rows on their way, in this process.
+    pub fn memory(&self, threads: usize) -> usize {
+        self.memory.map_or_else(|| MEMORY.max(threads * MEMORY_OF_A_THREAD), |size| size.bytes())
+    }
+
+    /// Of them what a thread reads ahead, if there are so many.
+    pub fn fetch(&self, threads: usize) -> usize {
+        (self.memory(threads) / 8 / threads.max(1)).clamp(FETCH.start, FETCH.end)
+    }
+
+    /// Of them what is set aside for a thread.
+    pub fn aside(&self, threads: usize) -> usize {
+        self.fetch(threads) + self.batch_bytes.bytes()
+    }
+
+    pub(super) fn check(&self, threads: usize) -> Result<()> {
         if !(1..=65_536).contains(&self.batch_rows) {
             return Err(value(format!("limits.batch_rows: {} is not between 1 and 65536", self.batch_rows)));
         }
@@ -346,10 +362,13 @@ impl Limits {
                 return Err(value(format!("limits.{name}: {size:?} is not between 16KiB and 256MiB")));
             }
         }
-        for (name, size) in [("fetch", self.fetch), ("send", self.send), ("hold", self.hold)] {
-            if !(1 << 20..=1 << 30).contains(&size.bytes()) {
-                return Err(value(format!("limits.{name}: {size:?} is not between 1MiB and 1GiB")));
-            }
+        let (memory, least) = (self.memory(threads), 2 * threads * self.aside(threads));
+        if memory < least {
+            let text = format!(
+                "limits.memory: {memory} bytes are too few for {threads} threads with batches of {:?}: {least} at least",
+                self.batch_bytes
+            );
+            return Err(value(text));
         }
         Ok(())
     }

@@ -81,7 +81,14 @@ fn values_are_checked() {
             "source.columns",
         ),
         ("[kafka]", "[limits]\nbatch_rows = 0\n[kafka]", Code::ConfigValue, "limits.batch_rows"),
-        ("[kafka]", "[limits]\nfetch = \"1TiB\"\n[kafka]", Code::ConfigSyntax, "is not a size such as"),
+        ("[kafka]", "[limits]\nmemory = \"1TiB\"\n[kafka]", Code::ConfigSyntax, "is not a size such as"),
+        (
+            "[kafka]",
+            "[limits]\nmemory = \"11MiB\"\n[kafka]",
+            Code::ConfigValue,
+            "are too few for 1 threads with",
+        ),
+        ("[kafka]", "[limits]\nfailures = 1.5\n[kafka]", Code::ConfigValue, "limits.failures"),
         ("[kafka]", "[limits]\nrecord = \"15KiB\"\n[kafka]", Code::ConfigValue, "limits.record"),
         ("routes.output.topic = \"click_predictions\"", "", Code::ConfigSyntax, "missing field `routes`"),
     ] {

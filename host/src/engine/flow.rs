@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use super::breaker::{Breakers, Failing};
 use super::held::Released;
+use super::lap::{Activity, Lap};
 use super::meter::Meter;
 use super::outbox::Outbox;
 use super::parcel::Layout;
@@ -74,6 +75,7 @@ pub struct Flow {
     scratch: Scratch,
     outbox: Outbox,
     breakers: Breakers,
+    lap: Lap,
     bytes: Vec<u8>,
     run: u64,
 }
@@ -110,6 +112,7 @@ impl Flow {
             row_layouts: row_layouts.collect(),
             side_layouts: side_layouts.collect(),
             breakers: breakers(&pipeline),
+            lap: Lap::default(),
             pipeline,
             parts,
             meter,
@@ -144,6 +147,7 @@ impl Flow {
         tasks: &mut Tasks,
         send: &mut dyn FnMut(Message<'_>) -> Result<()>,
     ) -> Result<()> {
+        self.turn(Activity::Decode);
         let taken = self.intake(records)?;
         Meter::add(&self.meter.batches, 1);
         Meter::add(&self.meter.records, records.rows.len() - taken.parcels.len());
@@ -169,6 +173,14 @@ impl Flow {
             }
         }
         self.run_released(released, tasks, send)
+    }
+
+    /// The thread does something else from now on.
+    pub fn turn(&mut self, to: Activity) {
+        self.lap.turn(to);
+        if to == Activity::Source {
+            self.lap.tell(&self.meter.spent);
+        }
     }
 
     /// Stages that have failed beyond their error budget since they were asked about last.
@@ -222,9 +234,10 @@ impl Flow {
 
 /// Each stage's group is the one whose partitions wait for it.
 fn breakers(pipeline: &Pipeline) -> Breakers {
-    let features = pipeline.groups.iter().enumerate().flat_map(|(group, own)| {
-        own.stages.clone().map(move |stage| (Stage::Features(stage as u8), group))
-    });
+    let features =
+        pipeline.groups.iter().enumerate().flat_map(|(group, own)| {
+            own.stages.clone().map(move |stage| (Stage::Features(stage as u8), group))
+        });
     let last = pipeline.groups.len() - 1;
     let others = [(Stage::Preprocess, 0), (Stage::Score, last), (Stage::Rules, last)];
     Breakers::new(pipeline.bounds.errors, others.into_iter().chain(features))

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use super::lap::Spent;
+use super::sum::Sum;
 use crate::error::Code;
 use crate::pipeline::Stage;
 
@@ -18,6 +20,10 @@ pub struct Meter {
     /// Rows that the preprocessor dropped without a word, or the rules sent nowhere.
     pub dropped: AtomicU64,
     pub decisions: AtomicU64,
+    /// What threads did all the time.
+    pub spent: Spent,
+    /// Partitions that wait since a plugin or the model fails too often.
+    pub paused: Sum,
     /// By stage and code. Rare, hence the lock.
     dead_letters: Mutex<BTreeMap<(&'static str, Code), u64>>,
     /// By source: rows that came too late.

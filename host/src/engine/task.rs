@@ -176,6 +176,10 @@ impl Tasks {
         Some(self.0.swap_remove(index).1)
     }
 
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (TaskId, Task)> {
+        self.0.drain(..)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &(TaskId, Task)> {
         self.0.iter()
     }
@@ -231,13 +235,19 @@ impl Tasks {
         self.0.iter().all(|(_, task)| task.watermark.watermark() == END)
     }
 
-    /// Partitions of sources that are ahead of the slowest that is known of.
-    pub(super) fn ahead(&self, sources: usize) -> Vec<PartitionId> {
-        let is_source = |source: SourceId| usize::from(source) < sources;
-        let writers = self.0.iter().flat_map(|(_, task)| task.writers.values());
-        let own = self.inputs().filter(|input| is_source(input.id.source)).map(|input| &input.progress);
-        let slowest = writers.chain(own).filter(|progress| !progress.idle).map(|one| one.watermark).min();
-        let ahead = |input: &&Input| slowest.is_some_and(|slowest| input.progress.watermark > slowest);
-        self.inputs().filter(|input| is_source(input.id.source)).filter(ahead).map(|input| input.id).collect()
+    /// What holds watermarks up: the slowest partition that is known of, and how far it is.
+    pub(super) fn slowest(&self, sources: usize) -> Option<(PartitionId, i64)> {
+        let writers = self.0.iter().flat_map(|(_, task)| &task.writers).map(|(id, progress)| (*id, progress));
+        let own = self.inputs().filter(|input| usize::from(input.id.source) < sources);
+        let all = writers.chain(own.map(|input| (input.id, &input.progress)));
+        let active =
+            all.filter(|(_, progress)| !progress.idle).map(|(id, progress)| (id, progress.watermark));
+        active.min_by_key(|(_, watermark)| *watermark)
+    }
+
+    /// Partitions of sources that are ahead of a watermark.
+    pub(super) fn ahead(&self, sources: usize, of: i64) -> impl Iterator<Item = PartitionId> {
+        let own = self.inputs().filter(move |input| usize::from(input.id.source) < sources);
+        own.filter(move |input| input.progress.watermark > of).map(|input| input.id)
     }
 }

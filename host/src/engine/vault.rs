@@ -15,6 +15,7 @@ use super::head::Head;
 use super::image;
 use super::mistake::{Mistake, planted};
 use super::ports::{Changelog, Clock, Committed};
+use super::sum::Part;
 use super::task::{Task, TaskId};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Pipeline;
@@ -35,7 +36,7 @@ pub(super) const TRIMMED_AT_MOST: usize = 10;
 pub struct VaultOptions {
     /// Packed changes of a task beyond its checkpoint, about: what a restart has to do again.
     pub tail_bytes: usize,
-    /// Of all windows of a thread in memory.
+    /// Of all windows in memory, in all threads.
     pub memory: usize,
 }
 
@@ -44,6 +45,8 @@ pub struct Vault {
     pub disk: Arc<dyn Disk>,
     pub changelog: Box<dyn Changelog>,
     pub options: VaultOptions,
+    /// This thread's, among those of all threads.
+    pub tasks: Part,
     /// Of this run: no other has it.
     pub run: u64,
 }

@@ -18,26 +18,30 @@
 
 mod exact;
 mod failing;
+mod holding;
 mod marks;
 mod membership;
+mod patience;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::Budget;
 use super::flow::Flow;
+use super::lap::Activity;
 use super::lodge::Lodge;
 use super::ports::{Clock, Limit, Polled, Sent, Sink, Source};
+use super::sum::Part;
 use super::task::{Input, Tasks};
 use super::vault::Vault;
 use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
 use crate::watermark::END;
 use failing::Pauses;
+use patience::Wait;
 
 /// How long a wait for a full or a draining sink lasts at a time.
 const SINK_WAIT: Duration = Duration::from_millis(10);
-/// How often the group hears from a thread whose sink is stuck.
-const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// How often groups behind are told of watermarks, at most.
 const TELL: Duration = Duration::from_millis(5);
 /// With more messages than this each time, it is less often: each task tells each partition.
@@ -95,6 +99,13 @@ pub struct Worker<S, K, C> {
     waiting: Vec<PartitionId>,
     /// Of groups that fail too often.
     pauses: Pauses,
+    budget: Arc<Budget>,
+    /// Of it, what waits for a watermark.
+    held: Part,
+    /// When it was told last which partition that waits for.
+    told_of_slow: Option<Duration>,
+    /// How many partitions wait because a stage fails.
+    paused: Part,
     last_tell: Duration,
     tell_interval: Duration,
 }
@@ -103,7 +114,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     /// At least once.
     pub fn new(flow: Flow, source: S, sink: K, clock: C, lodge: Arc<Lodge>, options: WorkerOptions) -> Self {
         let now = clock.monotonic();
+        let budget = Budget::new(flow.pipeline().bounds.memory_bytes);
         Self {
+            held: budget.held(),
+            budget,
+            told_of_slow: None,
+            paused: flow.meter().paused.part(),
             flow,
             source,
             sink,
@@ -125,6 +141,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
     }
 
+    /// Shares a budget with other threads.
+    pub fn within(mut self, budget: &Arc<Budget>) -> Self {
+        (self.held, self.budget) = (budget.held(), Arc::clone(budget));
+        self
+    }
+
     /// Exactly once, with state that is kept. The sink has transactions.
     pub fn exactly_once(mut self, vault: Vault) -> Result<Self> {
         self.vault = Some(vault);
@@ -136,7 +158,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub fn step(&mut self) -> Result<Step> {
         let bounds = self.flow.pipeline().bounds;
         let limit = Limit { rows: bounds.batch_rows, bytes: bounds.batch_bytes };
-        let step = match self.source.poll(self.patience(), limit)? {
+        self.flow.turn(Activity::Source);
+        let polled = self.source.poll(self.patience(), limit)?;
+        self.flow.turn(Activity::Decode);
+        let step = match polled {
             Polled::Records(0) => {
                 self.adopt_rest()?;
                 Step::Idle
@@ -155,6 +180,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             }
         };
         self.pass_time(step)?;
+        self.flow.turn(Activity::Commit);
         match self.vault {
             Some(_) => self.transact(step)?,
             None => self.commit_what_arrived()?,
@@ -162,7 +188,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         Ok(step)
     }
 
-    /// Finishes what is under way, commits it, and leaves the group.
+    /// Finishes what is under way, commits it, leaves its tasks to the other threads and leaves the group.
     pub fn stop(mut self) -> Result<()> {
         let all: Vec<PartitionId> = self.tasks.inputs().map(|input| input.id).collect();
         match self.vault {
@@ -172,6 +198,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 self.commit_all()?;
             }
         }
+        self.tasks.drain().for_each(|(id, task)| self.lodge.leave(id, task));
         self.source.leave()
     }
 
@@ -213,7 +240,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let mut records = source.records();
         // Most of the time there are none, or few.
         let pipeline = flow.pipeline();
-        records.rows.retain(|record| !waiting.contains(&record.from) && !pauses.covers(pipeline, record.from));
+        records
+            .rows
+            .retain(|record| !waiting.contains(&record.from) && !pauses.covers(pipeline, record.from));
         if options.until_end {
             // What came after the end is not part of the run.
             records.rows.retain(|record| !tasks.has_ended(record.from));
@@ -251,9 +280,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.retry()?;
         let pipeline = Arc::clone(self.flow.pipeline());
         let Self { tasks, pauses, .. } = self;
-        let is_silent = |input: &&mut Input| {
-            input.at_end && !input.progress.idle && !pauses.covers(&pipeline, input.id)
-        };
+        let is_silent =
+            |input: &&mut Input| input.at_end && !input.progress.idle && !pauses.covers(&pipeline, input.id);
         for input in tasks.inputs_mut().filter(is_silent) {
             let times = pipeline.sources.get(usize::from(input.id.source)).and_then(|source| source.times);
             input.progress.idle = input.progress.watermark != END
@@ -284,34 +312,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         Ok(())
     }
 
-    /// While too much is held, only partitions are read that are behind; and none that has ended.
-    fn hold_back(&mut self) -> Result<()> {
-        let pipeline = self.flow.pipeline();
-        let (held, most) = (self.tasks.held_bytes(), pipeline.bounds.held_bytes);
-        let is_held_back = |input: &&Input| self.options.until_end && input.progress.watermark == END;
-        let mut back: Vec<PartitionId> =
-            self.tasks.inputs().filter(is_held_back).map(|input| input.id).collect();
-        // Not at each row around the bound.
-        if held > most || held > most / 2 && !self.held_back.is_empty() {
-            back.extend(self.tasks.ahead(pipeline.sources.len()));
-        }
-        let paused = self.tasks.inputs().filter(|input| self.pauses.covers(pipeline, input.id));
-        back.extend(paused.map(|input| input.id).chain(self.waiting.iter().copied()));
-        back.sort_unstable();
-        back.dedup();
-        if back != self.held_back {
-            self.source.hold(&back)?;
-            self.held_back = back;
-        }
-        Ok(())
-    }
-
     /// Waits until the broker has taken everything.
     fn drain(&mut self) -> Result<()> {
-        let (start, mut heard) = (self.clock.monotonic(), self.clock.monotonic());
+        let mut wait = Wait::new(&self.clock);
         while self.sink.work(SINK_WAIT)?.all > 0 {
-            keep_alive(&self.source, &self.clock, &mut heard)?;
-            if heard.saturating_sub(start) >= DRAIN_LIMIT {
+            if wait.go_on(&self.source, &self.clock, UNDER_WAY)? >= DRAIN_LIMIT {
                 let message = format!("the broker took nothing for {DRAIN_LIMIT:?}");
                 return Err(Error::new(Code::Delivery, message));
             }
@@ -325,25 +330,18 @@ fn send(source: &impl Source, sink: &mut impl Sink, clock: &impl Clock, message:
     if sink.send(message)? == Sent::Taken {
         return Ok(());
     }
-    let mut heard = clock.monotonic();
+    let mut wait = Wait::new(clock);
     loop {
         sink.work(SINK_WAIT)?;
         if sink.send(message)? == Sent::Taken {
             return Ok(());
         }
-        keep_alive(source, clock, &mut heard)?;
+        wait.go_on(source, clock, "the queue to the brokers has been full")?;
     }
 }
 
-/// Lets the group hear from this thread, if it is time.
-fn keep_alive(source: &impl Source, clock: &impl Clock, heard: &mut Duration) -> Result<()> {
-    let now = clock.monotonic();
-    if now.saturating_sub(*heard) < KEEP_ALIVE {
-        return Ok(());
-    }
-    *heard = now;
-    source.keep_alive()
-}
+/// For what is waited at the end of a transaction, or of a run.
+const UNDER_WAY: &str = "messages have been under way to the brokers";
 
 /// Beyond librdkafka's own time-out for a message, after which it reports a failure.
 const DRAIN_LIMIT: Duration = Duration::from_secs(330);

@@ -4,6 +4,7 @@ mod options;
 mod tally;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -18,6 +19,7 @@ use super::native::{Failure, Refused, Report, Reports, Topics, flush};
 use super::note::Note;
 use super::transaction::{PAUSE, Refusal, STEP, Verdict, init};
 use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
+use crate::engine::{Budget, Part};
 use crate::error::{Code, Error, Result};
 use crate::record::Message;
 use tally::{Label, Tally};
@@ -52,7 +54,9 @@ pub struct KafkaSink {
     open: bool,
     /// Why the transaction can't be committed, if it can't.
     doomed: Option<String>,
-    queue_bytes: usize,
+    budget: Arc<Budget>,
+    /// What waits to be delivered.
+    waiting: Part,
     message_bytes: usize,
 }
 
@@ -67,7 +71,7 @@ impl KafkaSink {
     /// else the broker is not asked for anything yet.
     pub fn connect(options: SinkOptions) -> Result<Self> {
         let config = options.config()?;
-        let SinkOptions { client_id, queue_bytes, message_bytes, transactions, .. } = options;
+        let SinkOptions { client_id, budget, message_bytes, transactions, .. } = options;
         let events = ProducerEvents::new(&client_id);
         let producer: BaseProducer<_> =
             config.create_with_context(events).map_err(|error| refused(&error))?;
@@ -85,7 +89,8 @@ impl KafkaSink {
             transactions,
             open: false,
             doomed: None,
-            queue_bytes,
+            waiting: budget.sending(),
+            budget,
             message_bytes,
         })
     }
@@ -110,7 +115,7 @@ impl KafkaSink {
 
     /// Takes what the producer has to report; says whether that was anything.
     fn serve(&mut self, wait: Duration) -> bool {
-        let Self { reports, producer, under_way, landed, failure, doomed, message_bytes, .. } = self;
+        let Self { reports, producer, under_way, waiting, landed, failure, doomed, message_bytes, .. } = self;
         let (open, mut any) = (self.open, false);
         reports.serve(producer.client(), wait, |Report { tag, offset, failure: why }| {
             any = true;
@@ -136,6 +141,9 @@ impl KafkaSink {
                 }
             }
         });
+        if any {
+            waiting.set(under_way.bytes());
+        }
         any
     }
 
@@ -248,14 +256,14 @@ impl Sink for KafkaSink {
             return Ok(Sent::Taken);
         }
         let size = size + MESSAGE_OVERHEAD;
-        let waiting = self.under_way.bytes();
-        if waiting > 0 && waiting + size > self.queue_bytes {
+        if !self.budget.has_room(&self.waiting, size) {
             return Ok(Sent::Full);
         }
         let label = self.under_way.label(size, message.tag);
         match self.topics.produce(self.producer.client(), &message, label.raw())? {
             Ok(()) => {
                 self.under_way.add(label);
+                self.waiting.set(self.under_way.bytes());
                 Ok(Sent::Taken)
             }
             Err(RDKafkaErrorCode::QueueFull) => Ok(Sent::Full),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::config::{Protocol, Start};
+use crate::engine::Budget;
 use crate::engine::ports::{Limit, Polled, Sent, Sink, Source, UnderWay};
 use crate::record::{Message, PartitionId};
 
@@ -57,7 +58,7 @@ fn sink_of(broker: &EmbeddedBroker, queue_bytes: usize) -> KafkaSink {
     KafkaSink::connect(SinkOptions {
         cluster,
         client_id,
-        queue_bytes,
+        budget: Budget::new(queue_bytes),
         message_bytes: 100_000,
         transactions: None,
     })

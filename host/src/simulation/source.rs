@@ -309,7 +309,8 @@ impl Source for SimSource {
         process.call("start", || {
             let ids: Vec<PartitionId> = partitions.iter().map(|(id, _)| *id).collect();
             self.expect_owned("started, and not assigned", &ids);
-            let is_fresh = |(_, reading): &(&PartitionId, &Reading)| reading.next.is_none() && !reading.revoked;
+            let is_fresh =
+                |(_, reading): &(&PartitionId, &Reading)| reading.next.is_none() && !reading.revoked;
             let fresh: Vec<PartitionId> = self.owned.iter().filter(is_fresh).map(|(id, _)| *id).collect();
             let named = fresh.iter().filter(|id| ids.contains(id)).count();
             if named != 0 && named != fresh.len() {

@@ -13,6 +13,7 @@ use super::features::{keyless, no_key, too_long};
 use super::run::Flight;
 use super::words::{Arrival, Readers};
 use super::{Flow, Post};
+use crate::engine::lap::Activity;
 use crate::engine::outbox::Place;
 use crate::engine::task::{Task, TaskId, Tasks};
 use crate::engine::work::Work;
@@ -40,6 +41,7 @@ impl Flow {
         let Some(shape) = &node.closed else { return Ok(()) };
         let refused = keyless(node, &flight.work.rows);
         self.refuse_rows(Stage::Features(stage as u8), refused, &mut flight);
+        self.turn(Activity::Windows(stage as u8));
         let out = self.close(group, stage, records, &flight, tasks)?;
         self.flush(records, send)?;
         let Out { closed: Closed { windows, mut cells }, keys } = out;

@@ -10,6 +10,7 @@ use super::Flow;
 use super::intake::part;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
+use crate::engine::lap::Activity;
 use crate::engine::meter::Meter;
 use crate::engine::outbox::around;
 use crate::engine::work::{Work, refusals};
@@ -19,6 +20,7 @@ impl Flow {
         if work.len() == 0 {
             return Ok(());
         }
+        self.turn(Activity::Rules);
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         let node = &pipeline.decision;
         let seen = seen(node, &work, &mut self.numbers);

@@ -18,6 +18,7 @@ use super::run::Flight;
 use super::words::{Arrival, Readers};
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
+use crate::engine::lap::Activity;
 use crate::engine::outbox::Place;
 use crate::engine::task::{Task, Tasks};
 use crate::engine::work::{Work, refusals};
@@ -46,6 +47,7 @@ impl Flow {
         if flight.steps.is_empty() {
             return Ok(());
         }
+        self.turn(Activity::Windows(stage as u8));
         let (cells, refused) = self.windows(group, stage, records, flight, tasks)?;
         let keep: Vec<u32> =
             (0..flight.work.len() as u32).filter(|row| !refused.rows.contains_key(row)).collect();
@@ -194,6 +196,7 @@ impl Flow {
         let node = &self.pipeline.features[stage];
         let plugin = &mut self.parts.features[stage];
         let features = node.names.len();
+        self.lap.turn(Activity::Features(stage as u8));
         let (tables, rows) = (&self.tables, &work.rows);
         self.breakers.passed(Stage::Features(stage as u8), shown.rows());
         let pieces = bisect(shown.rows(), |range| {

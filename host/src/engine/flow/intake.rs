@@ -8,6 +8,7 @@ use crate::record::{Record, Records};
 use super::Flow;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
+use crate::engine::lap::Activity;
 use crate::engine::meter::Meter;
 use crate::engine::outbox::Place;
 use crate::engine::work::{Work, refusals};
@@ -48,7 +49,9 @@ impl Flow {
             .map(|builder| SideRows { rows: builder.seal(), places: places.next().unwrap_or_default() })
             .collect();
         let SideRows { rows, places } = sides[0].take();
+        self.turn(Activity::Preprocess);
         let mut work = self.preprocess(Work::new(rows, places))?;
+        self.turn(Activity::Decode);
         if let Some(refused) = timeless(&self.pipeline.sources[0], &work.rows) {
             self.refuse(Stage::Preprocess, refused, &mut work);
         }

@@ -11,6 +11,7 @@ use crate::record::Records;
 use super::intake::SideRows;
 use super::{Flow, Post};
 use crate::engine::held::Released;
+use crate::engine::lap::Activity;
 use crate::engine::outbox::Place;
 use crate::engine::parcel::{self, Read};
 use crate::engine::task::{Task, Tasks};
@@ -203,6 +204,7 @@ impl Flow {
 
     /// Sends what waits in the outbox.
     pub(super) fn flush(&mut self, records: &Records<'_>, send: &mut Post<'_>) -> Result<()> {
+        self.turn(Activity::Send);
         self.outbox.each(&self.pipeline, records, send)?;
         self.outbox.clear();
         Ok(())

@@ -10,6 +10,7 @@ use crate::pipeline::{MatrixColumn, ModelNode, NamedColumn, Stage};
 use super::Flow;
 use super::intake::part;
 use crate::engine::bisect::bisect;
+use crate::engine::lap::Activity;
 use crate::engine::ports::{PluginFault, Question};
 use crate::engine::work::Work;
 
@@ -21,6 +22,7 @@ impl Flow {
             return Ok(());
         }
         self.breakers.passed(Stage::Score, work.len());
+        self.lap.turn(Activity::Score);
         let width = node.scores.len();
         let matrix = matrix(node, work);
         let columns: Vec<View<'_>> = node.named.iter().map(|column| named(*column, work)).collect();

@@ -9,6 +9,7 @@ use crate::watermark::Progress;
 use super::admit::TakenRow;
 use super::run::Flight;
 use super::{Flow, Post};
+use crate::engine::lap::Activity;
 use crate::engine::parcel::{self, Cells, Head, Told};
 use crate::engine::task::Tasks;
 
@@ -21,6 +22,7 @@ impl Flow {
         flight: &mut Flight,
         send: &mut Post<'_>,
     ) -> Result<()> {
+        self.turn(Activity::Send);
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         let own = &pipeline.groups[group];
         let stage = Stage::Features(own.stages.start as u8);

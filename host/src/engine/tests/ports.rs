@@ -217,7 +217,7 @@ fn timed() -> Pipeline {
     let declared = Declared { features: vec![&features], ..Declared::default() };
     let front = Front::new(&config, &declared).expect("fits");
     let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
-    pipeline.bounds.held_bytes = 1200;
+    pipeline.bounds.memory_bytes = 2400;
     pipeline
 }
 

@@ -15,7 +15,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{SINK_WAIT, Step, Worker, keep_alive, send};
+use super::patience::Wait;
+use super::{SINK_WAIT, Step, UNDER_WAY, Worker, send};
 use crate::engine::mistake::{Mistake, planted};
 use crate::engine::ports::{Clock, Ended, Mark, Sink, Source};
 use crate::engine::task::TaskId;
@@ -87,7 +88,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.last_commit = self.clock.monotonic();
         let pipeline = Arc::clone(self.flow.pipeline());
         let Some(vault) = &mut self.vault else { return Ok(true) };
-        let memory = vault.options.memory / self.tasks.len().max(1);
+        vault.tasks.set(self.tasks.len());
+        let memory = vault.options.memory / vault.tasks.all().max(1);
         let options = VaultOptions { memory, ..vault.options };
         for index in 0..self.tasks.len() {
             let TaskId { group, partition } = self.tasks.id(index);
@@ -149,9 +151,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Waits until all that was sent has arrived, or never will.
     fn flush(&mut self) -> Result<()> {
-        let mut heard = self.clock.monotonic();
+        let mut wait = Wait::new(&self.clock);
         while self.sink.flush(SINK_WAIT)?.all > 0 {
-            keep_alive(&self.source, &self.clock, &mut heard)?;
+            wait.go_on(&self.source, &self.clock, UNDER_WAY)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::patience::Wait;
 use crate::engine::mistake::{Mistake, planted};
 use crate::engine::ports::{Clock, Committed, Sink, Source};
 use crate::engine::task::{Input, Task, TaskId};
@@ -84,8 +85,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let pipeline = Arc::clone(self.flow.pipeline());
         let group = usize::from(id.group);
         if let Some(vault) = self.vault.as_mut().filter(|_| pipeline.changelogs[group].is_some()) {
-            let (source, clock, mut heard) = (&self.source, &self.clock, now);
-            let alive = || super::keep_alive(source, clock, &mut heard);
+            let (source, clock, mut wait) = (&self.source, &self.clock, Wait::new(&self.clock));
+            let alive = || wait.go_on(source, clock, "windows have been read back").map(drop);
             let Some((task, Restored { base, blocks, bytes })) =
                 vault.restore(&pipeline, id, standing, clock, alive)?
             else {

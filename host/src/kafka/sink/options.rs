@@ -1,7 +1,10 @@
 //! What a sink is told, and what it tells librdkafka.
 
+use std::sync::Arc;
+
 use rdkafka::ClientConfig;
 
+use crate::engine::Budget;
 use crate::error::Result;
 use crate::kafka::Cluster;
 
@@ -14,9 +17,9 @@ const WIRE_OVERHEAD: usize = 64 << 10;
 pub struct SinkOptions {
     pub cluster: Cluster,
     pub client_id: String,
-    /// Bytes of messages that wait to be delivered, with all that is kept of them. An empty queue takes
-    /// any message.
-    pub queue_bytes: usize,
+    /// Of it are the messages that wait to be delivered, with all that is kept of them. An empty queue takes any
+    /// message.
+    pub budget: Arc<Budget>,
     /// The largest [`Message::size`](crate::record::Message::size). A topic may allow less.
     pub message_bytes: usize,
     /// None: at least once.

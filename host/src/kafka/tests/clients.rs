@@ -1,6 +1,7 @@
 //! What can be wrong before and beside the records.
 
 use super::*;
+use crate::engine::Budget;
 use crate::error::{Code, Error};
 
 fn connect(property: &str, value: &str) -> Result<KafkaSink, Error> {
@@ -10,7 +11,7 @@ fn connect(property: &str, value: &str) -> Result<KafkaSink, Error> {
     KafkaSink::connect(SinkOptions {
         cluster,
         client_id,
-        queue_bytes: 1 << 20,
+        budget: Budget::new(1 << 20),
         message_bytes: 1_000,
         transactions: None,
     })
@@ -44,7 +45,7 @@ fn no_brokers_is_said_so() {
     let options = SinkOptions {
         cluster: Cluster::at(" "),
         client_id: "test".to_owned(),
-        queue_bytes: 1 << 20,
+        budget: Budget::new(1 << 20),
         message_bytes: 1_000,
         transactions: None,
     };
@@ -109,8 +110,13 @@ fn a_delivery_that_failed_comes_out_of_the_next_call() {
     let brokers = std::mem::replace(&mut cluster.brokers, "127.0.0.1:1".to_owned());
     assert_eq!(brokers, broker.brokers());
     let client_id = "test".to_owned();
-    let options =
-        SinkOptions { cluster, client_id, queue_bytes: 1 << 20, message_bytes: 1_000, transactions: None };
+    let options = SinkOptions {
+        cluster,
+        client_id,
+        budget: Budget::new(1 << 20),
+        message_bytes: 1_000,
+        transactions: None,
+    };
     let mut sink = KafkaSink::connect(options).unwrap();
     assert_eq!(sink.send(message("a", None, b"v")).unwrap(), Sent::Taken);
     let began = Instant::now();

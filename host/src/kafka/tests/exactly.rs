@@ -8,6 +8,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Err};
 
 use super::*;
+use crate::engine::Budget;
 use crate::engine::ports::{Ended, Mark};
 use crate::error::{Code, Error};
 
@@ -24,7 +25,7 @@ fn connect(mock: &Mock) -> Result<KafkaSink, Error> {
     KafkaSink::connect(SinkOptions {
         cluster: Cluster::at(mock.bootstrap_servers()),
         client_id: "test".to_owned(),
-        queue_bytes: 1 << 20,
+        budget: Budget::new(1 << 20),
         message_bytes: 100_000,
         transactions: Some(Transactions { id: "pipeline-1".to_owned(), topics: vec!["in".to_owned()] }),
     })
@@ -81,8 +82,8 @@ fn what_lingers_is_sent_when_it_is_waited_for() {
     let mut cluster = Cluster::at(mock.bootstrap_servers());
     cluster.properties.insert("linger.ms".to_owned(), "20000".to_owned());
     let transactions = Some(Transactions { id: "pipeline-1".to_owned(), topics: Vec::new() });
-    let (client_id, queue_bytes, message_bytes) = ("test".to_owned(), 1 << 20, 1_000);
-    let options = SinkOptions { cluster, client_id, queue_bytes, message_bytes, transactions };
+    let (client_id, budget, message_bytes) = ("test".to_owned(), Budget::new(1 << 20), 1_000);
+    let options = SinkOptions { cluster, client_id, budget, message_bytes, transactions };
     let mut sink = KafkaSink::connect(options).unwrap();
     sink.begin().unwrap();
     sink.send(out(b"v", None)).unwrap();

@@ -18,7 +18,7 @@ use crate::contract::{
     Window,
 };
 use crate::engine::ports::{Decoder, Encoder, Features, PluginFault};
-use crate::engine::{Flow, Lodge, Parts, Tables, Vault, VaultOptions, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Parts, Sum, Tables, Vault, VaultOptions, Worker, WorkerOptions};
 use crate::error::{Code, Refusal, Result};
 use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline};
 use crate::record::Record;
@@ -130,7 +130,7 @@ impl Plant {
         let declared = Declared { features, ..Declared::default() };
         let front = Front::new(&config, &declared).expect("fits");
         let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
-        pipeline.bounds.held_bytes = 20_000;
+        pipeline.bounds.memory_bytes = 40_000;
         pipeline
     }
 
@@ -268,6 +268,7 @@ impl Works {
             disk,
             changelog: Box::new(changelog),
             options: VaultOptions { tail_bytes: 600, memory: 6_000 },
+            tasks: Sum::default().part(),
             run: seat.process.number as u64,
         };
         Ok(Box::new(Thread(worker.exactly_once(vault)?)))
