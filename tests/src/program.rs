@@ -40,8 +40,8 @@ pub fn output(arguments: &[&str]) -> Output {
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    /// Closed when the log ends, which it does with the program.
-    log: Receiver<()>,
+    /// Lines; closed when the log ends, which it does with the program.
+    log: Receiver<String>,
 }
 
 impl Program {
@@ -67,8 +67,11 @@ impl Program {
         let (open, log) = channel();
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).for_each(|line| eprintln!("tailwater: {line}"));
-            drop(open);
+            for line in stderr.lines().map_while(Result::ok) {
+                eprintln!("tailwater: {line}");
+                // Nobody may be there any more.
+                let _ = open.send(line);
+            }
         });
         Self { child, log }
     }
@@ -99,16 +102,43 @@ impl Program {
 
     /// SIGTERM, then its end.
     pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(libc::SIGTERM);
+        self.end()
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(libc::SIGHUP);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
         let id = libc::pid_t::try_from(self.child.id()).expect("a process's number");
         // SAFETY: a system call on numbers; the child is not reaped yet, so the number is its own.
-        assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
-        self.end()
+        assert_eq!(unsafe { libc::kill(id, signal) }, 0);
+    }
+
+    /// Waits until it says this.
+    pub fn says(&self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        let left = || end.saturating_duration_since(Instant::now());
+        while !self
+            .log
+            .recv_timeout(left())
+            .unwrap_or_else(|_| panic!("it never says {text:?}"))
+            .contains(text)
+        {}
     }
 
     /// Waits for its end.
     pub fn end(&mut self) -> ExitStatus {
-        let ended = self.log.recv_timeout(PATIENCE);
-        assert_eq!(ended, Err(RecvTimeoutError::Disconnected), "the program does not end");
+        let end = Instant::now() + PATIENCE;
+        let ended = loop {
+            match self.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(ended) => break ended,
+            }
+        };
+        assert_eq!(ended, RecvTimeoutError::Disconnected, "the program does not end");
         self.child.wait().expect("it is our child")
     }
 }

@@ -13,6 +13,8 @@ static RELEASE: LazyLock<Release> = LazyLock::new(|| {
     let text = format!(
         r#"
         name = "folds"
+        # Waiting for what fails too often depends on how batches are cut.
+        limits.failures = 1.0
         routes.output.topic = "out"
         dead_letters.topic = "dead"
         [[source]]

@@ -175,6 +175,30 @@ fn a_plugin_that_always_spins_ends_the_pipeline() {
 }
 
 #[test]
+fn partitions_wait_for_a_plugin_that_fails_too_often() {
+    let mut driver = pipeline("[preprocess]", "hostile-preprocessor", "trap", "").expect("it loads");
+    (0..100).for_each(|_| driver.give(number(13)));
+    driver.give(number(5));
+    driver.cut(vec![40]);
+    let came = |driver: &mut Driver, seconds| {
+        driver.advance(Duration::from_secs(seconds));
+        // The wait ends in a step in which nothing comes yet.
+        driver.run().expect("it waits").len() + driver.run().expect("it goes on").len()
+    };
+    // What was read when it was noticed is in the dead letters; each wait is twice as long as the one before.
+    assert_eq!([0, 9, 1, 19, 1].map(|seconds| came(&mut driver, seconds)), [40, 0, 40, 0, 21]);
+    assert_eq!(driver.meter().paused.get(), 1);
+    assert_eq!(came(&mut driver, 40), 0);
+    assert_eq!(driver.meter().paused.get(), 0);
+    driver.give(number(6));
+    assert_eq!(driver.run().expect("it works").len(), 1);
+    let mut tolerant =
+        pipeline("[preprocess]", "hostile-preprocessor", "trap", "limits.failures = 1.0").expect("it loads");
+    (0..100).for_each(|_| tolerant.give(number(13)));
+    assert_eq!(tolerant.run().expect("it goes on").len(), 100);
+}
+
+#[test]
 fn plugins_that_do_not_load() {
     let load = |guest_name: &str, stage: &str, mode: &str| {
         pipeline(stage, guest_name, mode, "").map(drop).expect_err("it does not load")

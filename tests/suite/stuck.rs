@@ -31,7 +31,7 @@ fn a_stuck_sink_stops_reading_and_memory_stays() {
         threads = 2
         routes.output.topic = "out"
         dead_letters.topic = "dead"
-        limits = {{ send = "1MiB", fetch = "2MiB" }}
+        limits = {{ memory = "12MiB", batch_bytes = "1MiB" }}
         [kafka]
         brokers = "{brokers}"
         # This broker wakes no fetch that waits.

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use tailwater_tests::{broker, program};
+use tailwater_tests::{broker, guest, program};
 
 use super::Job;
 
@@ -84,4 +84,41 @@ fn garbage_of_all_sizes_is_set_aside() {
     }
     assert_eq!(letters.len(), bad.len());
     assert!(running.terminate().success());
+}
+
+#[test]
+fn a_plugin_that_fails_too_often_writes_nothing_until_it_is_allowed_to() {
+    let job = Job::with_topics("failing");
+    let text = format!(
+        r#"
+        name = "{name}"
+        routes.output.topic = "{name}-out"
+        dead_letters.topic = "{name}-dead"
+        [kafka]
+        brokers = "{}"
+        [[source]]
+        topic = "{name}-in"
+        [preprocess]
+        plugin = "{}"
+        settings = {{ mode = "trap" }}
+        "#,
+        broker::address(),
+        guest("hostile-preprocessor").display(),
+        name = job.topic("").trim_end_matches('-'),
+    );
+    std::fs::write(job.file(), text).expect("writable");
+    let record = |n: i64| ("k".to_owned(), format!("{{\"n\":{n},\"t\":1}}").into_bytes());
+    let mut program = job.start();
+    broker::produce(&job.topic("in"), (100..120).map(record));
+    broker::read_until(&job.topic("out"), |got| got.len() >= 20);
+    broker::produce(&job.topic("in"), (0..500).map(|_| record(13)));
+    program.says("TW210 preprocess");
+    assert!(program.terminate().success());
+    assert!(broker::read_all(&job.topic("dead")).is_empty());
+    let mut program = job.start_with(&[("TAILWATER__LIMITS__FAILURES", "1.0")]);
+    broker::produce(&job.topic("in"), [record(7)]);
+    broker::read_until(&job.topic("dead"), |got| got.len() >= 500);
+    assert!(program.terminate().success());
+    assert_eq!(broker::read_all(&job.topic("dead")).len(), 500);
+    assert_eq!(broker::read_all(&job.topic("out")).len(), 21);
 }

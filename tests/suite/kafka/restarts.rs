@@ -75,3 +75,33 @@ fn a_second_process_takes_over_without_a_gap() {
     job.read(0..4000);
     assert!(second.terminate().success());
 }
+
+#[test]
+fn threads_come_and_go_while_it_runs() {
+    let job = Job::with_topics("threads");
+    let text = std::fs::read_to_string(job.file()).expect("written before");
+    let mut program = job.start_with(&[("TAILWATER_LOG", "info,tasks=debug")]);
+    job.feed(0..1000);
+    job.read(0..1000);
+    for (round, threads) in [(1, 1), (2, 2)] {
+        let changed = text.replace("threads = 2", &format!("threads = {threads}"));
+        std::fs::write(job.file(), changed).expect("writable");
+        program.hang_up();
+        program.says(&format!("threads={threads}"));
+        // The group gives partitions to another number of threads while these come.
+        job.feed(round * 1000..round * 1000 + 500);
+        program.says("assigned");
+        job.feed(round * 1000 + 500..(round + 1) * 1000);
+        job.read(0..(round + 1) * 1000);
+    }
+    std::fs::write(job.file(), text.replace("threads = 2", "threads = many")).expect("writable");
+    program.hang_up();
+    program.says("nothing is changed");
+    job.feed(3000..4000);
+    for (id, copies) in job.read(0..4000) {
+        let minute: f64 = (0..3).map(|n| id - n * 20).filter(|id| *id >= 0).map(|id| id as f64 + 100.5).sum();
+        assert_eq!(copies.len(), 1, "id {id}");
+        assert_eq!(copies[0].json()["sum_1m"].as_f64(), Some(minute), "id {id}");
+    }
+    assert!(program.terminate().success());
+}
