@@ -1,6 +1,7 @@
 //! The columns of one row as bytes: in parcels, and in tables.
 
-use super::reader::Reader;
+use super::reader::Unpack;
+use crate::bytes::Reader;
 use crate::columns::{Batch, Builder, Column, ColumnBuilder, Kind};
 
 /// Appends the row.
@@ -38,7 +39,7 @@ pub(super) fn pick(
             Some(place) if is_null => into.column(*place).push_null(),
             Some(place) => value(column.kind, reader, into.column(*place))?,
             None if is_null => {}
-            None if column.kind.is_list() => drop(reader.list()?),
+            None if column.kind.is_list() => drop(reader.long_list()?),
             None => drop(reader.take(column.kind.width())?),
         }
     }
@@ -68,9 +69,9 @@ fn value(kind: Kind, reader: &mut Reader<'_>, into: &mut ColumnBuilder) -> Optio
         Kind::Time => into.push_int(reader.time()?),
         Kind::Float => into.push_float(f64::from_le_bytes(reader.fixed()?)),
         Kind::Single => into.push_single(f32::from_le_bytes(reader.fixed()?)),
-        Kind::Text => into.push_bytes(std::str::from_utf8(reader.list()?).ok()?.as_bytes()),
-        Kind::Bytes => into.push_bytes(reader.list()?),
-        Kind::Floats => into.push_bytes(reader.list().filter(|bytes| bytes.len() % 4 == 0)?),
+        Kind::Text => into.push_bytes(std::str::from_utf8(reader.long_list()?).ok()?.as_bytes()),
+        Kind::Bytes => into.push_bytes(reader.long_list()?),
+        Kind::Floats => into.push_bytes(reader.long_list().filter(|bytes| bytes.len() % 4 == 0)?),
     }
     Some(())
 }

@@ -16,7 +16,8 @@
 //! Anybody may write to a topic, so what is read is trusted in nothing.
 
 use super::cells;
-use super::reader::{NONE, Reader};
+use super::reader::{NONE, Unpack};
+use crate::bytes::Reader;
 use crate::columns::{Batch, Builder, Column, Schema};
 use crate::error::{Code, Refusal};
 use crate::record::{Header, Origin, PartitionId, Record, Records};
@@ -213,7 +214,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read<'_>, Refusal> {
 
 fn head<'a>(reader: &mut Reader<'a>, is_update: bool) -> Option<Head<'a>> {
     let layout = u64::from_le_bytes(reader.fixed()?);
-    let release = reader.text()?;
+    let release = reader.short_text()?;
     let origin = Origin {
         from: reader.partition()?,
         offset: i64::from_le_bytes(reader.fixed()?),

@@ -1,49 +1,48 @@
-//! Reads what was packed, trusting nothing.
+//! What parcels have beside the usual: lengths of fixed width, times, partitions.
 
+use crate::bytes::Reader;
 use crate::columns::TIMES;
 use crate::record::PartitionId;
 
 /// In the place of a length: there is nothing.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// What is left.
-pub(super) struct Reader<'a>(pub &'a [u8]);
+/// Read like all bytes, trusting nothing.
+pub(super) trait Unpack<'a> {
+    /// With a length of one byte.
+    fn short_text(&mut self) -> Option<&'a str>;
+    /// With a length of four bytes.
+    fn long_list(&mut self) -> Option<&'a [u8]>;
+    /// The same, or [`NONE`]. Outer `None`: broken.
+    fn optional(&mut self) -> Option<Option<&'a [u8]>>;
+    fn time(&mut self) -> Option<i64>;
+    fn partition(&mut self) -> Option<PartitionId>;
+}
 
-impl<'a> Reader<'a> {
-    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    pub fn fixed<const WIDTH: usize>(&mut self) -> Option<[u8; WIDTH]> {
-        self.take(WIDTH)?.try_into().ok()
-    }
-
-    pub fn text(&mut self) -> Option<&'a str> {
-        let [length] = self.fixed()?;
+impl<'a> Unpack<'a> for Reader<'a> {
+    fn short_text(&mut self) -> Option<&'a str> {
+        let length = self.byte()?;
         std::str::from_utf8(self.take(usize::from(length))?).ok()
     }
 
-    pub fn list(&mut self) -> Option<&'a [u8]> {
+    fn long_list(&mut self) -> Option<&'a [u8]> {
         let length = u32::from_le_bytes(self.fixed()?);
         self.take(length as usize)
     }
 
-    /// Outer `None`: broken.
-    pub fn optional(&mut self) -> Option<Option<&'a [u8]>> {
+    fn optional(&mut self) -> Option<Option<&'a [u8]>> {
         if self.0.first_chunk() == Some(&NONE.to_le_bytes()) {
             self.take(4)?;
             return Some(None);
         }
-        self.list().map(Some)
+        self.long_list().map(Some)
     }
 
-    pub fn time(&mut self) -> Option<i64> {
+    fn time(&mut self) -> Option<i64> {
         Some(i64::from_le_bytes(self.fixed()?)).filter(|time| TIMES.contains(time))
     }
 
-    pub fn partition(&mut self) -> Option<PartitionId> {
+    fn partition(&mut self) -> Option<PartitionId> {
         let source = u16::from_le_bytes(self.fixed()?);
         Some(PartitionId { source, partition: i32::from_le_bytes(self.fixed()?) })
     }

@@ -11,7 +11,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use super::cells;
 use super::meter::Meter;
 use super::ports::Decoder;
-use super::reader::Reader;
+use crate::bytes::Reader;
 use crate::columns::{Builder, Kind, Schema, View};
 use crate::error::{Code, Refusal};
 use crate::pipeline::{LookupNode, Pipeline, SourceNode, Stage};
