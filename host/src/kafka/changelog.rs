@@ -230,9 +230,11 @@ impl Drop for KafkaChangelog {
 }
 
 fn unknown(topic: &str, partition: i32, error: &KafkaError) -> Error {
-    let text = format!("{topic}/{partition}: {error}");
-    let missing = error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition);
-    Error::new(if missing { Code::TopicMissing } else { verdict(error).unwrap_or(Code::Consuming) }, text)
+    // It was there when the run began. Now its leader may be away, which librdkafka says in these words too.
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition) {
+        return Error::new(Code::BrokerUnreachable, format!("{topic}/{partition} has no leader, or is not there"));
+    }
+    Error::new(verdict(error).unwrap_or(Code::Consuming), format!("{topic}/{partition}: {error}"))
 }
 
 /// A changelog has no committed offset that could be reset.

@@ -63,6 +63,9 @@ impl SourceOptions {
             ("fetch.queue.backoff.ms", "10"),
             // Fewer, larger fetches than with the default of 100,000.
             ("queued.min.messages", "10000"),
+            // As long waits a rebalance for members that are dead where the coordinator lost their session timers, as
+            // it can when its broker was killed (Apache Kafka 4.3). Threads are heard of every half second.
+            ("max.poll.interval.ms", "60000"),
         ];
         let mut fixed = vec![
             ("client.id", client_id.as_str()),

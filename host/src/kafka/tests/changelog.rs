@@ -60,5 +60,5 @@ fn an_offset_that_is_not_there_is_lost() {
     let error = log.next(GUARD).unwrap_err();
     assert_eq!(error.code, Code::OffsetLost);
     assert!(error.message.starts_with("log/0: ") && !error.message.contains("GROUP"), "{}", error.message);
-    assert_eq!(log.first("nowhere", 0).unwrap_err().code, Code::TopicMissing);
+    assert_eq!(log.first("nowhere", 0).unwrap_err().code, Code::BrokerUnreachable);
 }
