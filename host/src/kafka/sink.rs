@@ -27,8 +27,11 @@ pub use options::{SinkOptions, Transactions};
 /// What librdkafka keeps of a message beside its bytes, about.
 const MESSAGE_OVERHEAD: usize = 256;
 
-/// What lingers is told to go this often while it is waited for; the call itself always takes as long.
+/// What lingers is told to go for so long; the call itself always takes as long.
 const NUDGE: Duration = Duration::from_millis(1);
+
+/// Of a transaction that is open, what lingers is told to go this often.
+const SENT_EVERY: Duration = Duration::from_millis(50);
 
 /// A broker that coordinates transactions may be away for this long.
 const BEGUN_WITHIN: Duration = Duration::from_secs(60);
@@ -50,6 +53,8 @@ pub struct KafkaSink {
     failure: Option<Error>,
     transactions: Option<Transactions>,
     open: bool,
+    /// When what lingers was told to go.
+    nudged: Instant,
     /// Why the transaction can't be committed, if it can't.
     doomed: Option<String>,
     queue_bytes: usize,
@@ -84,6 +89,7 @@ impl KafkaSink {
             failure: None,
             transactions,
             open: false,
+            nudged: Instant::now(),
             doomed: None,
             queue_bytes,
             message_bytes,
@@ -137,6 +143,14 @@ impl KafkaSink {
             }
         });
         any
+    }
+
+    /// Tells what lingers to go, unless it was told within this time.
+    fn nudge(&mut self, pause: Duration) {
+        if self.nudged.elapsed() >= pause {
+            flush(self.producer.client(), NUDGE);
+            self.nudged = Instant::now();
+        }
     }
 
     fn give_up(&self, message: &Message<'_>, why: Refused) -> Error {
@@ -271,13 +285,16 @@ impl Sink for KafkaSink {
     fn work(&mut self, wait: Duration) -> Result<UnderWay> {
         self.serve(wait);
         self.check()?;
+        if self.open && self.under_way.bytes() > 0 {
+            self.nudge(SENT_EVERY);
+        }
         Ok(self.under_way.under_way())
     }
 
     fn flush(&mut self, wait: Duration) -> Result<UnderWay> {
         let began = Instant::now();
         while self.under_way.under_way().all > 0 {
-            flush(self.producer.client(), NUDGE);
+            self.nudge(NUDGE);
             let left = wait.saturating_sub(began.elapsed());
             if self.serve(left.min(2 * NUDGE)) || left.is_zero() {
                 break;
