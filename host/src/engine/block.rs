@@ -47,7 +47,8 @@ pub(super) struct Label {
 
 /// Content, compressed.
 pub(super) fn pack(content: &[u8]) -> Vec<u8> {
-    lz4_flex::compress_prepend_size(content)
+    // A copy, since it comes with room for what can't be packed, and may be kept for long.
+    lz4_flex::compress_prepend_size(content).as_slice().to_vec()
 }
 
 pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {

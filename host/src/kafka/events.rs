@@ -167,9 +167,11 @@ impl ProducerEvents {
 
     /// That the broker refuses this producer; told once.
     pub(super) fn refusal(&self) -> Option<Error> {
-        if !self.refused.swap(false, Ordering::Relaxed) {
+        // Asked at each message: to read is cheap.
+        if !self.refused.load(Ordering::Relaxed) {
             return None;
         }
+        self.refused.store(false, Ordering::Relaxed);
         self.refusal.lock().ok()?.take()
     }
 }

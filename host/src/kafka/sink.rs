@@ -29,8 +29,11 @@ pub use options::{SinkOptions, Transactions};
 /// What librdkafka keeps of a message beside its bytes, about.
 const MESSAGE_OVERHEAD: usize = 256;
 
-/// What lingers is told to go this often while it is waited for; the call itself always takes as long.
+/// What lingers is told to go for so long; the call itself always takes as long.
 const NUDGE: Duration = Duration::from_millis(1);
+
+/// Of a transaction that is open, what lingers is told to go this often.
+const SENT_EVERY: Duration = Duration::from_millis(50);
 
 /// A broker that coordinates transactions may be away for this long.
 const BEGUN_WITHIN: Duration = Duration::from_secs(60);
@@ -52,6 +55,8 @@ pub struct KafkaSink {
     failure: Option<Error>,
     transactions: Option<Transactions>,
     open: bool,
+    /// When what lingers was told to go.
+    nudged: Instant,
     /// Why the transaction can't be committed, if it can't.
     doomed: Option<String>,
     budget: Arc<Budget>,
@@ -88,6 +93,7 @@ impl KafkaSink {
             failure: None,
             transactions,
             open: false,
+            nudged: Instant::now(),
             doomed: None,
             waiting: budget.sending(),
             budget,
@@ -145,6 +151,14 @@ impl KafkaSink {
             waiting.set(under_way.bytes());
         }
         any
+    }
+
+    /// Tells what lingers to go, unless it was told within this time.
+    fn nudge(&mut self, pause: Duration) {
+        if self.nudged.elapsed() >= pause {
+            flush(self.producer.client(), NUDGE);
+            self.nudged = Instant::now();
+        }
     }
 
     fn give_up(&self, message: &Message<'_>, why: Refused) -> Error {
@@ -279,13 +293,16 @@ impl Sink for KafkaSink {
     fn work(&mut self, wait: Duration) -> Result<UnderWay> {
         self.serve(wait);
         self.check()?;
+        if self.open && self.under_way.bytes() > 0 {
+            self.nudge(SENT_EVERY);
+        }
         Ok(self.under_way.under_way())
     }
 
     fn flush(&mut self, wait: Duration) -> Result<UnderWay> {
         let began = Instant::now();
         while self.under_way.under_way().all > 0 {
-            flush(self.producer.client(), NUDGE);
+            self.nudge(NUDGE);
             let left = wait.saturating_sub(began.elapsed());
             if self.serve(left.min(2 * NUDGE)) || left.is_zero() {
                 break;

@@ -98,10 +98,11 @@ impl Journal {
         self.bytes.len()
     }
 
-    /// All of it; what follows begins anew.
+    /// All of it; what follows begins anew, and takes about as much.
     pub fn take(&mut self) -> Vec<u8> {
         self.watermark = 0;
-        std::mem::take(&mut self.bytes)
+        let next = Vec::with_capacity(self.bytes.len());
+        std::mem::replace(&mut self.bytes, next)
     }
 
     pub(super) fn row(&mut self, store: u8, key: &[u8], meeting: &Meeting<'_>) {

@@ -133,13 +133,12 @@ impl ExactSum {
     }
 
     fn grow(&mut self, mut value: f64) {
-        let mut kept = 0;
-        for n in 0..self.parts.len() {
-            let (sum, rest) = two_sum(value, self.parts[n]);
-            if rest != 0.0 {
-                self.parts[kept] = rest;
-                kept += 1;
-            }
+        let (mut kept, parts) = (0, self.parts.as_mut_slice());
+        for n in 0..parts.len() {
+            let (sum, rest) = two_sum(value, parts[n]);
+            // No branch: it would be guessed wrong as often as not.
+            parts[kept] = rest;
+            kept += usize::from(rest != 0.0);
             value = sum;
         }
         self.parts.truncate(kept);

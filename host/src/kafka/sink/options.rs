@@ -57,12 +57,13 @@ impl SinkOptions {
                 let order = [("enable.idempotence", "false"), ("max.in.flight.requests.per.connection", "1")];
                 ("0", order)
             }
-            // Latency is the time between commits, which wait for no linger. Fewer requests: idempotent, librdkafka
-            // has one message or batch a partition under way, and looks for the next one all the time.
+            // Latency is the time between commits, which wait for no linger: the sink says when to send. Idempotent,
+            // librdkafka has one request a partition under way; once what waits behind it has lingered for long
+            // enough, it is a busy loop until the answer comes, which a broker on the same machine then is late with.
             Some(Transactions { id, .. }) => {
                 // A process that is gone, and that nobody replaces, holds its readers up for this long.
                 defaults.push(("transaction.timeout.ms", "30000"));
-                ("50", [("enable.idempotence", "true"), ("transactional.id", id)])
+                ("1000", [("enable.idempotence", "true"), ("transactional.id", id)])
             }
         };
         if !cluster.sets(&["linger.ms", "queue.buffering.max.ms"]) {
