@@ -47,7 +47,7 @@ pub struct Meeting<'a> {
     pub input: usize,
     /// As [`crate::window::Layout`] has it.
     pub words: &'a mut [u64],
-    /// Hash of the record's key, where it is checked; or 0.
+    /// Hash of the record's key, where it is checked and was not known; or 0.
     pub record_key: u64,
     /// Of the task, as of before the row.
     pub watermark: i64,

@@ -232,7 +232,10 @@ impl Drop for KafkaChangelog {
 fn unknown(topic: &str, partition: i32, error: &KafkaError) -> Error {
     // It was there when the run began. Now its leader may be away, which librdkafka says in these words too.
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition) {
-        return Error::new(Code::BrokerUnreachable, format!("{topic}/{partition} has no leader, or is not there"));
+        return Error::new(
+            Code::BrokerUnreachable,
+            format!("{topic}/{partition} has no leader, or is not there"),
+        );
     }
     Error::new(verdict(error).unwrap_or(Code::Consuming), format!("{topic}/{partition}: {error}"))
 }

@@ -41,7 +41,7 @@ pub use options::SourceOptions;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
+const COMMITTED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A source over one consumer. With more members in its group than partitions, it may be assigned
 /// nothing: that is to be started too.

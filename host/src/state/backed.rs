@@ -241,7 +241,7 @@ impl Store {
                 let meeting = Meeting { input, words: words.as_mut_slice(), record_key, watermark };
                 let id = self.find(retention, key, meeting.time())?;
                 if record_key != 0 {
-                    self.slot(id).is_known(input, record_key);
+                    self.slot(id).greet(input, record_key);
                 }
                 if plan.closing.is_some() {
                     self.meet_closing(retention, id, meeting, closed, None)?;

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! op: what u8, store u8, then
-//!   row:       input, watermark change, record's key word, key list, words list (8 bytes each)
+//!   row:       input, watermark change, key list, words list (8 bytes each)
+//!   first row: the same, behind the word of the record's key, which all rows of the key have from then on
 //!   pass, forget: watermark
 //!   registers: custom, key list, bytes list
 //!   leave out: custom, key list, id
@@ -23,6 +24,7 @@ pub enum Op<'a> {
         store: u8,
         input: usize,
         watermark: i64,
+        /// 0: it is known.
         record_key: u64,
         key: &'a [u8],
         words: &'a [u8],
@@ -80,6 +82,7 @@ const REGISTERS: u8 = 3;
 const LEAVE_OUT: u8 = 4;
 const HOLD: u8 = 5;
 const RELEASE: u8 = 6;
+const FIRST_ROW: u8 = 7;
 
 /// What was done since the last commit.
 #[derive(Debug, Default)]
@@ -106,10 +109,14 @@ impl Journal {
     }
 
     pub(super) fn row(&mut self, store: u8, key: &[u8], meeting: &Meeting<'_>) {
-        self.begin(ROW, store);
+        if meeting.record_key == 0 {
+            self.begin(ROW, store);
+        } else {
+            self.begin(FIRST_ROW, store);
+            self.bytes.word(meeting.record_key);
+        }
         self.bytes.number(meeting.input as u64);
         self.watermark(meeting.watermark);
-        self.bytes.word(meeting.record_key);
         self.bytes.list(key);
         self.bytes.number(meeting.words.len() as u64 * 8);
         meeting.words.iter().for_each(|word| self.bytes.word(*word));
@@ -194,10 +201,10 @@ impl<'a> Ops<'a> {
         let (what, store) = (self.reader.byte()?, self.reader.byte()?);
         let index = |number: u64| usize::try_from(number).ok();
         Some(match what {
-            ROW => {
+            ROW | FIRST_ROW => {
+                let record_key = if what == FIRST_ROW { self.reader.word()? } else { 0 };
                 let input = index(self.reader.number()?)?;
                 let watermark = self.watermark()?;
-                let record_key = self.reader.word()?;
                 let (key, words) = (self.reader.list()?, self.reader.list()?);
                 let time = i64::from_le_bytes(*words.first_chunk()?);
                 (words.len() % 8 == 0 && TIMES.contains(&time)).then_some(())?;

@@ -104,16 +104,18 @@ impl Slot {
         size_of::<Self>() + self.key.len() + windows
     }
 
-    /// Whether rows of an input come with this record's key, given its hash; the first one decides.
-    pub fn is_known(&mut self, input: usize, key: u64) -> bool {
+    /// Whether rows of an input come with this record's key, given its hash; the first one decides: then it is given
+    /// back, else 0. `None`: they come with another one.
+    pub fn greet(&mut self, input: usize, key: u64) -> Option<u64> {
         if self.record_keys.len() <= input {
             self.record_keys.resize(input + 1, 0);
         }
         let known = &mut self.record_keys[input];
         if *known == 0 {
             *known = key;
+            return Some(key);
         }
-        *known == key
+        (*known == key).then_some(0)
     }
 
     /// Whether nothing came for so long before this time that the key is to be forgotten.

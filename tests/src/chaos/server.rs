@@ -1,4 +1,6 @@
-//! A Kafka of our own, to be killed: one node, KRaft, on loopback, always the same ports and data.
+//! A Kafka of our own, to be killed: one broker on loopback, always the same ports and data. Its controller is a
+//! process of its own and lives on, as in clusters that people run: killed with its controller, a broker learns its own
+//! past bit by bit, and its group coordinator loads twice (4.3.1).
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -23,14 +25,15 @@ const LOGGING: &str = r#"Configuration:
       AppenderRef: { ref: out }
 "#;
 
-/// A broker process and its folder. Dropped, it is killed.
+/// A broker process, its controller, and their folder. Dropped, they are killed.
 #[derive(Debug)]
 pub struct Server {
     libraries: PathBuf,
     folder: PathBuf,
     port: u16,
     starts: usize,
-    child: Option<Child>,
+    broker: Option<Child>,
+    controller: Option<Child>,
 }
 
 impl Server {
@@ -38,20 +41,26 @@ impl Server {
     pub fn launch(libraries: &Path, folder: &Path) -> Self {
         fs::create_dir_all(folder).expect("writable");
         let ports = free_ports();
-        let settings = properties(ports, &folder.join("data"));
-        fs::write(folder.join("server.properties"), settings).expect("writable");
+        fs::write(folder.join("controller.properties"), controller(ports[1], folder)).expect("writable");
+        fs::write(folder.join("broker.properties"), broker(ports, folder)).expect("writable");
         fs::write(folder.join("log4j2.yaml"), LOGGING).expect("writable");
         let mut server = Self {
             libraries: libraries.to_owned(),
             folder: folder.to_owned(),
             port: ports[0],
             starts: 0,
-            child: None,
+            broker: None,
+            controller: None,
         };
-        let mut format = server.java(&["-XX:+UseSerialGC"], "kafka.tools.StorageTool");
-        format.args(["format", "--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg", "--config", "server.properties"]);
-        let formatted = format.output().expect("Java starts");
-        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        for config in ["controller.properties", "broker.properties"] {
+            let mut format = server.java(&["-XX:+UseSerialGC"], "kafka.tools.StorageTool");
+            format.args(["format", "--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg", "--config", config]);
+            let formatted = format.output().expect("Java starts");
+            assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        }
+        let controller =
+            server.run(&["-Xmx256m", "-XX:+UseSerialGC"], "controller.properties", "controller.log");
+        server.controller = Some(controller);
         server.start();
         server
     }
@@ -74,27 +83,32 @@ impl Server {
     /// Starts it on the data that is there, and waits until it answers.
     pub fn start(&mut self) {
         self.starts += 1;
-        let mut command = self.java(&["-Xms512m", "-Xmx1g", "-XX:+UseG1GC"], "kafka.Kafka");
-        command.arg("server.properties").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = tie(&mut command).spawn().expect("Java starts");
-        let file = self.folder.join(format!("server-{}.log", self.starts));
-        let stdout = child.stdout.take().expect("piped");
-        let log = Log::follow(stdout, File::create(&file).expect("writable"));
-        self.child = Some(child);
-        let ready = log.wait(0, &[Mark::Ready], STARTED_WITHIN);
-        assert!(ready.is_some(), "Kafka does not start; its log: {}", file.display());
+        let log = format!("broker-{}.log", self.starts);
+        self.broker = Some(self.run(&["-Xms512m", "-Xmx1g", "-XX:+UseG1GC"], "broker.properties", &log));
     }
 
-    /// SIGKILL.
+    fn run(&self, options: &[&str], config: &str, log: &str) -> Child {
+        let mut command = self.java(options, "kafka.Kafka");
+        command.arg(config).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = tie(&mut command).spawn().expect("Java starts");
+        let file = self.folder.join(log);
+        let stdout = child.stdout.take().expect("piped");
+        let log = Log::follow(stdout, File::create(&file).expect("writable"));
+        let ready = log.wait(0, &[Mark::Ready], STARTED_WITHIN);
+        assert!(ready.is_some(), "Kafka does not start; its log: {}", file.display());
+        child
+    }
+
+    /// SIGKILL, to the broker alone.
     pub fn kill(&mut self) {
-        self.child.iter_mut().for_each(end);
-        self.child = None;
+        self.broker.iter_mut().for_each(end);
+        self.broker = None;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.kill();
+        self.broker.iter_mut().chain(&mut self.controller).for_each(end);
     }
 }
 
@@ -104,14 +118,29 @@ fn free_ports() -> [u16; 2] {
     held.each_ref().map(|one| one.local_addr().expect("it has an address").port())
 }
 
-/// Members that are gone, and transactions that nobody ends, are found out about soon.
-fn properties([port, controller]: [u16; 2], data: &Path) -> String {
+/// A broker that is gone is found out about soon.
+fn controller(port: u16, folder: &Path) -> String {
     format!(
-        "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+        "process.roles=controller
+node.id=100
+controller.quorum.voters=100@127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listeners=CONTROLLER://127.0.0.1:{port}
+log.dirs={}
+broker.session.timeout.ms=3000
+",
+        folder.join("controller-data").display()
+    )
+}
+
+/// Members that are gone, and transactions that nobody ends, are found out about soon.
+fn broker([port, controller]: [u16; 2], folder: &Path) -> String {
+    format!(
+        "process.roles=broker
+node.id=1
+controller.quorum.voters=100@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={}
@@ -130,6 +159,6 @@ share.coordinator.state.topic.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 ",
-        data.display()
+        folder.join("data").display()
     )
 }

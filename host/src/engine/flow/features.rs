@@ -145,7 +145,7 @@ impl Flow {
         self.outbox.refuse(place, stage, refusal);
     }
 
-    /// The hash of the record's key, where it is checked; else 0. Refused: it says that the source is not
+    /// The hash of the record's key, where it is checked and not known yet; else 0. Refused: it says that the source is not
     /// partitioned as it is claimed to be: then rows of one key are in several partitions, and windows would be
     /// wrong.
     pub(super) fn misplaced(
@@ -173,8 +173,8 @@ impl Flow {
             );
             return Err(Refusal::new(Code::Misplaced, message));
         };
-        if slot.is_known(input, key) {
-            return Ok(key);
+        if let Some(news) = slot.greet(input, key) {
+            return Ok(news);
         }
         let message = format!(
             "source {} is said to be partitioned by {claimed}, but one value of it came with two keys of \

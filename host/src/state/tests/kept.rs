@@ -177,8 +177,8 @@ fn process(
         let time = *clock - behind;
         let id = store.find(retention, &[*key], time).expect("in memory");
         let mut words = [time.cast_unsigned(), u64::from(*key) + 1];
-        let meeting = Meeting { input: 0, words: &mut words, record_key: 7, watermark };
-        assert!(store.slot(id).is_known(0, 7));
+        let record_key = store.slot(id).greet(0, 7).expect("no other key came");
+        let meeting = Meeting { input: 0, words: &mut words, record_key, watermark };
         if plan.closing.is_some() {
             let mut closed = Closed::new(plan);
             let mut before = 0;
