@@ -41,7 +41,10 @@ pub use options::SourceOptions;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(20);
+const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
+
+/// The same exactly once, where a thread begins anew: the whole group waits for it meanwhile.
+const COMMITTED_SOON: Duration = Duration::from_secs(20);
 
 /// A source over one consumer. With more members in its group than partitions, it may be assigned
 /// nothing: that is to be started too.
@@ -267,10 +270,10 @@ impl Source for KafkaSource {
         if let Some(claimant) = &mut self.claimant {
             claimant.settle(list.clone())?;
         }
-        let ask = self.open()?.consumer.committed_offsets(list, COMMITTED_WITHIN);
+        let within = if self.claimant.is_some() { COMMITTED_SOON } else { COMMITTED_WITHIN };
+        let ask = self.open()?.consumer.committed_offsets(list, within);
         let answer = ask.map_err(|error| {
-            let text =
-                format!("the group's committed offsets did not come within {COMMITTED_WITHIN:?}: {error}");
+            let text = format!("the group's committed offsets did not come within {within:?}: {error}");
             Error::new(Code::Consuming, text)
         })?;
         let mut offsets = partitions

@@ -170,6 +170,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.roll_back(lost)
     }
 
+    /// The same, where nothing is wrong with the brokers.
     pub(super) fn roll_back(&mut self, lost: &[TaskId]) -> Result<()> {
         self.sink.abort()?;
         self.sink.landed();

@@ -30,6 +30,10 @@ pub(super) struct Pauses(Vec<Pause>);
 impl Pauses {
     /// Says for how long. One that fails again soon waits longer than the `first` time.
     fn begin(&mut self, group: usize, now: Duration, first: Duration) -> Duration {
+        // Another stage of the group may have failed in the same batch.
+        if let Some(pause) = self.0.iter().find(|pause| pause.group == group && pause.waits) {
+            return pause.length;
+        }
         let before = self.0.iter().position(|pause| pause.group == group).map(|at| self.0.swap_remove(at));
         let again = before.filter(|before| now < before.until + before.length);
         let length = again.map_or(first, |before| (before.length * 2).min(first * LONGEST));
