@@ -192,12 +192,11 @@ fn what_a_failing_plugin_did_is_taken_back_and_tried_again() {
     }
 }
 
-/// Whether a mistake is found within some worlds.
-fn is_found(mistake: Mistake) -> bool {
-    let plants = [Plant::TwoKeys, Plant::Arrival, Plant::Close];
+/// Whether a mistake is found within some worlds of these plants.
+fn is_found(mistake: Mistake, plants: &[Plant]) -> bool {
     (1..=6).any(|seed| {
         plant(Some(mistake));
-        let run = || go(seed, 60_000, plants[seed as usize % 3]);
+        let run = || go(seed, 60_000, plants[seed as usize % plants.len()]);
         let found = std::panic::catch_unwind(run).is_err();
         plant(None);
         found
@@ -206,6 +205,7 @@ fn is_found(mistake: Mistake) -> bool {
 
 #[test]
 fn each_mistake_is_found() {
+    let plants = [Plant::TwoKeys, Plant::Arrival, Plant::Close];
     let mistakes = [
         Mistake::OffsetsApart,
         Mistake::CommitsEarly,
@@ -220,6 +220,23 @@ fn each_mistake_is_found() {
         Mistake::LosesRetracts,
         Mistake::ForgetsHeld,
     ];
-    let missed: Vec<Mistake> = mistakes.into_iter().filter(|mistake| !is_found(*mistake)).collect();
+    let missed: Vec<Mistake> = mistakes.into_iter().filter(|mistake| !is_found(*mistake, &plants)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn mistakes_of_custom_folds_and_other_sources_are_found() {
+    let mistakes = [
+        (Mistake::KeepsState, Plant::Customs),
+        (Mistake::LosesRetracts, Plant::Customs),
+        (Mistake::LosesRegisters, Plant::Customs),
+        (Mistake::ForgetsLeftOut, Plant::Customs),
+        (Mistake::KeepsState, Plant::Sides),
+        (Mistake::LosesRetracts, Plant::Sides),
+        (Mistake::ForgetsHeld, Plant::Sides),
+        (Mistake::KeepsOtherPlaces, Plant::Sides),
+    ];
+    let missed = mistakes.into_iter().filter(|(mistake, plant)| !is_found(*mistake, &[*plant]));
+    let missed: Vec<(Mistake, Plant)> = missed.collect();
     assert!(missed.is_empty(), "{missed:?}");
 }

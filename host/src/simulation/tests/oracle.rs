@@ -124,8 +124,10 @@ fn lines(plant: Plant, mut rows: Vec<Row>, end: i64) -> (Lines, Lines) {
             let custom = |(input, fold, _): &Cell| *input == row.source && matches!(fold, Fold::Custom(_));
             row.amount() == poison && cells.iter().any(custom)
         };
-        let mut behind = Vec::new();
-        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.at() < end) {
+        let (mut behind, mut seen) = (Vec::new(), BTreeMap::<i64, Vec<&Row>>::new());
+        for row in rows.iter().filter(|row| row.at() < end) {
+            let before = seen.entry(row.numbers[key]).or_default();
+            before.push(row);
             let mut row = row.clone();
             if fails(&row) {
                 *dead.entry(row.line()).or_default() += 1;
@@ -134,10 +136,8 @@ fn lines(plant: Plant, mut rows: Vec<Row>, end: i64) -> (Lines, Lines) {
                 if fails(&row) {
                     continue;
                 }
-                let before = rows[..=index].iter().filter(|other| other.numbers[key] == row.numbers[key]);
-                let before: Vec<&Row> = before.collect();
                 let at = row.at();
-                row.cells.extend(cells.iter().map(|one| cell(&before, at, *one, poison)));
+                row.cells.extend(cells.iter().map(|one| cell(before, at, *one, poison)));
             }
             behind.push(row);
         }
