@@ -193,7 +193,9 @@ impl Task {
         let Some(durable) = &mut self.durable else { return Vec::new() };
         let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
         for (store, stage) in self.stores.iter().zip(&pipeline.features[stages]) {
-            store.journal_registers(&stage.plan, &mut durable.journal);
+            if !planted(Mistake::LosesRegisters) {
+                store.journal_registers(&stage.plan, &mut durable.journal);
+            }
         }
         // What changes without an offset is nothing yet: no row has come.
         let is_blank = self.inputs.iter().all(|input| input.next.is_none());

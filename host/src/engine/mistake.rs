@@ -29,6 +29,12 @@ pub enum Mistake {
     LosesRetracts,
     /// Rows that wait are not written down.
     ForgetsHeld,
+    /// Registers of custom folds are not written down.
+    LosesRegisters,
+    /// Nor which entries a custom fold leaves out.
+    ForgetsLeftOut,
+    /// Of a task only its first input is read again when a transaction is taken back.
+    KeepsOtherPlaces,
 }
 
 #[cfg(test)]

@@ -121,12 +121,18 @@ impl Store {
         {
             slot.standing.due_before = Some(due);
         }
-        let newest = slot.newest;
         let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
         if is_known {
-            self.touch(retention, id, newest);
+            self.wind(retention, id);
         }
         Ok(id)
+    }
+
+    /// A key came from the base: it is looked at when it would have been, had it stayed in memory.
+    fn wind(&mut self, retention: Retention<'_>, id: u32) {
+        let Slot { timer, newest, .. } = *self.slots.get(id);
+        self.timers.extend(timer.map(|due| Reverse((due, id))));
+        self.touch(retention, id, newest);
     }
 
     /// Brings keys into memory that are due.
@@ -210,9 +216,8 @@ impl Store {
         keys.dedup();
         for key in &keys {
             if let Some(slot) = base.read(self.index, retention.plan, key)? {
-                let newest = slot.newest;
                 let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
-                self.touch(retention, id, newest);
+                self.wind(retention, id);
             }
         }
         replay.only = Some(keys);

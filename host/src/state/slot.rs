@@ -159,7 +159,7 @@ impl Slot {
         let windows = Windows::thaw(plan, &mut reader)?;
         reader.end()?;
         let standing = Standing { due_before: due, ..Standing::default() };
-        Some(Self { key: key.into(), windows, record_keys, generation: 0, newest, timer: None, standing })
+        Some(Self { key: key.into(), windows, record_keys, generation: 0, newest, timer: due, standing })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::columns::{Batch, Builder, Schema};
 use crate::contract::Tape;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
+use crate::engine::mistake::{Mistake, planted};
 use crate::engine::outbox::Place;
 use crate::engine::ports::{Features, PluginFault};
 use crate::engine::task::{Task, Tasks};
@@ -89,6 +90,7 @@ impl Folding {
             let left_out: Vec<(u32, u64)> = run.left_out.iter().copied().collect();
             for (number, (task, slot, generation)) in self.keys.iter().enumerate() {
                 let Task { stores, durable, .. } = tasks.at(*task);
+                let mut durable = durable.as_mut().filter(|_| !planted(Mistake::ForgetsLeftOut));
                 let slot = stores[at].slot(*slot);
                 let Windows::Row(history) = &mut slot.windows else { continue };
                 if slot.generation != *generation {
@@ -97,7 +99,7 @@ impl Folding {
                 history.settle(plan, index, &run.registers);
                 for (_, id) in left_out.iter().filter(|(key, _)| *key as usize == number) {
                     history.leave_out(plan, index, *id);
-                    if let Some(durable) = durable {
+                    if let Some(durable) = &mut durable {
                         durable.journal.leave_out(at as u8, &slot.key, index, *id);
                     }
                 }

@@ -185,7 +185,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.sink.begin()?;
         let kept = |(id, task): &(TaskId, _)| {
             let task: &crate::engine::task::Task = task;
-            let ids: Vec<PartitionId> = task.inputs.iter().map(|input| input.id).collect();
+            let few = if planted(Mistake::KeepsOtherPlaces) { 1 } else { usize::MAX };
+            let ids: Vec<PartitionId> = task.inputs.iter().map(|input| input.id).take(few).collect();
             (!lost.contains(id)).then_some(ids)
         };
         let ids: Vec<PartitionId> = self.tasks.iter().filter_map(kept).flatten().collect();

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::oracle::{expected, found};
-use super::plant::{BUYERS, OUT_OF_ORDER, PARTITIONS, Plant, SHOPS, Works};
+use super::oracle::{Output, expected, found};
+use super::plant::{BUYERS, OUT_OF_ORDER, Plant, SHOPS, Works};
 use super::*;
 use crate::columns::Kind;
 use crate::engine::{Mistake, Seen, inspect, plant};
 use crate::error::Code;
 use crate::simulation::changelog::SimChangelog;
 use crate::state::parse_key;
+
+const LABELS: &str = "labels";
+const STOCK: &str = "stock";
 
 fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     WorldOptions {
@@ -31,7 +34,7 @@ fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
 }
 
 fn world(seed: u64, plant: Plant, works: Rc<Works>) -> World {
-    let options = options(seed, &works, plant);
+    let (options, ill) = (options(seed, &works, plant), works.ill);
     let (mut number, mut now) = (0, 0);
     let feed = move |random: &mut Random| {
         let records = 0..1 + random.below(10);
@@ -42,9 +45,16 @@ fn world(seed: u64, plant: Plant, works: Rc<Works>) -> World {
                 let most = if random.hits(300) { 4 * OUT_OF_ORDER } else { OUT_OF_ORDER / 2 };
                 let at = now - random.below(most as usize) as i64;
                 let (buyer, shop) = (random.below(BUYERS as usize), random.below(SHOPS as usize));
-                let value = format!("{number} {buyer} {shop} {} {at}", random.below(100));
-                let key = Some(buyer.to_string().into_bytes().into());
-                Given { topic: IN.to_owned(), partition: None, record: Stored { key, ..record(&value) } }
+                // Poison is odd.
+                let amount = if ill { random.below(50) * 2 } else { random.below(100) };
+                let value = format!("{number} {buyer} {shop} {amount} {at}");
+                let topic = match plant {
+                    Plant::Sides => *random.pick(&[IN, IN, LABELS, STOCK]).expect("there are some"),
+                    _ => IN,
+                };
+                let key = if topic == STOCK { shop } else { buyer };
+                let key = Some(key.to_string().into_bytes().into());
+                Given { topic: topic.to_owned(), partition: None, record: Stored { key, ..record(&value) } }
             })
             .collect()
     };
@@ -52,10 +62,10 @@ fn world(seed: u64, plant: Plant, works: Rc<Works>) -> World {
 }
 
 fn judge(plant: Plant, world: &World) -> usize {
-    let (out, late) = expected(plant, world);
-    for (topic, expected) in [("out", out.clone()), ("late", late), ("dead", Default::default())] {
+    let Output { out, late, dead } = expected(plant, world);
+    for (topic, expected) in [("out", &out), ("late", &late), ("dead", &dead)] {
         let found = found(world, topic);
-        for (line, count) in &expected {
+        for (line, count) in expected {
             let times = found.get(line).copied().unwrap_or(0);
             assert_eq!(times, *count, "{topic}: {line:?} came so often");
         }
@@ -74,13 +84,15 @@ fn ended(seed: u64, calls: u64, plant: Plant, works: Rc<Works>) -> World {
     let mut world = world(seed, plant, works);
     world.run(calls);
     // What is held comes out when a later row has come to each partition.
-    for partition in 0..PARTITIONS.0 {
-        let at = 1_000_000_000 + i64::from(partition);
-        let end = Stored {
-            key: Some(b"end".as_slice().into()),
-            ..record(&format!("0 {} 99 0 {at}", 90 + partition))
-        };
-        world.cluster().produce(IN, Some(partition), end);
+    for (topic, partitions) in plant.sources() {
+        for partition in 0..*partitions {
+            let at = 1_000_000_000 + i64::from(partition);
+            let end = Stored {
+                key: Some(b"end".as_slice().into()),
+                ..record(&format!("0 {} 99 0 {at}", 90 + partition))
+            };
+            world.cluster().produce(topic, Some(partition), end);
+        }
     }
     world.settle();
     world.stop();
@@ -94,16 +106,16 @@ fn ended(seed: u64, calls: u64, plant: Plant, works: Rc<Works>) -> World {
 fn a_look_at_a_changelog_shows_each_key_as_it_is() {
     let (seed, calls) = WorldOptions::asked(4, 100_000);
     let world = ended(seed, calls, Plant::Arrival, Works::new(Plant::Arrival));
-    let pipeline = Plant::Arrival.pipeline();
+    let (pipeline, partitions) = (Plant::Arrival.pipeline(), Plant::Arrival.sources()[0].1);
     let mut log = SimChangelog::new(world.cluster().clone(), process(world.cluster(), 99));
     let mut look = |buyer: i64| -> Vec<Seen> {
         let key = parse_key(&[Kind::Int], &buyer.to_string()).expect("a number");
         let seen = |partition| inspect(&pipeline, 0, partition, &key, &mut log).expect("it can be read");
-        (0..PARTITIONS.0).filter_map(seen).collect()
+        (0..partitions).filter_map(seen).collect()
     };
     // Amounts are never negative: of a buyer's sums of all that ever was the last is the greatest.
     let mut totals: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for line in expected(Plant::Arrival, &world).0.into_keys() {
+    for line in expected(Plant::Arrival, &world).out.into_keys() {
         let numbers: Vec<i64> = line.split(' ').map(|word| word.parse().expect("a number")).collect();
         let (newest, total) = totals.entry(numbers[2]).or_default();
         (*newest, *total) = (numbers[1].max(*newest), numbers[7].max(*total));
@@ -155,21 +167,36 @@ fn windows_that_close() {
 }
 
 #[test]
+fn custom_folds_in_the_order_of_arrival() {
+    let (seed, calls) = WorldOptions::asked(5, 300_000);
+    let rows = go(seed, calls, Plant::Customs);
+    println!("seed {seed}: {rows} rows");
+    assert!(rows > 1_000);
+}
+
+#[test]
+fn sources_beside_that_of_the_rows() {
+    let (seed, calls) = WorldOptions::asked(7, 400_000);
+    let rows = go(seed, calls, Plant::Sides);
+    println!("seed {seed}: {rows} rows");
+    assert!(rows > 500);
+}
+
+#[test]
 fn what_a_failing_plugin_did_is_taken_back_and_tried_again() {
     let (seed, calls) = WorldOptions::asked(6, 60_000);
-    for plant in [Plant::Arrival, Plant::TwoKeys, Plant::Close] {
+    for plant in [Plant::Arrival, Plant::TwoKeys, Plant::Close, Plant::Customs, Plant::Sides] {
         let rows = judge(plant, &ended(seed, calls, plant, Works::ill(plant)));
         println!("seed {seed}, {plant:?}: {rows} rows");
         assert!(rows > 20);
     }
 }
 
-/// Whether a mistake is found within some worlds.
-fn is_found(mistake: Mistake) -> bool {
-    let plants = [Plant::TwoKeys, Plant::Arrival, Plant::Close];
+/// Whether a mistake is found within some worlds of these plants.
+fn is_found(mistake: Mistake, plants: &[Plant]) -> bool {
     (1..=6).any(|seed| {
         plant(Some(mistake));
-        let run = || go(seed, 60_000, plants[seed as usize % 3]);
+        let run = || go(seed, 60_000, plants[seed as usize % plants.len()]);
         let found = std::panic::catch_unwind(run).is_err();
         plant(None);
         found
@@ -178,6 +205,7 @@ fn is_found(mistake: Mistake) -> bool {
 
 #[test]
 fn each_mistake_is_found() {
+    let plants = [Plant::TwoKeys, Plant::Arrival, Plant::Close];
     let mistakes = [
         Mistake::OffsetsApart,
         Mistake::CommitsEarly,
@@ -192,6 +220,23 @@ fn each_mistake_is_found() {
         Mistake::LosesRetracts,
         Mistake::ForgetsHeld,
     ];
-    let missed: Vec<Mistake> = mistakes.into_iter().filter(|mistake| !is_found(*mistake)).collect();
+    let missed: Vec<Mistake> = mistakes.into_iter().filter(|mistake| !is_found(*mistake, &plants)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn mistakes_of_custom_folds_and_other_sources_are_found() {
+    let mistakes = [
+        (Mistake::KeepsState, Plant::Customs),
+        (Mistake::LosesRetracts, Plant::Customs),
+        (Mistake::LosesRegisters, Plant::Customs),
+        (Mistake::ForgetsLeftOut, Plant::Customs),
+        (Mistake::KeepsState, Plant::Sides),
+        (Mistake::LosesRetracts, Plant::Sides),
+        (Mistake::ForgetsHeld, Plant::Sides),
+        (Mistake::KeepsOtherPlaces, Plant::Sides),
+    ];
+    let missed = mistakes.into_iter().filter(|(mistake, plant)| !is_found(*mistake, &[*plant]));
+    let missed: Vec<(Mistake, Plant)> = missed.collect();
     assert!(missed.is_empty(), "{missed:?}");
 }

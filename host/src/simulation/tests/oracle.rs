@@ -2,26 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::plant::{OUT_OF_ORDER, Plant};
+use super::plant::{Cell, MOST, OUT_OF_ORDER, POISON, Plant};
+use crate::contract::{Fold, Window};
 use crate::simulation::World;
 
-/// A row of the source.
-#[derive(Clone, Copy, Debug)]
+/// A row of a source.
+#[derive(Clone, Debug)]
 struct Row {
+    source: usize,
     partition: i32,
     offset: i64,
     numbers: [i64; 5],
+    /// What stages made of it so far.
+    cells: Vec<i64>,
 }
 
+/// Where keys are.
+const BUYER: usize = 1;
+const SHOP: usize = 2;
+
 impl Row {
-    fn buyer(&self) -> i64 {
-        self.numbers[1]
-    }
-
-    fn shop(&self) -> i64 {
-        self.numbers[2]
-    }
-
     fn amount(&self) -> i64 {
         self.numbers[3]
     }
@@ -29,84 +29,162 @@ impl Row {
     fn at(&self) -> i64 {
         self.numbers[4]
     }
+
+    /// As it came.
+    fn line(&self) -> String {
+        self.numbers.map(|number| number.to_string()).join(" ")
+    }
+
+    /// Columns in the order of their names, then cells.
+    fn words(&self) -> String {
+        let [id, buyer, shop, amount, at] = self.numbers;
+        let numbers = [amount, at, buyer, id, shop].into_iter().chain(self.cells.iter().copied());
+        numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
+    }
 }
 
-/// Values of the output topic, and of the one for late rows, each with how often.
+/// Values of a topic, each with how often.
 pub type Lines = BTreeMap<String, usize>;
 
-fn rows(world: &World) -> Vec<Row> {
-    let row = |(partition, offset, record): (i32, i64, std::rc::Rc<crate::simulation::Stored>)| {
-        let text = String::from_utf8(record.value.as_deref().expect("given").to_vec()).expect("text");
-        let numbers: Vec<i64> = text.split(' ').map(|word| word.parse().expect("a number")).collect();
-        Row { partition, offset, numbers: numbers.try_into().expect("five") }
-    };
-    world.output("in").into_iter().map(row).collect()
+/// What is in the topics that are written.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    pub out: Lines,
+    pub late: Lines,
+    pub dead: Lines,
 }
 
-/// Output and late rows, as they have to be.
-pub fn expected(plant: Plant, world: &World) -> (Lines, Lines) {
-    let (mut in_time, mut late) = (Vec::new(), Lines::new());
-    let mut newest: BTreeMap<i32, i64> = BTreeMap::new();
-    for row in rows(world) {
+/// All rows in time, and by partition the time of the newest.
+#[derive(Default)]
+struct Given {
+    rows: Vec<Row>,
+    newest: BTreeMap<(usize, i32), i64>,
+}
+
+fn rows(plant: Plant, world: &World) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (source, (topic, _)) in plant.sources().iter().enumerate() {
+        rows.extend(world.output(topic).into_iter().map(|(partition, offset, record)| {
+            let text = String::from_utf8(record.value.as_deref().expect("given").to_vec()).expect("text");
+            let numbers: Vec<i64> = text.split(' ').map(|word| word.parse().expect("a number")).collect();
+            Row { source, partition, offset, numbers: numbers.try_into().expect("five"), cells: Vec::new() }
+        }));
+    }
+    rows
+}
+
+/// All that has to be there.
+pub fn expected(plant: Plant, world: &World) -> Output {
+    let (Given { mut rows, newest }, late) = in_time(plant, world);
+    if plant == Plant::Plain {
+        return Output { out: rows.iter().map(|row| (row.words(), 1)).collect(), ..Output::default() };
+    }
+    let mut end = i64::MAX;
+    if plant.is_ordered() {
+        end = newest.values().min().map_or(i64::MIN, |newest| newest - OUT_OF_ORDER);
+        // Of one time the rows come behind all others.
+        rows.sort_by_key(|row| (row.at(), row.source == 0, row.source, row.partition, row.offset));
+    }
+    let (out, dead) = match plant {
+        Plant::Close => (closed(&rows, end), Lines::new()),
+        _ => lines(plant, rows, end),
+    };
+    Output { out, late, dead }
+}
+
+/// Rows in time, and the others.
+fn in_time(plant: Plant, world: &World) -> (Given, Lines) {
+    let (mut given, mut late) = (Given::default(), Lines::new());
+    let told = found(world, "late");
+    for row in rows(plant, world) {
+        let of = (row.source, row.partition);
+        let watermark = given.newest.get(&of).map_or(i64::MIN, |newest| newest - OUT_OF_ORDER);
+        // A task of two inputs is as far as the slower one, and may let in what is late in its own partition.
+        let may_be_in_time = plant == Plant::Sides && row.source < 2 && !told.contains_key(&row.line());
         // Without event times nothing is late.
-        let watermark = newest.get(&row.partition).map_or(i64::MIN, |newest| newest - OUT_OF_ORDER);
-        if plant != Plant::Plain && row.at() < watermark {
-            *late.entry(row.numbers.map(|number| number.to_string()).join(" ")).or_default() += 1;
+        if plant != Plant::Plain && row.at() < watermark && !may_be_in_time {
+            *late.entry(row.line()).or_default() += 1;
             continue;
         }
-        let newest = newest.entry(row.partition).or_insert(row.at());
+        let newest = given.newest.entry(of).or_insert(row.at());
         *newest = row.at().max(*newest);
-        in_time.push(row);
+        given.rows.push(row);
     }
-    let out = match plant {
-        Plant::Plain => in_time.iter().map(|row| (words(row), 1)).collect(),
-        Plant::Arrival => lines(&in_time, false, i64::MAX),
-        Plant::TwoKeys | Plant::Close => {
-            let end = newest.values().min().map_or(i64::MIN, |newest| newest - OUT_OF_ORDER);
-            in_time.sort_by_key(|row| (row.at(), row.partition, row.offset));
-            if plant == Plant::TwoKeys { lines(&in_time, true, end) } else { closed(&in_time, end) }
+    (given, late)
+}
+
+/// Each row with what it sees, and the dead letters; `end`: what is at this time or later does not come out.
+fn lines(plant: Plant, mut rows: Vec<Row>, end: i64) -> (Lines, Lines) {
+    let (mut out, mut dead) = (Lines::new(), Lines::new());
+    for ((key, cells), poison) in [BUYER, SHOP].into_iter().zip(plant.cells()).zip(POISON) {
+        if cells.is_empty() {
+            continue;
         }
-    };
-    (out, late)
-}
-
-/// Columns in the order of their names.
-fn words(row: &Row) -> String {
-    let [id, buyer, shop, amount, at] = row.numbers;
-    [amount, at, buyer, id, shop].map(|number| number.to_string()).join(" ")
-}
-
-/// Each row with what it sees; `end`: those at this time or later do not come out.
-fn lines(rows: &[Row], two_keys: bool, end: i64) -> Lines {
-    let mut lines = Lines::new();
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.at() < end) {
-        let seen = |size: i64| {
-            let before = rows[..=index].iter();
-            before.filter(move |other| other.at() > row.at() - size && other.at() <= row.at())
+        let fails = |row: &Row| {
+            let custom = |(input, fold, _): &Cell| *input == row.source && matches!(fold, Fold::Custom(_));
+            row.amount() == poison && cells.iter().any(custom)
         };
-        let own = |other: &&Row| other.buyer() == row.buyer();
-        let [id, buyer, shop, amount, at] = row.numbers;
-        // Columns in the order of their names.
-        let mut numbers = vec![amount, at, buyer, id, shop];
-        numbers.push(seen(2_000).filter(own).count() as i64);
-        numbers.push(seen(2_000).filter(own).map(Row::amount).sum());
-        numbers.push(rows[..=index].iter().filter(own).map(Row::amount).sum());
-        if two_keys {
-            let own = |other: &&Row| other.shop() == row.shop();
-            numbers.push(seen(3_000).filter(own).count() as i64);
-            numbers.push(seen(3_000).filter(own).map(Row::amount).max().unwrap_or(-1));
+        let (mut behind, mut seen) = (Vec::new(), BTreeMap::<i64, Vec<&Row>>::new());
+        for row in rows.iter().filter(|row| row.at() < end) {
+            let before = seen.entry(row.numbers[key]).or_default();
+            before.push(row);
+            let mut row = row.clone();
+            if fails(&row) {
+                *dead.entry(row.line()).or_default() += 1;
+            }
+            if row.source == 0 {
+                if fails(&row) {
+                    continue;
+                }
+                let at = row.at();
+                row.cells.extend(cells.iter().map(|one| cell(before, at, *one, poison)));
+            }
+            behind.push(row);
         }
-        let line = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
-        *lines.entry(line).or_default() += 1;
+        rows = behind;
     }
-    lines
+    rows.iter().filter(|row| row.source == 0).for_each(|row| *out.entry(row.words()).or_default() += 1);
+    (out, dead)
+}
+
+/// What a row at `at` sees of those of its key that came before it, and itself.
+fn cell(before: &[&Row], at: i64, (input, fold, window): Cell, poison: i64) -> i64 {
+    let mut seen: Vec<&Row> = before.iter().copied().filter(|other| other.source == input).collect();
+    if window != Window::Forever {
+        seen.retain(|other| other.at() <= at);
+    }
+    match window {
+        Window::Sliding(size) => seen.retain(|other| other.at() > at - size as i64),
+        Window::Tumbling(size) => seen.retain(|other| other.at() >= start(at, size as i64)),
+        Window::Last(count) => {
+            seen.sort_by_key(|other| other.at());
+            seen.drain(..seen.len().saturating_sub(count as usize));
+        }
+        _ => assert_eq!(window, Window::Forever, "there are no others"),
+    }
+    if matches!(fold, Fold::Custom(_)) {
+        seen.retain(|other| other.amount() != poison);
+    }
+    let (amounts, count) = (seen.iter().map(|other| other.amount()), seen.len() as i64);
+    match fold {
+        Fold::Count => count,
+        Fold::Sum => amounts.sum(),
+        Fold::Max => amounts.max().unwrap_or(-1),
+        Fold::Custom(MOST) => amounts.max().map_or(-1, |most| most * 1_000 + count),
+        _ if seen.is_empty() => -1,
+        _ => amounts.sum(),
+    }
+}
+
+fn start(at: i64, size: i64) -> i64 {
+    at.div_euclid(size) * size
 }
 
 /// Shop, start, end, revision, count and sum of each second.
 fn closed(rows: &[Row], end: i64) -> Lines {
     let mut windows: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.at() < end) {
-        let window = windows.entry((row.shop(), row.at().div_euclid(1_000) * 1_000)).or_default();
+        let window = windows.entry((row.numbers[SHOP], start(row.at(), 1_000))).or_default();
         *window = (window.0 + 1, window.1 + row.amount());
     }
     let out = windows.into_iter().filter(|((_, start), _)| start + 1_000 <= end);

@@ -1,8 +1,9 @@
-//! A pipeline for the simulator: plugins of plain Rust, rows of a few numbers.
+//! Pipelines for the simulator: plugins of plain Rust, rows of a few numbers.
 //!
-//! A row is `id buyer shop amount at`. By buyer: count and sum of the last 2 s, sum of all that ever was. By shop:
-//! behind a repartition topic, count and maximum of the last 3 s; or, where windows close, count and sum of each
-//! second.
+//! A row is `id buyer shop amount at`; so are those of all sources. Cells are made by buyer, and behind a
+//! repartition topic by shop.
+
+mod plugins;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,18 +12,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::columns::{Batch, Builder, Column, Kind, Schema};
+use crate::columns::{Column, Kind};
 use crate::config::Config;
-use crate::contract::{
-    Aggregate, Computed, FeaturesDescription, Fold, Folded, Input, RawBatch, Tape, Trigger, WINDOW_START,
-    Window,
-};
-use crate::engine::ports::{Decoder, Encoder, Features, PluginFault};
+use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, WINDOW_START, Window};
+use crate::engine::ports::Decoder;
 use crate::engine::{Flow, Lodge, Parts, Sum, Tables, Vault, VaultOptions, Worker, WorkerOptions};
-use crate::error::{Code, Refusal, Result};
-use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline};
-use crate::record::Record;
+use crate::error::Result;
+use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline, SourceNode};
 use crate::simulation::{Ports, SimClock, SimSink, SimSource, Stepper};
+
+use plugins::{Cells, Numbers, Words, folds};
+pub use plugins::{MOST, POISON, SUM};
 
 pub const BUYERS: i64 = 8;
 pub const SHOPS: i64 = 5;
@@ -40,46 +40,113 @@ pub enum Plant {
     TwoKeys,
     /// Windows by shop that close, behind a repartition topic.
     Close,
+    /// Folds of the plugin's own, in the order of arrival: rows come behind newer ones.
+    Customs,
+    /// Two more sources, in the order of event time: one that the tasks of buyers read beside the rows and pass on
+    /// to those of shops, one that is only passed on.
+    Sides,
 }
 
-/// Partitions of the topic that is read, and of the repartition topic.
-pub const PARTITIONS: (i32, i32) = (3, 4);
+/// A cell: of which input, which is that of the source of this number; fold and window.
+pub type Cell = (usize, Fold, Window);
 
-fn description(amounts: &[(Fold, Window)], trigger: Trigger, prefix: &str) -> FeaturesDescription {
-    let aggregate = |(index, (fold, window)): (usize, &(Fold, Window))| Aggregate {
-        name: format!("{prefix}{index}"),
-        input: 0,
-        fold: *fold,
-        column: (*fold != Fold::Count).then_some(0),
-        filter: None,
-        window: *window,
-    };
-    let columns = vec![Column::new("amount", Kind::Int)];
-    let aggregates: Vec<Aggregate> = amounts.iter().enumerate().map(aggregate).collect();
-    FeaturesDescription {
-        inputs: vec![Input { source: String::new(), updates_only: false, columns, kept: vec![0] }],
-        lookups: Vec::new(),
-        features: aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
-        aggregates,
-        custom_folds: Vec::new(),
-        trigger,
-        ids: Vec::new(),
-    }
-}
+/// Topics that are read, and their partitions.
+const SOURCES: [(&str, i32); 3] = [("in", 3), ("labels", 3), ("stock", 2)];
+/// Partitions of the repartition topic.
+const SHOP_PARTITIONS: i32 = 4;
 
 impl Plant {
-    pub fn pipeline(self) -> Pipeline {
-        let is_plain = self == Self::Plain;
-        let (time, first) = match is_plain {
-            true => ("", ""),
-            false => ("event_time = \"at\"", "[[features]]\nplugin = \"buyers.wasm\"\nkey = \"buyer\""),
+    pub fn sources(self) -> &'static [(&'static str, i32)] {
+        if self == Self::Sides { &SOURCES } else { &SOURCES[..1] }
+    }
+
+    /// Whether rows wait until the watermark has passed them.
+    pub fn is_ordered(self) -> bool {
+        matches!(self, Self::TwoKeys | Self::Close | Self::Sides)
+    }
+
+    /// By buyer, and by shop.
+    pub fn cells(self) -> [Vec<Cell>; 2] {
+        let (sum, most) = (Fold::Custom(SUM), Fold::Custom(MOST));
+        let (two, three) = (Window::Sliding(2_000), Window::Sliding(3_000));
+        let usual = vec![(0, Fold::Count, two), (0, Fold::Sum, two), (0, Fold::Sum, Window::Forever)];
+        match self {
+            Self::Plain => Default::default(),
+            Self::Arrival => [usual, Vec::new()],
+            Self::TwoKeys => [usual, vec![(0, Fold::Count, three), (0, Fold::Max, three)]],
+            Self::Close => {
+                let second = Window::Tumbling(1_000);
+                [usual, vec![(0, Fold::Count, second), (0, Fold::Sum, second)]]
+            }
+            Self::Customs => {
+                let (second, last) = (Window::Tumbling(1_000), Window::Last(4));
+                let windows = [(sum, two), (most, two), (most, Window::Forever), (sum, second), (most, last)];
+                let cells = windows.map(|(fold, window)| (0, fold, window));
+                [[(0, Fold::Count, two)].into_iter().chain(cells).collect(), Vec::new()]
+            }
+            Self::Sides => [
+                vec![(0, sum, two), (1, Fold::Sum, two), (1, most, two)],
+                vec![
+                    (0, sum, three),
+                    (0, Fold::Max, three),
+                    (1, Fold::Count, three),
+                    (1, most, Window::Forever),
+                    (2, sum, three),
+                ],
+            ],
+        }
+    }
+
+    fn describe(self, prefix: &str, cells: &[Cell], trigger: Trigger) -> FeaturesDescription {
+        let inputs = cells.iter().map(|(input, ..)| input + 1).max().unwrap_or(1);
+        let input = |(index, (name, _)): (usize, &(&str, i32))| Input {
+            source: if index == 0 { String::new() } else { (*name).to_owned() },
+            updates_only: index > 0,
+            columns: vec![Column::new("amount", Kind::Int)],
+            kept: vec![0],
         };
-        let order = if is_plain || self == Self::Arrival { "arrival" } else { "event-time" };
-        let second = if matches!(self, Self::Plain | Self::Arrival) {
-            ""
-        } else {
-            "[[features]]\nplugin = \"shops.wasm\"\nkey = \"shop\""
+        let aggregate = |(index, (input, fold, window)): (usize, &Cell)| Aggregate {
+            name: format!("{prefix}{index}"),
+            input: *input as u32,
+            fold: *fold,
+            column: (!matches!(fold, Fold::Count | Fold::Custom(_))).then_some(0),
+            filter: None,
+            window: *window,
         };
+        let aggregates: Vec<Aggregate> = cells.iter().enumerate().map(aggregate).collect();
+        FeaturesDescription {
+            inputs: self.sources()[..inputs].iter().enumerate().map(input).collect(),
+            lookups: Vec::new(),
+            features: aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
+            aggregates,
+            custom_folds: folds(),
+            trigger,
+            ids: Vec::new(),
+        }
+    }
+
+    fn config(self) -> Config {
+        let order = if self.is_ordered() { "event-time" } else { "arrival" };
+        let time = if self == Self::Plain { "" } else { "event_time = \"at\"" };
+        let source = |(name, _): &(&str, i32)| {
+            let key = if *name == "stock" { "shop" } else { "buyer" };
+            format!(
+                r#"
+                [[source]]
+                topic = "{name}"
+                columns = {{ id = "int", buyer = "int", shop = "int", amount = "int", at = "time" }}
+                partitioned_by = ["{key}"]
+                {time}
+                out_of_orderness = "{OUT_OF_ORDER}ms"
+                allowed_lateness = "0ms"
+                idleness = "1h"
+                max_ahead = "10000d"
+                "#
+            )
+        };
+        let stages = ["buyer", "shop"].iter().zip(self.cells()).filter(|(_, cells)| !cells.is_empty());
+        let stages =
+            stages.map(|(key, _)| format!("[[features]]\nplugin = \"{key}s.wasm\"\nkey = \"{key}\"\n"));
         let text = format!(
             r#"
             name = "p"
@@ -87,47 +154,28 @@ impl Plant {
             routes.output.topic = "out"
             dead_letters.topic = "dead"
             late.topic = "late"
-            [[source]]
-            topic = "in"
-            columns = {{ id = "int", buyer = "int", shop = "int", amount = "int", at = "time" }}
-            partitioned_by = ["buyer"]
-            {time}
-            out_of_orderness = "{OUT_OF_ORDER}ms"
-            allowed_lateness = "0ms"
-            idleness = "1h"
-            max_ahead = "10000d"
-            {first}
-            {second}
-            "#
+            {}
+            {}
+            "#,
+            self.sources().iter().map(source).collect::<String>(),
+            stages.collect::<String>()
         );
-        let config = Config::parse(&text, Path::new(""), []).expect("valid");
-        let buyers = description(
-            &[
-                (Fold::Count, Window::Sliding(2_000)),
-                (Fold::Sum, Window::Sliding(2_000)),
-                (Fold::Sum, Window::Forever),
-            ],
-            Trigger::Row,
-            "b",
-        );
-        let shops = match self {
-            Self::Close => description(
-                &[(Fold::Count, Window::Tumbling(1_000)), (Fold::Sum, Window::Tumbling(1_000))],
-                Trigger::Close(vec![Column::new("shop", Kind::Int), Column::new(WINDOW_START, Kind::Time)]),
-                "s",
-            ),
-            _ => description(
-                &[(Fold::Count, Window::Sliding(3_000)), (Fold::Max, Window::Sliding(3_000))],
-                Trigger::Row,
-                "s",
-            ),
+        Config::parse(&text, Path::new(""), []).expect("valid")
+    }
+
+    pub fn pipeline(self) -> Pipeline {
+        let config = self.config();
+        let [buyers, shops] = self.cells();
+        let trigger = match self {
+            Self::Close => {
+                Trigger::Close(vec![Column::new("shop", Kind::Int), Column::new(WINDOW_START, Kind::Time)])
+            }
+            _ => Trigger::Row,
         };
-        let features = match self {
-            Self::Plain => Vec::new(),
-            Self::Arrival => vec![&buyers],
-            Self::TwoKeys | Self::Close => vec![&buyers, &shops],
-        };
-        let declared = Declared { features, ..Declared::default() };
+        let stages =
+            [self.describe("b", &buyers, Trigger::Row), self.describe("s", &shops, trigger)].into_iter();
+        let stages: Vec<FeaturesDescription> = stages.filter(|stage| !stage.aggregates.is_empty()).collect();
+        let declared = Declared { features: stages.iter().collect(), ..Declared::default() };
         let front = Front::new(&config, &declared).expect("fits");
         let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
         pipeline.bounds.memory_bytes = 40_000;
@@ -136,121 +184,64 @@ impl Plant {
 
     /// All topics with their partitions.
     pub fn topics(self, pipeline: &Pipeline) -> Vec<(String, usize)> {
-        let (sources, shops) = (PARTITIONS.0 as usize, PARTITIONS.1 as usize);
-        let mut topics: Vec<(String, usize)> = vec![("in".to_owned(), sources)];
-        topics.extend([("out", 2), ("dead", 1), ("late", 1)].map(|(name, count)| (name.to_owned(), count)));
-        topics.extend(pipeline.repartition_topics().map(|(_, name)| (name.to_owned(), shops)));
+        let sources = self.sources();
+        let mut topics = [sources, &[("out", 2), ("dead", 1), ("late", 1)]].concat();
+        topics.extend(pipeline.repartition_topics().map(|(_, name)| (name, SHOP_PARTITIONS)));
+        let partitions = |task: usize| match task.checked_sub(pipeline.groups.len()) {
+            Some(source) => sources[source].1,
+            None if task == 0 => sources[0].1,
+            None => SHOP_PARTITIONS,
+        };
         let changelogs = pipeline.changelogs.iter().enumerate();
-        let changelogs = changelogs.filter_map(|(group, name)| Some((name.clone()?, group)));
-        topics.extend(changelogs.map(|(name, group)| (name, if group == 0 { sources } else { shops })));
-        topics
-    }
-}
-
-/// A number more for each cell.
-struct Cells {
-    first: usize,
-    cells: usize,
-    /// Fails now and then for a while.
-    ill: bool,
-    calls: u64,
-}
-
-impl Features for Cells {
-    fn compute(&mut self, rows: &Batch) -> std::result::Result<Computed, PluginFault> {
-        let Self { first, cells, ill, calls } = *self;
-        self.calls += 1;
-        if ill && calls / 10 % 15 == 3 {
-            return Err(PluginFault { code: Code::PluginTrap, message: "ill".to_owned() });
-        }
-        let row = |row: usize| (first..first + cells).map(move |cell| number(rows, cell, row));
-        let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
-        Ok(Computed { matrix: (0..rows.rows()).flat_map(row).collect(), ids, rejected: Vec::new() })
-    }
-
-    fn fold(&mut self, _: u32, _: &Batch, _: &Tape, _: &[u8]) -> std::result::Result<Folded, PluginFault> {
-        unreachable!("there are no custom folds")
-    }
-}
-
-fn number(rows: &Batch, column: usize, row: usize) -> f32 {
-    let column = rows.column(column);
-    if column.is_valid(row) { column.int(row) as f32 } else { -1.0 }
-}
-
-struct Numbers(Schema);
-
-impl Decoder for Numbers {
-    fn schema(&self) -> &Schema {
-        &self.0
-    }
-
-    fn decode(
-        &mut self,
-        _: &str,
-        record: &Record<'_>,
-        into: &mut Builder,
-    ) -> std::result::Result<(), Refusal> {
-        let text = std::str::from_utf8(record.value.expect("given")).expect("text");
-        for (name, word) in ["id", "buyer", "shop", "amount", "at"].into_iter().zip(text.split(' ')) {
-            let column = crate::columns::position(&self.0, name).expect("declared");
-            into.column(column).push_int(word.parse().expect("a number"));
-        }
-        into.finish_row();
-        Ok(())
-    }
-}
-
-/// All columns, with spaces between.
-struct Words;
-
-impl Encoder for Words {
-    fn encode(&mut self, rows: &Batch, row: usize, into: &mut Vec<u8>) {
-        let words = rows.columns().map(|column| match column.kind() {
-            Kind::Single => column.single(row).to_string(),
-            _ => column.int(row).to_string(),
-        });
-        into.extend(words.collect::<Vec<_>>().join(" ").bytes());
+        topics.extend(changelogs.filter_map(|(task, name)| Some((name.as_deref()?, partitions(task)))));
+        topics.into_iter().map(|(name, partitions)| (name.to_owned(), partitions as usize)).collect()
     }
 }
 
 /// Makes the stream threads of all processes.
 pub struct Works {
     pub pipeline: Arc<Pipeline>,
-    ill: bool,
+    plant: Plant,
+    /// Its plugins fail now and then.
+    pub ill: bool,
     /// Of each process.
     lodges: RefCell<HashMap<usize, Arc<Lodge>>>,
 }
 
 impl Works {
     pub fn new(plant: Plant) -> Rc<Self> {
-        let pipeline = Arc::new(plant.pipeline());
-        Rc::new(Self { pipeline, ill: false, lodges: RefCell::default() })
+        let mut pipeline = plant.pipeline();
+        // There is poison.
+        pipeline.bounds.errors.share = 1.0;
+        Rc::new(Self { pipeline: Arc::new(pipeline), plant, ill: false, lodges: RefCell::default() })
     }
 
     /// With plugins that fail now and then, for which there is no tolerance.
     pub fn ill(plant: Plant) -> Rc<Self> {
         let mut pipeline = plant.pipeline();
         pipeline.bounds.errors = ErrorBudget { share: 0.0, at_least: 1 };
-        Rc::new(Self { pipeline: Arc::new(pipeline), ill: true, lodges: RefCell::default() })
+        Rc::new(Self { pipeline: Arc::new(pipeline), plant, ill: true, lodges: RefCell::default() })
     }
 
     pub fn thread(&self, ports: Ports) -> Result<Box<dyn Stepper>> {
         let pipeline = Arc::clone(&self.pipeline);
-        let stages = pipeline.features.iter().map(|stage| {
+        let stages = pipeline.features.iter().enumerate().map(|(index, stage)| {
             let (first, cells) = (stage.shown.len() - stage.cells.len(), stage.cells.len());
-            Box::new(Cells { first, cells, ill: self.ill, calls: 0 }) as _
+            Box::new(Cells { stage: index, first, cells, ill: self.ill, calls: 0 }) as _
         });
+        let decoder =
+            |source: &SourceNode| -> Box<dyn Decoder + Send> { Box::new(Numbers(source.decoded.clone())) };
         let parts = Parts {
-            decoders: vec![Box::new(Numbers(pipeline.sources[0].decoded.clone()))],
+            decoders: pipeline.sources.iter().map(decoder).collect(),
             preprocessor: None,
             features: stages.collect(),
             model: None,
             rules: None,
             encoder: Box::new(Words),
         };
+        let sources = self.plant.sources().iter().map(|(_, partitions)| *partitions);
         let counts: Vec<i32> =
-            [PARTITIONS.0].into_iter().chain(pipeline.repartition_topics().map(|_| PARTITIONS.1)).collect();
+            sources.chain(pipeline.repartition_topics().map(|_| SHOP_PARTITIONS)).collect();
         let tables = Arc::new(Tables::new(&pipeline));
         let flow = Flow::new(pipeline, parts, Arc::default(), counts.into(), tables);
         let options = WorkerOptions {
