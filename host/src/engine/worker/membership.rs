@@ -156,7 +156,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 self.lodge.leave(id, task);
             }
         }
-        self.held_back.clear();
+        // The others are held still.
+        self.held_back.retain(|id| !ids.contains(id));
         if !planted(Mistake::ReleasesEarly) {
             self.source.release(ids)?;
         }
