@@ -89,6 +89,7 @@ pub(super) fn spawn(
             protocol: kafka.protocol,
             instance: kafka.instance.as_ref().map(|name| format!("{name}-{thread}")),
             claims: cellar.map(|cellar| Claims {
+                kept: pipeline.changelogs.iter().any(Option::is_some),
                 prefix: format!("{group}-"),
                 own: format!("{group}-{}-", cellar.name()),
             }),

@@ -43,8 +43,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
 
-/// The same exactly once, where a thread begins anew: the whole group waits for it meanwhile.
-const COMMITTED_SOON: Duration = Duration::from_secs(20);
+/// The same exactly once, where there is more to be done about it: longer than a transaction may be open.
+const COMMITTED_SOON: Duration = Duration::from_secs(45);
 
 /// A source over one consumer. With more members in its group than partitions, it may be assigned
 /// nothing: that is to be started too.
@@ -271,11 +271,15 @@ impl Source for KafkaSource {
             claimant.settle(list.clone())?;
         }
         let within = if self.claimant.is_some() { COMMITTED_SOON } else { COMMITTED_WITHIN };
-        let ask = self.open()?.consumer.committed_offsets(list, within);
-        let answer = ask.map_err(|error| {
-            let text = format!("the group's committed offsets did not come within {within:?}: {error}");
-            Error::new(Code::Consuming, text)
-        })?;
+        let ask = self.open()?.consumer.committed_offsets(list.clone(), within);
+        let answer = match (ask, self.claimant.as_mut().filter(|claimant| claimant.may_ask())) {
+            (Ok(answer), _) => answer,
+            (Err(_), Some(claimant)) => claimant.pending(list)?,
+            (Err(error), None) => {
+                let text = format!("the group's committed offsets did not come within {within:?}: {error}");
+                return Err(Error::new(Code::Consuming, text));
+            }
+        };
         let mut offsets = partitions
             .iter()
             .map(|&id| committed_offset(&answer, self.topic(id), id))

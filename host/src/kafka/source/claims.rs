@@ -32,13 +32,15 @@ pub struct Claims {
     pub prefix: String,
     /// How those of this process begin.
     pub own: String,
+    /// What was committed last is known of all partitions from elsewhere: from a changelog.
+    pub kept: bool,
 }
 
 impl Claims {
     /// Of whom has no transactional id: all others are foreign.
     pub(in crate::kafka) fn of_nobody(prefix: String) -> Self {
         // No id begins so.
-        Self { prefix, own: "\n".to_owned() }
+        Self { prefix, own: "\n".to_owned(), kept: false }
     }
 
     /// Those of a dead, or of a replaced, process.
@@ -66,6 +68,21 @@ impl Claimant {
     pub(super) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
         let foreign = self.owners(partitions)?;
         if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
+    }
+
+    /// Whether offsets may be asked for while others are pending.
+    pub(super) fn may_ask(&self) -> bool {
+        self.claims.kept
+    }
+
+    /// Offsets, also if others are pending still: a coordinator whose broker was killed can keep those of transactions
+    /// that ended long ago (4.3.1). Whoever reads them knows from elsewhere which are the last.
+    pub(super) fn pending(&mut self, partitions: TopicPartitionList) -> Result<TopicPartitionList> {
+        tracing::warn!(
+            target: "kafka", client = self.client_id,
+            "the group's coordinator keeps offsets pending for longer than a transaction may last; the changelogs decide"
+        );
+        self.consumer()?.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))
     }
 
     /// Transactional ids of former owners of these partitions.
@@ -177,8 +194,11 @@ mod tests {
 
     #[test]
     fn only_other_processes_of_the_pipeline_are_claimed() {
-        let claims =
-            Claims { prefix: "tailwater-fraud-".to_owned(), own: "tailwater-fraud-host7-".to_owned() };
+        let claims = Claims {
+            prefix: "tailwater-fraud-".to_owned(),
+            own: "tailwater-fraud-host7-".to_owned(),
+            kept: false,
+        };
         let found = [
             "",
             "tailwater-fraud-host7-0",

@@ -198,7 +198,7 @@ fn committed_after(mock: &Mock, group: &str, words: &str) -> Result<Vec<Option<i
     element.set_offset(Offset::Offset(3)).unwrap();
     element.set_metadata(words);
     consumer.commit(&list, CommitMode::Sync).unwrap();
-    let claims = Some(Claims { prefix: "pipeline-".to_owned(), own: "pipeline-a-".to_owned() });
+    let claims = Some(Claims { prefix: "pipeline-".to_owned(), own: "pipeline-a-".to_owned(), kept: false });
     let options = SourceOptions { cluster, group: group.to_owned(), claims, ..options(&["in"]) };
     let committed = KafkaSource::connect(options).unwrap().committed(&[id(0, 0)])?;
     Ok(committed.into_iter().map(|one| one.map(|one| one.next)).collect())
