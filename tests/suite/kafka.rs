@@ -23,17 +23,10 @@ struct Job {
 impl Job {
     /// Without its topics.
     fn new(name: &str) -> Self {
-        let name = broker::unique(name);
-        let text = format!(
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let job = Self { folder, name: broker::unique(name) };
+        job.write(&format!(
             r#"
-            name = "{name}"
-            threads = 2
-            routes.output.topic = "{name}-out"
-            dead_letters.topic = "{name}-dead"
-            [kafka]
-            brokers = "{}"
-            [[source]]
-            topic = "{name}-in"
             columns = {{ id = "int", t = "time", amount = "float", card = "text" }}
             partitioned_by = ["card"]
             event_time = "t"
@@ -41,12 +34,28 @@ impl Job {
             plugin = "{}"
             key = "card"
             "#,
-            broker::address(),
             guest("folds").display()
+        ));
+        job
+    }
+
+    /// Writes the pipeline file: what all have, and the rest of it from within the first source.
+    fn write(&self, rest: &str) {
+        let (name, brokers) = (&self.name, broker::address());
+        let text = format!(
+            r#"
+            name = "{name}"
+            threads = 2
+            routes.output.topic = "{name}-out"
+            dead_letters.topic = "{name}-dead"
+            [kafka]
+            brokers = "{brokers}"
+            [[source]]
+            topic = "{name}-in"
+            {rest}
+            "#
         );
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("pipeline.toml"), text).expect("writable");
-        Self { folder, name }
+        std::fs::write(self.file(), text).expect("writable");
     }
 
     /// With its topics, of four partitions.

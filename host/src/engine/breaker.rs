@@ -7,6 +7,7 @@ use crate::pipeline::{ErrorBudget, Stage};
 
 /// Rows that are looked back on, about.
 const SPAN: u64 = 1024;
+
 /// A stage that failed too often.
 #[derive(Clone, Debug)]
 pub struct Failing {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use super::breaker::{Breakers, Failing};
 use super::held::Released;
 use super::lap::{Activity, Lap};
-use super::meter::Meter;
+use super::meter::{Counts, Meter};
 use super::outbox::Outbox;
 use super::parcel::Layout;
 use super::ports::{Decoder, Encoder, Features, Model, Preprocessor, Rules};
@@ -60,6 +60,8 @@ pub struct Flow {
     pipeline: Arc<Pipeline>,
     parts: Parts,
     meter: Arc<Meter>,
+    /// Not in the meter yet.
+    counts: Counts,
     partitions: PartitionCounts,
     tables: Arc<Tables>,
     /// By source.
@@ -116,6 +118,7 @@ impl Flow {
             pipeline,
             parts,
             meter,
+            counts: Counts::default(),
             partitions,
             tables,
             scratch: Scratch::default(),
@@ -149,8 +152,8 @@ impl Flow {
     ) -> Result<()> {
         self.turn(Activity::Decode);
         let taken = self.intake(records)?;
-        Meter::add(&self.meter.batches, 1);
-        Meter::add(&self.meter.records, records.rows.len() - taken.parcels.len());
+        self.counts.batches += 1;
+        self.counts.records += records.rows.len() - taken.parcels.len();
         let mut released = self.released();
         let flights = self.admit(records, taken, tasks, &mut released, send)?;
         for flight in flights {
@@ -183,6 +186,14 @@ impl Flow {
         }
     }
 
+    /// What was done since the last time is done for good, or never was.
+    pub fn settle_counts(&mut self, done: bool) {
+        let counts = std::mem::take(&mut self.counts);
+        if done {
+            self.meter.add(counts);
+        }
+    }
+
     /// Stages that have failed beyond their error budget since they were asked about last.
     pub fn failing(&mut self) -> Vec<Failing> {
         self.breakers.spent()
@@ -198,7 +209,7 @@ impl Flow {
 
     /// A row is going to the dead letters.
     fn count(&mut self, stage: Stage, refusal: &Refusal) {
-        self.meter.dead_letter(stage, refusal.code);
+        self.counts.dead_letter(stage, refusal.code);
         self.breakers.refused(stage, refusal);
     }
 

@@ -9,7 +9,7 @@ use super::sum::Sum;
 use crate::error::Code;
 use crate::pipeline::Stage;
 
-/// Raised once a batch.
+/// Raised when rows are done: exactly once, with their transaction.
 #[derive(Debug, Default)]
 pub struct Meter {
     pub batches: AtomicU64,
@@ -30,9 +30,43 @@ pub struct Meter {
     late: Mutex<BTreeMap<String, u64>>,
 }
 
+/// The same of one thread, of rows of which is not decided yet whether they are done.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub batches: usize,
+    pub records: usize,
+    pub tombstones: usize,
+    pub dropped: usize,
+    pub decisions: usize,
+    dead_letters: BTreeMap<(&'static str, Code), u64>,
+    late: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    pub fn dead_letter(&mut self, stage: Stage, code: Code) {
+        *self.dead_letters.entry((stage.name(), code)).or_default() += 1;
+    }
+
+    pub fn late(&mut self, source: &str) {
+        match self.late.get_mut(source) {
+            Some(count) => *count += 1,
+            None => drop(self.late.insert(source.to_owned(), 1)),
+        }
+    }
+}
+
 impl Meter {
-    pub(super) fn add(counter: &AtomicU64, by: usize) {
-        counter.fetch_add(by as u64, Relaxed);
+    /// Those rows are done.
+    pub(super) fn add(&self, counts: Counts) {
+        let Counts { batches, records, tombstones, dropped, decisions, dead_letters, late } = counts;
+        let add = |counter: &AtomicU64, by: usize| counter.fetch_add(by as u64, Relaxed);
+        add(&self.batches, batches);
+        add(&self.records, records);
+        add(&self.tombstones, tombstones);
+        add(&self.dropped, dropped);
+        add(&self.decisions, decisions);
+        merge(&self.dead_letters, dead_letters);
+        merge(&self.late, late);
     }
 
     pub(super) fn dead_letter(&self, stage: Stage, code: Code) {
@@ -44,15 +78,18 @@ impl Meter {
         self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn late(&self, source: &str) {
-        let mut counts = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(source) {
-            Some(count) => *count += 1,
-            None => drop(counts.insert(source.to_owned(), 1)),
-        }
-    }
-
     pub fn late_by_source(&self) -> BTreeMap<String, u64> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Rarely anything.
+fn merge<K: Ord>(all: &Mutex<BTreeMap<K, u64>>, own: BTreeMap<K, u64>) {
+    if own.is_empty() {
+        return;
+    }
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    for (key, count) in own {
+        *all.entry(key).or_default() += count;
     }
 }

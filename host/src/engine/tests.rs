@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ports::Committed;
-use super::{Lodge, Step};
+use super::{Lodge, Step, Task};
 use crate::error::Code;
 use crate::record::PartitionId;
 use ports::{Event, House, id, task};
@@ -215,7 +215,8 @@ fn a_failed_delivery_ends_the_worker_and_commits_nothing() {
 
 #[test]
 fn a_clean_end_commits_and_leaves() {
-    let mut house = House::new(Arc::default());
+    let lodge: Arc<Lodge> = Arc::default();
+    let mut house = House::new(Arc::clone(&lodge));
     house.script([Event::Assign(vec![0]), Event::Records(0, 0..5)]);
     house.sink().slow = true;
     let mut worker = house.worker();
@@ -223,4 +224,15 @@ fn a_clean_end_commits_and_leaves() {
     worker.stop().expect("works");
     assert_eq!(house.source().commits, [(id(0), 5)]);
     assert!(house.source().left);
+    assert!(lodge.take(task(0), &standing(5)).is_some(), "another thread goes on without reading state back");
+}
+
+#[test]
+fn what_nobody_takes_over_is_dropped_at_the_second_sweep() {
+    let lodge: Arc<Lodge> = Arc::default();
+    for (sweeps, is_there) in [(1, true), (2, false)] {
+        lodge.leave(task(0), Task::new(0));
+        (0..sweeps).for_each(|_| lodge.sweep());
+        assert_eq!(lodge.take(task(0), &[]).is_some(), is_there, "{sweeps}");
+    }
 }

@@ -183,7 +183,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.flow.turn(Activity::Commit);
         match self.vault {
             Some(_) => self.transact(step)?,
-            None => self.commit_what_arrived()?,
+            None => {
+                self.flow.settle_counts(true);
+                self.commit_what_arrived()?;
+            }
         }
         Ok(step)
     }

@@ -9,6 +9,7 @@ mod commits;
 mod membership;
 mod open;
 mod options;
+mod stable;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -40,11 +41,8 @@ pub use options::SourceOptions;
 /// While no record comes, events are looked for this often.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(60);
-
-/// The same exactly once, where there is more to be done about it: longer than a transaction may be open.
-const COMMITTED_SOON: Duration = Duration::from_secs(45);
+/// Places are found in milliseconds; this long brokers may be away before a run gives up.
+const FOUND_WITHIN: Duration = Duration::from_secs(60);
 
 /// A source over one consumer. With more members in its group than partitions, it may be assigned
 /// nothing: that is to be started too.
@@ -131,7 +129,7 @@ impl KafkaSource {
             return Ok(());
         }
         let places: Vec<_> = new.iter().map(|(id, _)| (self.topic(**id), id.partition)).collect();
-        let found = places::find(consumer, &places, self.options.start, COMMITTED_WITHIN)?;
+        let found = places::find(consumer, &places, self.options.start, FOUND_WITHIN)?;
         let mut begin = Vec::new();
         for ((id, offset), place) in new.into_iter().zip(found) {
             *offset = Some(place);
@@ -270,16 +268,10 @@ impl Source for KafkaSource {
         if let Some(claimant) = &mut self.claimant {
             claimant.settle(list.clone())?;
         }
-        let within = if self.claimant.is_some() { COMMITTED_SOON } else { COMMITTED_WITHIN };
-        let ask = self.open()?.consumer.committed_offsets(list.clone(), within);
-        let answer = match (ask, self.claimant.as_mut().filter(|claimant| claimant.may_ask())) {
-            (Ok(answer), _) => answer,
-            (Err(_), Some(claimant)) => claimant.pending(list)?,
-            (Err(error), None) => {
-                let text = format!("the group's committed offsets did not come within {within:?}: {error}");
-                return Err(Error::new(Code::Consuming, text));
-            }
-        };
+        let mut claimant = self.claimant.take();
+        let answer = stable::committed(&self.open()?.consumer, claimant.as_mut(), list, || self.keep_alive());
+        self.claimant = claimant;
+        let answer = answer?;
         let mut offsets = partitions
             .iter()
             .map(|&id| committed_offset(&answer, self.topic(id), id))

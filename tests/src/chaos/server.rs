@@ -1,6 +1,5 @@
 //! A Kafka of our own, to be killed: one broker on loopback, always the same ports and data. Its controller is a
-//! process of its own and lives on, as in clusters that people run: killed with its controller, a broker learns its own
-//! past bit by bit, and its group coordinator loads twice (4.3.1).
+//! process of its own and lives on, as in clusters that people run.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};

@@ -89,24 +89,14 @@ fn garbage_of_all_sizes_is_set_aside() {
 #[test]
 fn a_plugin_that_fails_too_often_writes_nothing_until_it_is_allowed_to() {
     let job = Job::with_topics("failing");
-    let text = format!(
+    job.write(&format!(
         r#"
-        name = "{name}"
-        routes.output.topic = "{name}-out"
-        dead_letters.topic = "{name}-dead"
-        [kafka]
-        brokers = "{}"
-        [[source]]
-        topic = "{name}-in"
         [preprocess]
         plugin = "{}"
         settings = {{ mode = "trap" }}
         "#,
-        broker::address(),
         guest("hostile-preprocessor").display(),
-        name = job.topic("").trim_end_matches('-'),
-    );
-    std::fs::write(job.file(), text).expect("writable");
+    ));
     let record = |n: i64| ("k".to_owned(), format!("{{\"n\":{n},\"t\":1}}").into_bytes());
     let mut program = job.start();
     broker::produce(&job.topic("in"), (100..120).map(record));

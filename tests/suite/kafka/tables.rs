@@ -12,16 +12,8 @@ use super::Job;
 /// Purchases, of which the shop and the amount are looked up.
 fn job() -> Job {
     let job = Job::with_topics("tables");
-    let text = format!(
+    job.write(&format!(
         r#"
-        name = "{name}"
-        threads = 2
-        routes.output.topic = "{name}-out"
-        dead_letters.topic = "{name}-dead"
-        [kafka]
-        brokers = "{}"
-        [[source]]
-        topic = "{name}-in"
         columns = {{ id = "int", t = "time", amount = "int", shop = "text" }}
         partitioned_by = ["shop"]
         event_time = "t"
@@ -39,11 +31,9 @@ fn job() -> Job {
         plugin = "{}"
         key = "shop"
         "#,
-        broker::address(),
         guest("sellers").display(),
         name = job.name
-    );
-    std::fs::write(job.file(), text).expect("writable");
+    ));
     broker::create(&[&job.topic("sellers")], 3);
     broker::create(&[&job.topic("prizes")], 1);
     job

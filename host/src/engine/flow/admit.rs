@@ -163,7 +163,7 @@ impl Flow {
         match read.and_then(|read| if known(&read) { Ok(read) } else { Err(parcel::broken()) }) {
             Err(refusal) => {
                 let (place, stage) = (Place { record: index, index: 0 }, Stage::Decode);
-                self.meter.dead_letter(stage, refusal.code);
+                self.counts.dead_letter(stage, refusal.code);
                 self.outbox.refuse(place, stage, refusal);
             }
             // The end of a run that was cut short is not that of this one.
@@ -240,7 +240,7 @@ impl Flow {
             Verdict::InTime => return true,
             Verdict::FarAhead(message) => Refusal::new(Code::FarAhead, message),
             Verdict::Late(by) => {
-                self.meter.late(&self.pipeline.sources[usize::from(source)].name);
+                self.counts.late(&self.pipeline.sources[usize::from(source)].name);
                 if self.pipeline.late.is_some() {
                     self.outbox.late(place, by);
                     return false;
@@ -249,7 +249,7 @@ impl Flow {
                 Refusal::new(Code::Late, message)
             }
         };
-        self.meter.dead_letter(Stage::Preprocess, refusal.code);
+        self.counts.dead_letter(Stage::Preprocess, refusal.code);
         self.outbox.refuse(place, Stage::Preprocess, refusal);
         false
     }

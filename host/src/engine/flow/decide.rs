@@ -11,7 +11,6 @@ use super::intake::part;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::lap::Activity;
-use crate::engine::meter::Meter;
 use crate::engine::outbox::around;
 use crate::engine::work::{Work, refusals};
 
@@ -78,14 +77,14 @@ impl Flow {
             if size > limit {
                 outbox.retract();
                 let message = format!("the decision has {size} bytes; limits.record is {limit}");
-                self.meter.dead_letter(Stage::Encode, Code::TooLarge);
+                self.counts.dead_letter(Stage::Encode, Code::TooLarge);
                 outbox.refuse(*place, Stage::Encode, Refusal::new(Code::TooLarge, message));
             } else {
                 sent += 1;
             }
         }
-        Meter::add(&self.meter.decisions, sent);
-        Meter::add(&self.meter.dropped, dropped);
+        self.counts.decisions += sent;
+        self.counts.dropped += dropped;
     }
 }
 

@@ -9,7 +9,6 @@ use super::Flow;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::lap::Activity;
-use crate::engine::meter::Meter;
 use crate::engine::outbox::Place;
 use crate::engine::work::{Work, refusals};
 
@@ -66,7 +65,7 @@ impl Flow {
         let source = usize::from(record.from.source);
         let node = &self.pipeline.sources[source];
         if record.value.is_none() && node.skip_tombstones {
-            Meter::add(&self.meter.tombstones, 1);
+            self.counts.tombstones += 1;
             return false;
         }
         let refused =
@@ -105,7 +104,7 @@ impl Flow {
                 Err(refusal) => refused.push((range.start as u32, refusal)),
             }
         }
-        Meter::add(&self.meter.dropped, places.len() - kept - refused.len());
+        self.counts.dropped += places.len() - kept - refused.len();
         for (row, refusal) in refused {
             self.count(Stage::Preprocess, &refusal);
             self.outbox.refuse(places[row as usize], Stage::Preprocess, refusal);

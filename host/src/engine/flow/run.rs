@@ -170,7 +170,7 @@ impl Flow {
                 None => (&self.row_layouts[group], &mut rows),
             };
             if let Err(refusal) = layout.unpack(&head, rest, into) {
-                self.meter.dead_letter(Stage::Decode, refusal.code);
+                self.counts.dead_letter(Stage::Decode, refusal.code);
                 self.outbox.refuse(place, Stage::Decode, refusal);
                 continue;
             }

@@ -85,6 +85,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         tracing::trace!(target: "transactions", "committed");
         (self.is_dirty, self.failing) = (false, None);
+        self.flow.settle_counts(true);
         self.last_commit = self.clock.monotonic();
         let pipeline = Arc::clone(self.flow.pipeline());
         let Some(vault) = &mut self.vault else { return Ok(true) };
@@ -174,6 +175,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     pub(super) fn roll_back(&mut self, lost: &[TaskId]) -> Result<()> {
         self.sink.abort()?;
         self.sink.landed();
+        self.flow.settle_counts(false);
         let pipeline = Arc::clone(self.flow.pipeline());
         for index in 0..self.tasks.len() {
             let id = self.tasks.id(index);

@@ -75,13 +75,8 @@ impl Claimant {
         self.claims.kept
     }
 
-    /// Offsets, also if others are pending still: a coordinator whose broker was killed can keep those of transactions
-    /// that ended long ago (4.3.1). Whoever reads them knows from elsewhere which are the last.
+    /// Offsets as they are, also if others are pending.
     pub(super) fn pending(&mut self, partitions: TopicPartitionList) -> Result<TopicPartitionList> {
-        tracing::warn!(
-            target: "kafka", client = self.client_id,
-            "the group's coordinator keeps offsets pending for longer than a transaction may last; the changelogs decide"
-        );
         self.consumer()?.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))
     }
 

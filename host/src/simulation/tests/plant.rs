@@ -16,7 +16,7 @@ use crate::columns::{Column, Kind};
 use crate::config::Config;
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, WINDOW_START, Window};
 use crate::engine::ports::Decoder;
-use crate::engine::{Flow, Lodge, Parts, Sum, Tables, Vault, VaultOptions, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Meter, Parts, Sum, Tables, Vault, VaultOptions, Worker, WorkerOptions};
 use crate::error::Result;
 use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline, SourceNode};
 use crate::simulation::{Ports, SimClock, SimSink, SimSource, Stepper};
@@ -204,6 +204,8 @@ pub struct Works {
     plant: Plant,
     /// Its plugins fail now and then.
     pub ill: bool,
+    /// Of all threads.
+    pub meter: Arc<Meter>,
     /// Of each process.
     lodges: RefCell<HashMap<usize, Arc<Lodge>>>,
 }
@@ -213,14 +215,26 @@ impl Works {
         let mut pipeline = plant.pipeline();
         // There is poison.
         pipeline.bounds.errors.share = 1.0;
-        Rc::new(Self { pipeline: Arc::new(pipeline), plant, ill: false, lodges: RefCell::default() })
+        Rc::new(Self {
+            pipeline: Arc::new(pipeline),
+            plant,
+            ill: false,
+            meter: Arc::default(),
+            lodges: RefCell::default(),
+        })
     }
 
     /// With plugins that fail now and then, for which there is no tolerance.
     pub fn ill(plant: Plant) -> Rc<Self> {
         let mut pipeline = plant.pipeline();
         pipeline.bounds.errors = ErrorBudget { share: 0.0, at_least: 1 };
-        Rc::new(Self { pipeline: Arc::new(pipeline), plant, ill: true, lodges: RefCell::default() })
+        Rc::new(Self {
+            pipeline: Arc::new(pipeline),
+            plant,
+            ill: true,
+            meter: Arc::default(),
+            lodges: RefCell::default(),
+        })
     }
 
     pub fn thread(&self, ports: Ports) -> Result<Box<dyn Stepper>> {
@@ -243,7 +257,7 @@ impl Works {
         let counts: Vec<i32> =
             sources.chain(pipeline.repartition_topics().map(|_| SHOP_PARTITIONS)).collect();
         let tables = Arc::new(Tables::new(&pipeline));
-        let flow = Flow::new(pipeline, parts, Arc::default(), counts.into(), tables);
+        let flow = Flow::new(pipeline, parts, Arc::clone(&self.meter), counts.into(), tables);
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::from_millis(10),
