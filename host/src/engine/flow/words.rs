@@ -60,13 +60,13 @@ impl<'a> Readers<'a> {
 pub(super) struct RowReader<'a> {
     time: View<'a>,
     key: Vec<View<'a>>,
-    kept: Vec<View<'a>>,
+    kept: Vec<Option<View<'a>>>,
     layout: &'a Layout,
 }
 
 impl<'a> RowReader<'a> {
     pub fn new(input: &InputNode, layout: &'a Layout, rows: &'a Batch) -> Self {
-        let kept = input.kept.iter().map(|column| rows.column(*column)).collect();
+        let kept = input.kept.iter().map(|column| column.map(|column| rows.column(column))).collect();
         Self { time: rows.column(input.time), key: input.key.views(rows), kept, layout }
     }
 
@@ -84,9 +84,9 @@ impl<'a> RowReader<'a> {
         words.push(self.time(row).cast_unsigned());
         let mut flags = 0;
         for (index, view) in self.kept.iter().enumerate() {
-            let valid = view.is_valid(row);
-            flags |= u64::from(valid) << index;
-            words.push(if valid { word(*view, row) } else { f64::NAN.to_bits() });
+            let view = view.filter(|view| view.is_valid(row));
+            flags |= u64::from(view.is_some()) << index;
+            words.push(view.map_or(f64::NAN.to_bits(), |view| word(view, row)));
         }
         if self.layout.flags.is_some() {
             words.push(flags);

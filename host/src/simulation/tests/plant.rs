@@ -49,6 +49,9 @@ pub enum Plant {
     Sides,
 }
 
+/// So many releases have windows of their own; then they come again.
+pub const VARIANTS: u64 = 3;
+
 /// A cell: of which input, which is that of the source of this number; fold and window.
 pub type Cell = (usize, Fold, Window);
 
@@ -67,8 +70,28 @@ impl Plant {
         matches!(self, Self::TwoKeys | Self::Close | Self::Sides)
     }
 
-    /// By buyer, and by shop.
-    pub fn cells(self) -> [Vec<Cell>; 2] {
+    /// By buyer, and by shop, of a release. Windows differ, and none reaches further back than others do.
+    pub fn cells(self, release: u64) -> [Vec<Cell>; 2] {
+        let [mut buyers, mut shops] = self.usual_cells();
+        let shorter = [(0, Fold::Sum, Window::Sliding(1_000)), (0, Fold::Max, Window::Sliding(1_500))];
+        match release % VARIANTS {
+            1 => buyers.extend(shorter.iter().take(buyers.len().min(1))),
+            2 => {
+                if self == Self::TwoKeys {
+                    shops.reverse();
+                    shops.extend(shorter);
+                }
+                // What is of the rows alone goes, and comes again.
+                if let Some(sum) = buyers.iter().position(|cell| *cell == (0, Fold::Sum, Window::Sliding(2_000))) {
+                    buyers[sum] = shorter[1];
+                }
+            }
+            _ => {}
+        }
+        [buyers, shops]
+    }
+
+    fn usual_cells(self) -> [Vec<Cell>; 2] {
         let (sum, most) = (Fold::Custom(SUM), Fold::Custom(MOST));
         let (two, three) = (Window::Sliding(2_000), Window::Sliding(3_000));
         let usual = vec![(0, Fold::Count, two), (0, Fold::Sum, two), (0, Fold::Sum, Window::Forever)];
@@ -150,7 +173,7 @@ impl Plant {
                 "#
             )
         };
-        let stages = ["buyer", "shop"].iter().zip(self.cells()).filter(|(_, cells)| !cells.is_empty());
+        let stages = ["buyer", "shop"].iter().zip(self.usual_cells()).filter(|(_, cells)| !cells.is_empty());
         let stages =
             stages.map(|(key, _)| format!("[[features]]\nplugin = \"{key}s.wasm\"\nkey = \"{key}\"\n"));
         let text = format!(
@@ -176,7 +199,7 @@ impl Plant {
     /// The same of another release.
     fn release(self, number: u64) -> Pipeline {
         let config = self.config();
-        let [buyers, shops] = self.cells();
+        let [buyers, shops] = self.cells(number);
         let trigger = match self {
             Self::Close => {
                 Trigger::Close(vec![Column::new("shop", Kind::Int), Column::new(WINDOW_START, Kind::Time)])
@@ -307,6 +330,8 @@ impl Works {
     }
 }
 
+/// How often nobody goes back any more to a release before: times in ten thousand steps.
+const SETTLED: u32 = 100;
 /// How often a release is handed over that is to be: times in ten thousand steps.
 const HANDED_OVER: u32 = 300;
 
@@ -327,6 +352,9 @@ impl Thread {
         if self.relay.at() < current && self.random.hits(HANDED_OVER) {
             journal.tally("release");
             self.relay.give(Arrival::Current(Box::new(self.works.flow(current))));
+        }
+        if self.random.hits(SETTLED) {
+            self.relay.settle(self.relay.at());
         }
         self.asked.extend(self.relay.asked());
         if !self.asked.is_empty() && self.random.hits(HANDED_OVER) {

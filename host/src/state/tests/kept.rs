@@ -85,7 +85,7 @@ impl<'a> Kept<'a> {
     }
 
     fn commit(&mut self) {
-        self.store.journal_registers(self.retention.plan, &mut self.journal);
+        self.store.journal_registers(&mut self.journal);
         self.commit += 1;
         self.tail.push((self.commit, self.journal.take()));
         self.store.commit();
@@ -125,7 +125,7 @@ impl<'a> Kept<'a> {
             }
             return;
         }
-        if self.store.freeze(self.retention.plan, most) {
+        if self.store.freeze(most) {
             let images = self.store.take_images();
             let checkpoint = Checkpoint { commit, head: Vec::new(), images };
             lock(&self.base()).write(checkpoint).expect("in memory");
@@ -149,7 +149,7 @@ impl<'a> Kept<'a> {
             }
             Between::BeginCheckpoint => {}
             Between::GoOn(most) => self.go_on(*most),
-            Between::Evict(most) if self.checkpoint.is_none() => self.store.evict(self.retention.plan, *most),
+            Between::Evict(most) if self.checkpoint.is_none() => self.store.evict(*most),
             Between::Evict(_) => {}
             Between::Crash => {
                 self.store = Store::default();

@@ -5,7 +5,7 @@ use crate::bytes::Write;
 use crate::window::hash::hash;
 
 /// Raised when states are written in another form, or mean something else.
-const FORM: u64 = 1;
+const FORM: u64 = 2;
 
 impl Plan {
     /// Differs whenever a state of one plan must not be read by another; the same on every machine and in every
@@ -25,6 +25,30 @@ impl Plan {
         list(&self.lanes, &mut bytes, lane);
         list(&self.customs, &mut bytes, custom);
         list(self.closing.as_slice(), &mut bytes, |kind, into| text(kind, into));
+        hash(&bytes)
+    }
+}
+
+impl Plan {
+    /// Differs whenever states can't be [converted](crate::window::History::convert) from one plan to the other.
+    pub fn family(&self) -> u64 {
+        if self.closing.is_some() {
+            return self.fingerprint();
+        }
+        let mut bytes = Vec::new();
+        bytes.number(FORM);
+        bytes.number(self.inputs.len() as u64);
+        list(&self.customs, &mut bytes, |one, into| {
+            text(&one.name, into);
+            into.number(u64::from(one.version));
+            let Span { input, kind } = &self.spans[one.span];
+            into.number(*input as u64);
+            text(kind, into);
+            let filter = one.filter.map(|filter| &self.inputs[*input].layout.kept[filter].name);
+            text(filter.map_or("", |name| name), into);
+            into.byte(u8::from(one.invertible));
+            into.number(one.register_bytes as u64);
+        });
         hash(&bytes)
     }
 }
