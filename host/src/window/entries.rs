@@ -89,7 +89,7 @@ impl Entries {
         let times = |column: &usize| layout.kept[*column].kind == Kind::Time;
         let mut times = (0..layout.kept.len()).filter(times);
         let fit = |column| {
-            let words = entries.range(layout, 0..count).map(|entry| entry[1 + column]);
+            let words = entries.range(layout, 0..count).filter_map(|entry| layout.value(entry, column));
             words.map(u64::cast_signed).all(|time| TIMES.contains(&time))
         };
         (newest <= *TIMES.end() && times.all(fit)).then_some(entries)
