@@ -1,14 +1,19 @@
 //! How the aggregates of a features plugin are kept: which words an entry has, which lanes run over
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
+mod counterparts;
 mod fingerprint;
 mod kind;
 mod layout;
+mod union;
+mod view;
+mod wire;
 
 use crate::columns::{Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
+pub use counterparts::Counterparts;
 pub use kind::SpanKind;
 pub use layout::{CUSTOM_LIMIT, ID, Layout, is_float, left_out};
 
@@ -296,6 +301,12 @@ impl InputPlan {
         let shown = kept.iter().cloned().enumerate().filter(|(_, column)| custom && !column.kind.is_list());
         let shown = shown.collect();
         Ok(Self { source: input.source.clone(), layout: Layout::new(kept, custom), kept_from, shown })
+    }
+
+    /// Of a layout alone: no rows come in by it.
+    fn bare(source: String, layout: Layout) -> Self {
+        let kept_from = vec![None; layout.kept.len()];
+        Self { source, layout, kept_from, shown: Vec::new() }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Every fold and window against a model that recomputes from a list of all events.
 
+mod converting;
 mod customs;
 pub mod frozen;
 mod memory;
 mod model;
 mod planning;
 mod rows;
+mod unions;
 
 use proptest::prelude::*;
 

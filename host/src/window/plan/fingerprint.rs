@@ -18,15 +18,26 @@ impl Plan {
             optional(input.layout.flags, into);
             optional(input.layout.id, into);
         });
-        list(&self.spans, &mut bytes, |Span { input, kind }, into| {
-            into.number(*input as u64);
-            text(kind, into);
-        });
+        list(&self.spans, &mut bytes, span);
         list(&self.lanes, &mut bytes, lane);
         list(&self.customs, &mut bytes, custom);
         list(self.closing.as_slice(), &mut bytes, |kind, into| text(kind, into));
         hash(&bytes)
     }
+}
+
+/// What the fingerprint takes of a span.
+pub(super) fn span_bytes(of: &Span) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    span(of, &mut bytes);
+    bytes
+}
+
+/// What the fingerprint takes of a lane.
+pub(super) fn lane_bytes(of: &Lane) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    lane(of, &mut bytes);
+    bytes
 }
 
 fn list<T>(things: &[T], into: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
@@ -46,6 +57,11 @@ fn column(Column { name, kind, nullable }: &Column, into: &mut Vec<u8>) {
 
 fn text(text: impl ToString, into: &mut Vec<u8>) {
     into.list(text.to_string().as_bytes());
+}
+
+fn span(Span { input, kind }: &Span, into: &mut Vec<u8>) {
+    into.number(*input as u64);
+    text(kind, into);
 }
 
 fn lane(Lane { span, column, filter, kind, forever, endless }: &Lane, into: &mut Vec<u8>) {
