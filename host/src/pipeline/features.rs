@@ -45,8 +45,8 @@ pub struct InputNode {
     /// Of the source's rows.
     pub key: KeyColumns,
     pub key_names: Vec<String>,
-    /// For each column that a window's entry keeps, where it stands in the source's rows; none: it has no value.
-    pub kept: Vec<Option<usize>>,
+    /// For each column that the plugin keeps in a window's entries, where it stands in the source's rows.
+    pub kept: Vec<usize>,
     pub time: usize,
 }
 
@@ -173,7 +173,7 @@ impl InputNode {
         }
         let kept = input.kept.iter().map(|column| {
             let column = &input.columns[*column as usize];
-            find("the features plugin", column, &source.rows, &source.whose()).map(Some)
+            find("the features plugin", column, &source.rows, &source.whose())
         });
         let times = source.required_times()?;
         Ok(Self {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Flow;
-use crate::columns::position;
 use crate::error::Result;
 use crate::pipeline::{FeaturesNode, Pipeline};
 use crate::window::Plan;
@@ -54,18 +53,7 @@ impl Flow {
         }
         let mut pipeline = Pipeline::clone(&self.pipeline);
         for ((node, own), union) in pipeline.features.iter_mut().zip(&self.own).zip(unions) {
-            let Some(view) = own.plan.view(union) else { continue };
-            for ((input, own_input), (view, own)) in node
-                .inputs
-                .iter_mut()
-                .zip(&own.inputs)
-                .zip(view.inputs.iter().zip(&own.plan.inputs))
-            {
-                let kept = view.layout.kept.iter();
-                let stands = |name: &str| own_input.kept[position(&own.layout.kept, name)?];
-                input.kept = kept.map(|column| stands(&column.name)).collect();
-            }
-            node.plan = view;
+            node.plan = own.plan.view(union).expect("the union is of this plan too");
         }
         self.pipeline = Arc::new(pipeline);
     }

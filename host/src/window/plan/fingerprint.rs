@@ -18,10 +18,7 @@ impl Plan {
             optional(input.layout.flags, into);
             optional(input.layout.id, into);
         });
-        list(&self.spans, &mut bytes, |Span { input, kind }, into| {
-            into.number(*input as u64);
-            text(kind, into);
-        });
+        list(&self.spans, &mut bytes, span);
         list(&self.lanes, &mut bytes, lane);
         list(&self.customs, &mut bytes, custom);
         list(self.closing.as_slice(), &mut bytes, |kind, into| text(kind, into));
@@ -37,20 +34,34 @@ impl Plan {
         }
         let mut bytes = Vec::new();
         bytes.number(FORM);
-        bytes.number(self.inputs.len() as u64);
+        list(&self.inputs, &mut bytes, |input, into| text(&input.source, into));
         list(&self.customs, &mut bytes, |one, into| {
             text(&one.name, into);
             into.number(u64::from(one.version));
-            let Span { input, kind } = &self.spans[one.span];
-            into.number(*input as u64);
+            let Span { input, kind } = self.spans[one.span];
+            into.number(input as u64);
             text(kind, into);
-            let filter = one.filter.map(|filter| &self.inputs[*input].layout.kept[filter].name);
+            let filter = one.filter.map(|filter| &self.inputs[input].layout.kept[filter].name);
             text(filter.map_or("", |name| name), into);
             into.byte(u8::from(one.invertible));
             into.number(one.register_bytes as u64);
         });
         hash(&bytes)
     }
+}
+
+/// What the fingerprint takes of a span.
+pub(super) fn span_bytes(of: &Span) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    span(of, &mut bytes);
+    bytes
+}
+
+/// What the fingerprint takes of a lane.
+pub(super) fn lane_bytes(of: &Lane) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    lane(of, &mut bytes);
+    bytes
 }
 
 fn list<T>(things: &[T], into: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
@@ -70,6 +81,11 @@ fn column(Column { name, kind, nullable }: &Column, into: &mut Vec<u8>) {
 
 fn text(text: impl ToString, into: &mut Vec<u8>) {
     into.list(text.to_string().as_bytes());
+}
+
+fn span(Span { input, kind }: &Span, into: &mut Vec<u8>) {
+    into.number(*input as u64);
+    text(kind, into);
 }
 
 fn lane(Lane { span, column, filter, kind, forever, endless }: &Lane, into: &mut Vec<u8>) {
