@@ -3,7 +3,7 @@
 mod digest;
 mod stages;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::codec::{JsonOptions, json_decoder, json_encoder};
@@ -176,7 +176,7 @@ fn open_model(
         features: &front.names,
         columns: &columns,
     };
-    runtime.open(&config.path(Path::new(&section.file)), &wanted)
+    runtime.open(&config.model_path().unwrap_or_default(), &wanted)
 }
 
 fn model_node(model: &Prepared, front: &Front) -> ModelNode {
