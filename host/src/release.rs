@@ -1,7 +1,20 @@
 //! A release: the plugins, the model and the configuration that belong together, loaded and checked.
+//!
+//! What runs is said by a topic, not by files: [`manifest`] has what a release is, [`ledger`] the law by which all hosts
+//! come to the same current one.
 
+pub mod content;
+pub mod depot;
 mod digest;
+pub mod history;
+pub mod json;
+pub mod ledger;
+pub mod manifest;
+#[cfg(test)]
+mod samples;
+pub mod signature;
 mod stages;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

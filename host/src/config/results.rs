@@ -44,6 +44,9 @@ impl Config {
 
     /// This host's own settings with other results.
     pub fn with_results(&self, results: Table) -> Result<Self> {
+        if let Some(key) = results.keys().find(|key| *key != "limits" && !KEYS.contains(&key.as_str())) {
+            return Err(Error::new(Code::ConfigValue, format!("{key}: bears on no results")));
+        }
         let results = of(results);
         let new = Self::deserialize(results.clone());
         let new = new.map_err(|error| Error::new(Code::ConfigSyntax, error.to_string().trim_end()))?;
