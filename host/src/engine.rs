@@ -21,6 +21,8 @@ mod outbox;
 mod parcel;
 pub mod ports;
 mod reader;
+mod relay;
+mod sample;
 mod sum;
 mod table;
 mod task;
@@ -38,6 +40,8 @@ pub use inspect::{Seen, inspect};
 pub use lap::{Activity, Spent};
 pub use lodge::Lodge;
 pub use meter::Meter;
+pub use relay::{Arrival, Relay};
+pub use sample::Sample;
 #[cfg(test)]
 pub use mistake::{Mistake, plant, planted};
 pub use sum::{Part, Sum};

@@ -81,8 +81,13 @@ pub struct Release {
 }
 
 impl Release {
-    /// Loads and checks all that a configuration names.
+    /// Loads and checks all that a configuration names; it has no number.
     pub fn load(config: &Config, runtimes: &Runtimes) -> Result<Self> {
+        Self::numbered(0, config, runtimes)
+    }
+
+    /// The same, as the release of this number.
+    pub fn numbered(number: u64, config: &Config, runtimes: &Runtimes) -> Result<Self> {
         let stages = Stages::open(config, &runtimes.plugins)?;
         let declared = Declared {
             preprocessor: stages.preprocessor.as_ref().map(|stage| &stage.description),
@@ -96,13 +101,16 @@ impl Release {
         };
         let node = model.as_ref().map(|model| model_node(model, &front));
         let mut identity = Identity {
-            release: String::new(),
+            number,
+            id: String::new(),
+            stamp: String::new(),
             preprocess: stages.preprocessor.as_ref().map(|stage| stage.digest.clone()),
             features: stages.features.iter().map(|stage| stage.digest.clone()).collect(),
             model: model.as_ref().map(|model| model.digest().to_owned()),
             rules: stages.rules.as_ref().map(|stage| stage.digest.clone()),
         };
-        identity.release = digest::of(config, &identity);
+        identity.id = digest::of(config, &identity);
+        identity.stamp = Identity::stamp_of(number, &identity.id);
         let pipeline = Arc::new(front.complete(config, &declared, node, identity)?);
         for source in &pipeline.sources {
             decoder(source, pipeline.bounds.message_bytes)?;

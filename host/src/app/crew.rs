@@ -39,7 +39,7 @@ impl<'a> Crew<'a> {
     /// Starts all threads; `alive` counts them.
     pub fn start(&mut self, alive: &mut usize) -> Result<()> {
         let (pipeline, threads) = (self.run.release.pipeline(), self.run.config.threads);
-        info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads, "starts");
+        info!(pipeline = %pipeline.name, release = %pipeline.identity.stamp, threads, "starts");
         for (table, _) in pipeline.tables() {
             tables::spawn(self.run, self.counts, table, &self.shelf, &self.watch, self.report.clone())?;
             *alive += 1;
