@@ -115,6 +115,7 @@ codes! {
     ArtifactMissing = 705, Data, true, "a file of a release is not there";
     NoRelease = 706, Configuration, false, "there is no such release";
     Unanswered = 707, Configuration, true, "no host answers a proposal";
+    Unchanged = 708, Configuration, false, "what is proposed runs already";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

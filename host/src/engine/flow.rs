@@ -14,8 +14,8 @@ mod admit;
 mod closing;
 mod decide;
 mod features;
-mod former;
 mod folds;
+mod former;
 mod intake;
 mod lookups;
 mod run;
@@ -27,7 +27,6 @@ use std::sync::Arc;
 
 use super::breaker::{Breakers, Failing};
 use super::held::Released;
-use former::Former;
 use super::lap::{Activity, Lap};
 use super::meter::{Counts, Meter};
 use super::outbox::Outbox;
@@ -40,6 +39,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::pipeline::{Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
+use former::Former;
 
 /// The instances that a thread owns: one of each.
 pub struct Parts {
