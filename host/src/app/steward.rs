@@ -60,14 +60,20 @@ struct Steward {
     baton: Arc<Baton>,
     meter: Arc<Meter>,
     began: Instant,
-    /// Told to the threads, of which some do not go by it yet.
-    arriving: Option<Box<Manifest>>,
+    arriving: Option<Arriving>,
     pace: Pace,
     probation: Option<(u64, Probation)>,
     asked: Vec<Asked>,
     /// Nothing is begun before that.
     pause_until: Instant,
     pause: Duration,
+}
+
+/// A release of which the threads are told, but some do not go by it yet.
+struct Arriving {
+    manifest: Box<Manifest>,
+    /// It is watched for a while, and may go again.
+    is_new: bool,
 }
 
 /// A release that threads lack.
@@ -96,10 +102,9 @@ pub(super) fn spawn(
     let baton = Arc::clone(&run.baton);
     let clerk = Clerk { own: own.clone(), loader, pen: Pen::new(&own), maker, baton: Arc::clone(&baton) };
     let host = user_at_host();
-    let mut course = Course::new(host.clone(), own.releases.keep);
-    if let Some(current) = control.ledger.current() {
-        course.tell(Event::runs(current, &host, now()));
-    }
+    let course = Course::new(host.clone(), own.releases.keep);
+    let current = run.release.pipeline().identity.number;
+    let current = control.ledger.release(current).cloned();
     let steward = Steward {
         host,
         control,
@@ -109,7 +114,7 @@ pub(super) fn spawn(
         baton,
         meter: Arc::clone(&run.meter),
         began: Instant::now(),
-        arriving: None,
+        arriving: current.map(|current| Arriving { manifest: Box::new(current), is_new: false }),
         pace: Pace::default(),
         probation: None,
         asked: Vec::new(),
@@ -195,7 +200,9 @@ impl Steward {
                 let (how, by, why) = (facts.how.name(), &facts.by, &facts.why);
                 info!(pipeline = %self.own.name, release = %manifest.stamp(), how, by, why, "threads go over");
                 self.probation = None;
-                self.arriving = Some(manifest);
+                let is_new = matches!(facts.how, How::Apply | How::File);
+                let is_new = is_new && !self.own.releases.probation.get().is_zero();
+                self.arriving = Some(Arriving { manifest, is_new });
             }
             Outcome::Later(error) => self.later(&error),
             Outcome::Never(what, error) => {
@@ -226,18 +233,17 @@ impl Steward {
                 self.fails(&failing);
             }
         }
-        let arrived = |manifest: &mut Box<Manifest>| {
-            !relays.is_empty() && relays.iter().all(|relay| relay.at() >= manifest.number)
+        let arrived = |arriving: &mut Arriving| {
+            !relays.is_empty() && relays.iter().all(|relay| relay.at() >= arriving.manifest.number)
         };
-        let Some(manifest) = self.arriving.take_if(arrived) else { return };
-        info!(pipeline = %self.own.name, release = %manifest.stamp(), "runs");
+        let Some(Arriving { manifest, is_new }) = self.arriving.take_if(arrived) else { return };
+        info!(pipeline = %self.own.name, "release {} runs", manifest.stamp());
         self.course.tell(Event::runs(&manifest, &self.host, now()));
-        let length = self.own.releases.probation.get();
-        if matches!(manifest.facts.how, How::Apply | How::File) && !length.is_zero() {
-            let done = self.done();
+        if is_new {
+            let (done, length) = (self.done(), self.own.releases.probation.get());
             let slowdown = self.own.releases.slowdown;
-            self.probation =
-                Some((manifest.number, Probation::begin(&mut self.pace, done, length, slowdown)));
+            let probation = Probation::begin(&mut self.pace, done, length, slowdown);
+            self.probation = Some((manifest.number, probation));
         }
     }
 
@@ -252,17 +258,15 @@ impl Steward {
 
     fn fails(&mut self, failing: &Failing) {
         let Failing { release, stage, failed, rows, last, .. } = failing;
-        let number = number_of(release);
+        let Some(number) = number_of(release) else { return };
         let watched = self.probation.as_ref().map(|(number, _)| *number);
         // It may be so bad that not all threads get to it.
-        let arriving =
-            self.arriving.as_ref().filter(|manifest| matches!(manifest.facts.how, How::Apply | How::File));
-        let arriving =
-            arriving.map(|manifest| manifest.number).filter(|_| !self.own.releases.probation.get().is_zero());
-        if number.is_some() && (number == watched || number == arriving) {
+        let arriving = self.arriving.as_ref().filter(|arriving| arriving.is_new);
+        let arriving = arriving.map(|arriving| arriving.manifest.number);
+        if [watched, arriving].contains(&Some(number)) {
             let why =
                 format!("{}: {failed} of the last {rows} rows failed, the last with {last}", stage.name());
-            self.go_back(number.unwrap_or_default(), why);
+            self.go_back(number, why);
         }
     }
 
@@ -280,6 +284,9 @@ impl Steward {
 
     fn go_back(&mut self, number: u64, why: String) {
         self.probation = None;
+        if let Some(arriving) = &mut self.arriving {
+            arriving.is_new = false;
+        }
         match self.course.go_back(number, why.clone(), &self.control.ledger) {
             Some(before) => {
                 warn!(pipeline = %self.own.name, "release {number} is no good: {why}; release {before} is to come back");
