@@ -154,8 +154,9 @@ pub fn run(options: &Options) -> Report {
     let running = hosts.running();
     running.iter().for_each(|seat| hosts.ask_to_end(*seat));
     troubles.extend(running.iter().filter_map(|seat| hosts.await_end(*seat).err()));
-    drop(ear);
     let findings = check::check(campaign, &brokers, &prefix, expected);
+    println!("      the listener heard {} of {} outputs", ear.heard(), findings.rows_out);
+    drop(ear);
     if server.is_none() {
         broker::remove(&topics, &prefix);
     }

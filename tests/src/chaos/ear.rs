@@ -26,6 +26,7 @@ struct Lane {
 #[derive(Debug)]
 struct State {
     lanes: Vec<Lane>,
+    heard: u64,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub struct Ear {
 impl Ear {
     pub fn open(brokers: &str, out: &str) -> Self {
         let lane = || Lane { reached: i64::MIN, last: Instant::now(), silences: Vec::new() };
-        let state = Mutex::new(State { lanes: (0..PARTITIONS).map(|_| lane()).collect() });
+        let state = Mutex::new(State { lanes: (0..PARTITIONS).map(|_| lane()).collect(), heard: 0 });
         let shared = Arc::new(Shared { state, news: Condvar::new(), stop: AtomicBool::new(false) });
         let (own, brokers, out) = (Arc::clone(&shared), brokers.to_owned(), out.to_owned());
         Self { shared, thread: Some(std::thread::spawn(move || own.listen(&brokers, &out))) }
@@ -54,6 +55,11 @@ impl Ear {
     /// Waits until outputs of all partitions have reached an event time. False: they did not in time.
     pub fn wait_until(&self, reached: i64, patience: Duration) -> bool {
         self.wait(patience, |state| state.lanes.iter().all(|lane| lane.reached >= reached))
+    }
+
+    /// How many outputs it heard so far.
+    pub fn heard(&self) -> u64 {
+        self.shared.state().heard
     }
 
     fn wait(&self, patience: Duration, enough: impl Fn(&State) -> bool) -> bool {
@@ -117,6 +123,7 @@ impl Shared {
 
 impl State {
     fn hear(&mut self, partition: usize, at: i64) {
+        self.heard += 1;
         let lane = &mut self.lanes[partition];
         let now = Instant::now();
         if now - lane.last >= SILENCE {
