@@ -17,8 +17,8 @@ use super::random::Random;
 use super::report::{Event, Landed, Line};
 use super::server::Server;
 
-/// For rows to come out again, whatever happened.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
+/// For rows to come out again, whatever happened: as long as at the end.
+const RECOVERED_WITHIN: Duration = super::QUIET_AT_END;
 /// How often it is looked for hosts that have ended.
 const LOOK: Duration = Duration::from_secs(1);
 /// Troubles after which a campaign is given up.
