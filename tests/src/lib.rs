@@ -1,6 +1,7 @@
 //! What tests across rooms share. They are run by `cargo xtask test`, which makes what they need and says
 //! so in the environment.
 
+pub mod artifacts;
 pub mod broker;
 pub mod chaos;
 pub mod program;

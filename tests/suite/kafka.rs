@@ -1,5 +1,6 @@
 //! The built program on a real Apache Kafka.
 
+mod bad_releases;
 mod chaos;
 mod failures;
 mod keys;
