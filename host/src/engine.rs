@@ -21,6 +21,8 @@ mod outbox;
 mod parcel;
 pub mod ports;
 mod reader;
+mod relay;
+mod sample;
 mod sum;
 mod table;
 mod task;
@@ -40,6 +42,8 @@ pub use lodge::Lodge;
 pub use meter::Meter;
 #[cfg(test)]
 pub use mistake::{Mistake, plant, planted};
+pub use relay::{Arrival, Relay};
+pub use sample::Sample;
 pub use sum::{Part, Sum};
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};

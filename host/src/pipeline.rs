@@ -53,11 +53,15 @@ impl Stage {
     }
 }
 
-/// Digests (sha256, hex) of what made a row.
+/// What made a row: a release, and the digests (sha256, hex) of its plugins and its model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// Of all the others and the configuration; the first 16 digits.
-    pub release: String,
+    /// Of the release; 0: it has none.
+    pub number: u64,
+    /// Of all digests and the configuration, the first 16 digits: releases of equal content have the same.
+    pub id: String,
+    /// [`stamp`](Self::stamp_of) of both: what outputs and rows in flight carry.
+    pub stamp: String,
     pub preprocess: Option<String>,
     /// By stage.
     pub features: Vec<String>,
@@ -66,6 +70,16 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// `NUMBER-ID`.
+    pub fn stamp_of(number: u64, id: &str) -> String {
+        format!("{number}-{id}")
+    }
+
+    /// The number in a stamp.
+    pub fn number_of(stamp: &str) -> Option<u64> {
+        stamp.split_once('-')?.0.parse().ok()
+    }
+
     /// Of the plugin or model of a stage.
     pub fn of(&self, stage: Stage) -> Option<&str> {
         match stage {

@@ -48,8 +48,6 @@ pub struct Records<'a> {
     pub headers: Vec<Header<'a>>,
     /// Where the rows are closed windows and no records: which. Else empty.
     pub windows: Vec<WindowId>,
-    /// Where rows come out of a repartition topic: the release that began each. Else empty.
-    pub releases: Vec<&'a str>,
 }
 
 /// Identity of a closed window of a key.

@@ -66,6 +66,14 @@ pub fn create_at(brokers: &str, topics: &[&str], partitions: i32) {
     }
 }
 
+/// Whether a topic does not exist.
+pub fn missing(topic: &str) -> bool {
+    let consumer: BaseConsumer =
+        config().set("allow.auto.create.topics", "false").create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    metadata.topics()[0].partitions().is_empty()
+}
+
 /// Removes topics and a consumer group, as far as they are there. For a `drop`: it never panics.
 pub fn remove(topics: &[String], group: &str) {
     let Ok(admin) = config().create::<AdminClient<DefaultClientContext>>() else { return };

@@ -3,6 +3,7 @@
 mod chaos;
 mod failures;
 mod keys;
+mod releases;
 mod restarts;
 mod state;
 mod tables;
@@ -118,8 +119,9 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let own = ["in", "out", "dead", "sellers", "prizes"].map(|which| self.topic(which));
-        let internal = format!("{}.folds.changelog", self.name);
-        broker::remove(&own.into_iter().chain([internal]).collect::<Vec<_>>(), &self.group());
+        let internal =
+            ["folds.changelog", "releases", "release-history"].map(|which| format!("{}.{which}", self.name));
+        broker::remove(&own.into_iter().chain(internal).collect::<Vec<_>>(), &self.group());
     }
 }
 

@@ -1,12 +1,14 @@
 //! The threads of one pipeline: stream threads, of which there may be more or fewer while it runs, and those that keep
 //! its tables.
 
+use std::sync::PoisonError;
+
 use tracing::{info, warn};
 
 use super::tables::Shelf;
 use super::vault::Cellar;
 use super::watch::Watch;
-use super::{Report, Run, Stop, tables, threads};
+use super::{Report, Run, Stop, steward, tables, threads};
 use crate::config::Config;
 use crate::engine::PartitionCounts;
 use crate::error::Result;
@@ -20,6 +22,8 @@ pub(super) struct Crew<'a> {
     report: Report,
     /// Each ends one stream thread; by its number.
     threads: Vec<Stop>,
+    /// Releases come while it runs.
+    is_relayed: bool,
 }
 
 impl<'a> Crew<'a> {
@@ -33,15 +37,22 @@ impl<'a> Crew<'a> {
             watch: watch.clone(),
             report,
             threads: Vec::new(),
+            is_relayed: false,
         })
     }
 
     /// Starts all threads; `alive` counts them.
     pub fn start(&mut self, alive: &mut usize) -> Result<()> {
         let (pipeline, threads) = (self.run.release.pipeline(), self.run.config.threads);
-        info!(pipeline = %pipeline.name, release = %pipeline.identity.release, threads, "starts");
+        info!(pipeline = %pipeline.name, release = %pipeline.identity.stamp, threads, "starts");
         for (table, _) in pipeline.tables() {
             tables::spawn(self.run, self.counts, table, &self.shelf, &self.watch, self.report.clone())?;
+            *alive += 1;
+        }
+        let opened = self.run.steward.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.is_relayed = opened.is_some();
+        if let Some(opened) = opened {
+            steward::spawn(self.run, *opened, self.counts, &self.shelf, &self.watch, self.report.clone())?;
             *alive += 1;
         }
         self.resize(threads, alive)
@@ -54,7 +65,9 @@ impl<'a> Crew<'a> {
         for number in self.threads.len()..to {
             let stop = Stop::default();
             let (run, cellar, post) = (self.run, self.cellar.as_ref(), self.watch.of_thread(&stop));
-            threads::spawn(run, self.counts, (number, to), &self.shelf, cellar, post, self.report.clone())?;
+            let relay = self.is_relayed.then(|| run.baton.join());
+            let shelf = &self.shelf;
+            threads::spawn(run, self.counts, (number, to), shelf, cellar, relay, post, self.report.clone())?;
             self.threads.push(stop);
             *alive += 1;
         }

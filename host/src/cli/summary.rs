@@ -13,7 +13,7 @@ impl fmt::Display for Summary<'_> {
         let identity = &pipeline.identity;
         let short =
             |digest: &Option<String>| digest.as_deref().unwrap_or("-").chars().take(12).collect::<String>();
-        write!(f, "{}: valid, release {}", pipeline.name, identity.release)?;
+        write!(f, "{}: valid, release {}", pipeline.name, identity.id)?;
         let mut line = |name: &str, text: String| write!(f, "\n  {name:<13} {text}");
         if pipeline.order == Order::EventTime {
             line("order", "event-time: rows wait for their watermark".to_owned())?;

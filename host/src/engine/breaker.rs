@@ -3,7 +3,7 @@
 //! What is the data's fault does not count: records that can't be decoded, rows that a plugin refuses.
 
 use crate::error::{Code, Refusal};
-use crate::pipeline::{ErrorBudget, Stage};
+use crate::pipeline::{ErrorBudget, Identity, Stage};
 
 /// Rows that are looked back on, about.
 const SPAN: u64 = 1024;
@@ -13,6 +13,10 @@ const SPAN: u64 = 1024;
 pub struct Failing {
     pub stage: Stage,
     pub group: usize,
+    /// The stamp of its release.
+    pub release: String,
+    /// Digest of its plugin or model.
+    pub what: String,
     /// So many failed, of so many.
     pub failed: u64,
     pub rows: u64,
@@ -20,10 +24,11 @@ pub struct Failing {
     pub last: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Breaker {
     stage: Stage,
     group: usize,
+    what: String,
     rows: u64,
     failed: u64,
     last: String,
@@ -33,6 +38,7 @@ struct Breaker {
 #[derive(Debug)]
 pub(super) struct Breakers {
     budget: ErrorBudget,
+    release: String,
     stages: Vec<Breaker>,
     /// The one that rows came to last.
     current: usize,
@@ -40,9 +46,17 @@ pub(super) struct Breakers {
 
 impl Breakers {
     /// `stages`: with the group that each is of.
-    pub fn new(budget: ErrorBudget, stages: impl Iterator<Item = (Stage, usize)>) -> Self {
-        let breaker = |(stage, group)| Breaker { stage, group, rows: 0, failed: 0, last: String::new() };
-        Self { budget, stages: stages.map(breaker).collect(), current: 0 }
+    pub fn new(
+        budget: ErrorBudget,
+        identity: &Identity,
+        stages: impl Iterator<Item = (Stage, usize)>,
+    ) -> Self {
+        let breaker = |(stage, group)| {
+            let what = identity.of(stage).unwrap_or_default().to_owned();
+            Breaker { stage, group, what, rows: 0, failed: 0, last: String::new() }
+        };
+        let stages = stages.map(breaker).collect();
+        Self { budget, release: identity.stamp.clone(), stages, current: 0 }
     }
 
     /// So many rows came to a stage.
@@ -56,9 +70,8 @@ impl Breakers {
     /// The stage that rows came to last did not get through with them.
     pub fn gave_up(&mut self, why: String) -> Failing {
         let one = &mut self.stages[self.current];
-        let Breaker { stage, group, rows, .. } = *one;
-        (one.rows, one.failed) = (0, 0);
-        Failing { stage, group, failed: rows, rows, last: why }
+        (one.failed, one.last) = (one.rows, why);
+        one.spend(&self.release)
     }
 
     /// A row was refused, for whatever reason.
@@ -76,10 +89,7 @@ impl Breakers {
         let (mut spent, ErrorBudget { share, at_least }) = (Vec::new(), self.budget);
         for one in &mut self.stages {
             if one.failed >= at_least && one.failed as f64 > share * one.rows as f64 {
-                let Breaker { stage, group, rows, failed, .. } = *one;
-                let rows = rows.max(failed);
-                spent.push(Failing { stage, group, failed, rows, last: std::mem::take(&mut one.last) });
-                (one.rows, one.failed) = (0, 0);
+                spent.push(one.spend(&self.release));
             }
             while one.rows > SPAN {
                 (one.rows, one.failed) = (one.rows / 2, one.failed / 2);
@@ -90,6 +100,22 @@ impl Breakers {
 
     fn of(&mut self, stage: Stage) -> Option<&mut Breaker> {
         self.stages.iter_mut().find(|one| one.stage == stage)
+    }
+}
+
+impl Breaker {
+    /// Begins anew.
+    fn spend(&mut self, release: &str) -> Failing {
+        let (failed, rows) = (std::mem::take(&mut self.failed), std::mem::take(&mut self.rows));
+        Failing {
+            stage: self.stage,
+            group: self.group,
+            release: release.to_owned(),
+            what: self.what.clone(),
+            failed,
+            rows: rows.max(failed),
+            last: std::mem::take(&mut self.last),
+        }
     }
 }
 
@@ -109,7 +135,8 @@ mod tests {
     const RULES: Stage = Stage::Rules;
 
     fn breakers(share: f64) -> Breakers {
-        Breakers::new(ErrorBudget { share, at_least: 16 }, [(RULES, 1)].into_iter())
+        let budget = ErrorBudget { share, at_least: 16 };
+        Breakers::new(budget, &Identity::default(), [(RULES, 1)].into_iter())
     }
 
     /// Batches of so many rows, of which so many fail; says when the budget was spent.
@@ -154,7 +181,7 @@ mod tests {
         breakers.passed(RULES, 10);
         (0..16).for_each(|_| breakers.refused(RULES, &Refusal::new(Code::ModelScore, "NaN")));
         let spent = breakers.spent();
-        let [Failing { stage: RULES, group: 1, failed: 16, rows: 16, last }] = &spent[..] else {
+        let [Failing { stage: RULES, group: 1, failed: 16, rows: 16, last, .. }] = &spent[..] else {
             panic!("{spent:?}")
         };
         assert_eq!(last, "TW306 NaN");

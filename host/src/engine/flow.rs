@@ -15,6 +15,7 @@ mod closing;
 mod decide;
 mod features;
 mod folds;
+mod former;
 mod intake;
 mod lookups;
 mod run;
@@ -38,6 +39,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::pipeline::{Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
+use former::Former;
 
 /// The instances that a thread owns: one of each.
 pub struct Parts {
@@ -80,6 +82,9 @@ pub struct Flow {
     lap: Lap,
     bytes: Vec<u8>,
     run: u64,
+    formers: Vec<Former>,
+    /// Which of them is at work.
+    at_work: Option<usize>,
 }
 
 /// Where messages go.
@@ -125,6 +130,8 @@ impl Flow {
             outbox: Outbox::default(),
             bytes: Vec::new(),
             run: 0,
+            formers: Vec::new(),
+            at_work: None,
         }
     }
 
@@ -188,6 +195,7 @@ impl Flow {
 
     /// What was done since the last time is done for good, or never was.
     pub fn settle_counts(&mut self, done: bool) {
+        self.each_former(|former| former.settle_counts(done));
         let counts = std::mem::take(&mut self.counts);
         if done {
             self.meter.add(counts);
@@ -196,15 +204,25 @@ impl Flow {
 
     /// Stages that have failed beyond their error budget since they were asked about last.
     pub fn failing(&mut self) -> Vec<Failing> {
-        self.breakers.spent()
+        let mut failing = self.breakers.spent();
+        self.each_former(|former| failing.extend(former.failing()));
+        failing
     }
 
     /// The stage because of which a batch was given up. Nothing of the batch is left here.
     pub fn gave_up(&mut self, error: Error) -> Failing {
+        if let Some(former) = self.at_work.take() {
+            self.clear();
+            return self.formers[former].flow.gave_up(error);
+        }
+        self.clear();
+        self.breakers.gave_up(error.message)
+    }
+
+    fn clear(&mut self) {
         self.outbox.clear();
         let builders = self.decoded.iter_mut().chain(&mut self.cells).chain([&mut self.numbers]);
         builders.for_each(Builder::clear);
-        self.breakers.gave_up(error.message)
     }
 
     /// A row is going to the dead letters.
@@ -251,5 +269,5 @@ fn breakers(pipeline: &Pipeline) -> Breakers {
         });
     let last = pipeline.groups.len() - 1;
     let others = [(Stage::Preprocess, 0), (Stage::Score, last), (Stage::Rules, last)];
-    Breakers::new(pipeline.bounds.errors, others.into_iter().chain(features))
+    Breakers::new(pipeline.bounds.errors, &pipeline.identity, others.into_iter().chain(features))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::parcel::Head;
+use super::parcel::{self, Head};
 use crate::record::Origin;
 
 /// By time; of one time updates first, then by origin.
@@ -67,6 +67,11 @@ impl Held {
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Parcel> {
         self.parcels.values()
+    }
+
+    /// Which releases began them.
+    pub fn releases(&self) -> impl Iterator<Item = &str> {
+        self.parcels.values().filter_map(|parcel| parcel::release(&parcel.bytes))
     }
 
     /// Bytes held.

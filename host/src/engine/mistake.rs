@@ -33,6 +33,10 @@ pub enum Mistake {
     LosesRegisters,
     /// Nor which entries a custom fold leaves out.
     ForgetsLeftOut,
+    /// Rows in flight are finished by the release that runs, whichever began them.
+    FinishesAnew,
+    /// Rows in flight do not wait for a release that the thread lacks.
+    LacksRelease,
     /// Of a task only its first input is read again when a transaction is taken back.
     KeepsOtherPlaces,
 }

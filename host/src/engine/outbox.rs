@@ -93,9 +93,7 @@ impl Outbox {
                     headers.push(Header { name: WINDOW, value: Some(text.origin.as_bytes()) });
                 }
             }
-            let release = records.releases.get(place.record as usize);
-            let release = release.copied().unwrap_or(&pipeline.identity.release);
-            headers.push(Header { name: RELEASE, value: Some(release.as_bytes()) });
+            headers.push(Header { name: RELEASE, value: Some(pipeline.identity.stamp.as_bytes()) });
             let mut message = Message {
                 topic: &pipeline.dead_letters,
                 partition: None,
@@ -153,7 +151,7 @@ pub(super) fn around(pipeline: &Pipeline, records: &Records<'_>, place: Place) -
     let topic = &pipeline.topics[usize::from(record.from.source)];
     let passed: usize = records.headers_of(record).iter().map(Header::size).sum();
     let origin = ORIGIN.len() + topic.len() + NUMBERS;
-    let release = RELEASE.len() + pipeline.identity.release.len();
+    let release = RELEASE.len() + pipeline.identity.stamp.len();
     record.key.map_or(0, <[u8]>::len) + passed + origin + release
 }
 

@@ -196,6 +196,13 @@ pub(super) fn pack_watermark(told: Told, into: &mut Vec<u8>) {
     into.extend(run.to_le_bytes());
 }
 
+/// Which release began the row of a parcel; none where it is no row, or broken.
+pub(super) fn release(bytes: &[u8]) -> Option<&str> {
+    let mut reader = Reader(bytes);
+    let [version, what, ..] = reader.fixed::<10>()?;
+    if version == VERSION && matches!(what, ROW | UPDATE) { reader.short_text() } else { None }
+}
+
 /// Reads what stands before the columns.
 pub(super) fn read(bytes: &[u8]) -> Result<Read<'_>, Refusal> {
     let mut reader = Reader(bytes);

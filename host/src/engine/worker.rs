@@ -22,6 +22,7 @@ mod holding;
 mod marks;
 mod membership;
 mod patience;
+mod releases;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use super::budget::Budget;
 use super::flow::Flow;
 use super::lap::Activity;
 use super::lodge::Lodge;
+use super::mistake::{Mistake, planted};
 use super::ports::{Clock, Limit, Polled, Sent, Sink, Source};
 use super::sum::Part;
 use super::task::{Input, Tasks};
@@ -39,6 +41,7 @@ use crate::record::{Message, PartitionId};
 use crate::watermark::END;
 use failing::Pauses;
 use patience::Wait;
+use releases::Line;
 
 /// How long a wait for a full or a draining sink lasts at a time.
 const SINK_WAIT: Duration = Duration::from_millis(10);
@@ -108,6 +111,8 @@ pub struct Worker<S, K, C> {
     paused: Part,
     last_tell: Duration,
     tell_interval: Duration,
+    /// Where releases come from, if others may come.
+    line: Option<Line>,
 }
 
 impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
@@ -138,6 +143,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             pauses: Pauses::default(),
             last_tell: now,
             tell_interval: TELL,
+            line: None,
         }
     }
 
@@ -156,6 +162,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Does what is next: one batch, or one change of the assignment.
     pub fn step(&mut self) -> Result<Step> {
+        self.receive()?;
         let bounds = self.flow.pipeline().bounds;
         let limit = Limit { rows: bounds.batch_rows, bytes: bounds.batch_bytes };
         self.flow.turn(Activity::Source);
@@ -238,7 +245,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, .. } = self;
+        self.give_sample(&self.source.records());
+        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, .. } = self;
         *is_dirty = true;
         let mut records = source.records();
         // Most of the time there are none, or few.
@@ -251,6 +259,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             records.rows.retain(|record| !tasks.has_ended(record.from));
         }
         let now = clock.monotonic();
+        let waits = line
+            .as_mut()
+            .filter(|_| !planted(Mistake::LacksRelease))
+            .is_some_and(|line| line.sift(flow, &mut records));
         let worked = flow.process(&records, tasks, &mut |message| send(source, sink, clock, message));
         // Records of one partition come in runs; the last one of a run tells.
         for run in records.rows.chunk_by(|one, next| one.from == next.from) {
@@ -259,7 +271,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let input = &mut tasks.at(task).inputs[input];
             (input.next, input.heard, input.at_end) = (Some(last + 1), now, false);
         }
-        self.judge(worked)
+        self.judge(worked)?;
+        if waits { self.hold_back() } else { Ok(()) }
     }
 
     /// What happens without a record: partitions end or fall silent; those behind are told.
@@ -280,6 +293,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             return Ok(());
         }
         self.last_tell = now;
+        self.retire(now);
         self.retry()?;
         let pipeline = Arc::clone(self.flow.pipeline());
         let Self { tasks, pauses, .. } = self;

@@ -113,7 +113,7 @@ impl Flow {
             self.pass_on(&taken, send)?;
             match role {
                 Role::Rows { .. } | Role::Side { .. } if self.holds(0) => {
-                    let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
+                    let head = Head::of(records, record, place.index, time, &pipeline.identity.stamp);
                     let head = if source == 0 { head } else { head.into_update() };
                     let bytes = Cow::Owned(self.pack(&head, &taken));
                     let spot = Spot { task, input, offset: record.offset, watermark: before };

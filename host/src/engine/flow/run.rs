@@ -117,8 +117,8 @@ impl Flow {
         self.flush(records, send)
     }
 
-    /// Rows that were in parcels.
-    pub(super) fn run_parcels(
+    /// Rows that were in parcels, through the stages of this release.
+    pub(super) fn run_own_parcels(
         &mut self,
         group: usize,
         released: &[Released<'_>],
@@ -163,7 +163,6 @@ impl Flow {
             let Ok(Read::Row(head, rest)) = parcel::read(bytes) else { continue };
             let place = Place { record: records.rows.len() as u32, index: head.origin.index };
             head.record(records);
-            records.releases.push(head.release);
             let side = own.side(head.origin.from.source).filter(|_| head.is_update);
             let (layout, into) = match side {
                 Some(side) => (&self.side_layouts[usize::from(own.sides[side].source)], &mut sides[side]),

@@ -39,9 +39,7 @@ impl Flow {
                 continue;
             }
             let time = times.map_or(0, |times| work.rows.column(times.column).int(row));
-            let release = records.releases.get(place.record as usize).copied();
-            let release = release.unwrap_or(&pipeline.identity.release);
-            let head = Head::of(records, record, place.index, time, release);
+            let head = Head::of(records, record, place.index, time, &pipeline.identity.stamp);
             let features = &work.matrix[row * work.features..][..work.features];
             let ids = work.ids.as_ref().filter(|ids| !ids.schema().is_empty());
             let cells = Cells { rows: &work.rows, row, features, ids };
@@ -71,7 +69,7 @@ impl Flow {
                 self.refuse_update(own.stages.start, place, super::features::no_key(name));
                 continue;
             }
-            let head = Head::of(records, record, place.index, time, &pipeline.identity.release);
+            let head = Head::of(records, record, place.index, time, &pipeline.identity.stamp);
             let cells = Cells { rows, row, features: &[], ids: None };
             let most = pipeline.bounds.message_bytes.saturating_sub(key.len());
             let layout = &self.side_layouts[usize::from(source)];

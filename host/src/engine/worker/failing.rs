@@ -41,6 +41,12 @@ impl Pauses {
         length
     }
 
+    /// All groups that wait are to be tried again, as if nothing had been.
+    pub fn end(&mut self) -> Vec<usize> {
+        let waited = self.0.drain(..).filter(|pause| pause.waits);
+        waited.map(|pause| pause.group).collect()
+    }
+
     /// Groups that are to be tried again.
     fn over(&mut self, now: Duration) -> Vec<usize> {
         let over = self.0.iter_mut().filter(|pause| pause.waits && pause.until <= now);
@@ -73,9 +79,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             }
             Err(error) => return Err(error),
         };
+        self.tell_of_failing(&failing);
         for one in &failing {
             let pipeline = Arc::clone(self.flow.pipeline());
-            let words = words(&pipeline, one);
+            let words = words(one);
             if self.options.until_end {
                 return Err(Error::new(Code::PluginFailing, words));
             }
@@ -103,7 +110,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Tries again what has waited long enough.
     pub(super) fn retry(&mut self) -> Result<()> {
-        for group in self.pauses.over(self.clock.monotonic()) {
+        let over = self.pauses.over(self.clock.monotonic());
+        self.try_again(over)
+    }
+
+    pub(super) fn try_again(&mut self, groups: Vec<usize>) -> Result<()> {
+        for group in groups {
             tracing::info!(pipeline = %self.flow.pipeline().name, group, "partitions that waited are tried again");
             let ids = self.ids_of(group);
             self.start(&ids)?;
@@ -118,9 +130,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 }
 
-fn words(pipeline: &Pipeline, failing: &Failing) -> String {
-    let Failing { stage, failed, rows, last, .. } = failing;
-    let what = pipeline.identity.of(*stage).unwrap_or_default();
+fn words(failing: &Failing) -> String {
+    let Failing { stage, release, what, failed, rows, last, .. } = failing;
     let stage = stage.name();
-    format!("{stage} {what}: {failed} of the last {rows} rows failed, the last with {last}")
+    format!(
+        "release {release}, {stage} {what}: {failed} of the last {rows} rows failed, the last with {last}"
+    )
 }

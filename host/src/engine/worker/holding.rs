@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Worker;
+use super::releases::Line;
 use crate::engine::ports::{Clock, Sink, Source};
 use crate::engine::task::Input;
 use crate::error::Result;
@@ -14,7 +15,7 @@ const TELL: Duration = Duration::from_secs(60);
 
 impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     /// While too much is held, only partitions are read that are behind; and none that has ended, or that waits for
-    /// its task or for a stage that fails.
+    /// its task, for a stage that fails or for a release.
     pub(super) fn hold_back(&mut self) -> Result<()> {
         let pipeline = self.flow.pipeline();
         self.held.set(self.tasks.held_bytes());
@@ -30,6 +31,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         back.extend(paused.map(|input| input.id));
         self.paused.set(back.len() - before);
         back.extend(&self.waiting);
+        back.extend(self.line.iter().flat_map(Line::absent));
         back.sort_unstable();
         back.dedup();
         if back != self.held_back {

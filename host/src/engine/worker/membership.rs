@@ -40,6 +40,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 None => self.make(id, &own, now)?,
             };
             match task {
+                Some(task) if self.has_to_wait(&task) => {
+                    self.lodge.leave(id, task);
+                    self.waiting.extend(id.inputs(&pipeline));
+                }
                 Some(task) => self.tasks.insert(id, task),
                 None => self.waiting.extend(id.inputs(&pipeline)),
             }
@@ -148,6 +152,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             }
         }
         self.waiting.retain(|id| !ids.contains(id));
+        self.line.iter_mut().for_each(|line| line.forget(ids));
         for id in gone {
             let Some(task) = self.tasks.remove(id) else { continue };
             // Its other partitions are here still.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::oracle::{Output, expected, found};
+use super::oracle::{Output, decisions, expected, found};
 use super::plant::{BUYERS, OUT_OF_ORDER, Plant, SHOPS, Works};
 use super::*;
 use crate::columns::Kind;
@@ -14,6 +14,8 @@ use crate::state::parse_key;
 
 const LABELS: &str = "labels";
 const STOCK: &str = "stock";
+/// How often another release is to run: times in ten thousand that something is fed.
+const RELEASES: u32 = 200;
 
 fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
     WorldOptions {
@@ -36,7 +38,11 @@ fn options(seed: u64, works: &Works, plant: Plant) -> WorldOptions {
 fn world(seed: u64, plant: Plant, works: Rc<Works>) -> World {
     let (options, ill) = (options(seed, &works, plant), works.ill);
     let (mut number, mut now) = (0, 0);
+    let given = Rc::clone(&works);
     let feed = move |random: &mut Random| {
+        if random.hits(RELEASES) {
+            given.release();
+        }
         let records = 0..1 + random.below(10);
         records
             .map(|_| {
@@ -63,8 +69,9 @@ fn world(seed: u64, plant: Plant, works: Rc<Works>) -> World {
 
 fn judge(plant: Plant, world: &World) -> usize {
     let Output { out, late, dead } = expected(plant, world);
-    for (topic, expected) in [("out", &out), ("late", &late), ("dead", &dead)] {
-        let found = found(world, topic);
+    let found = [decisions(plant, world), found(world, "late"), found(world, "dead")];
+    let expected = [("out", &out), ("late", &late), ("dead", &dead)];
+    for ((topic, expected), found) in expected.into_iter().zip(found) {
         for (line, count) in expected {
             let times = found.get(line).copied().unwrap_or(0);
             assert_eq!(times, *count, "{topic}: {line:?} came so often");

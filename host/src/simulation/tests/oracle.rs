@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::plant::{Cell, MOST, OUT_OF_ORDER, POISON, Plant};
+use super::plant::{Cell, MOST, ODD, OUT_OF_ORDER, POISON, Plant};
 use crate::contract::{Fold, Window};
+use crate::pipeline::Identity;
+use crate::record::RELEASE;
 use crate::simulation::World;
 
 /// A row of a source.
@@ -200,4 +202,32 @@ pub fn found(world: &World, topic: &str) -> Lines {
         *lines.entry(text).or_default() += 1;
     }
     lines
+}
+
+/// Decisions, without what tells their releases: that has to be what they are stamped with, in each stage.
+pub fn decisions(plant: Plant, world: &World) -> Lines {
+    let mut lines = Lines::new();
+    for (.., record) in world.output("out") {
+        let text = String::from_utf8(record.value.as_deref().expect("given").to_vec()).expect("text");
+        let stamp = record.headers.iter().find(|(name, _)| &**name == RELEASE).expect("it is stamped");
+        let stamp = std::str::from_utf8(stamp.1.as_deref().expect("it has a value")).expect("text");
+        let number = Identity::number_of(stamp).expect("it has a number");
+        *lines.entry(without_release(plant, &text, number)).or_default() += 1;
+    }
+    lines
+}
+
+fn without_release(plant: Plant, text: &str, number: u64) -> String {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    // A closed window has nothing of the stage before.
+    let (mut at, skipped) = if plant == Plant::Close { (4, 1) } else { (5, 0) };
+    let more = [number.to_string(), ODD.to_string()];
+    for cells in plant.cells().iter().skip(skipped).filter(|cells| !cells.is_empty()) {
+        at += cells.len();
+        for expected in more.iter().take(1 + (number % 2) as usize) {
+            assert!(at < words.len() && words[at] == expected, "{text:?} is not of release {number}");
+            words.remove(at);
+        }
+    }
+    words.join(" ")
 }

@@ -5,7 +5,7 @@
 
 mod plugins;
 
-use std::cell::RefCell;
+use std::cell::{Cell as Counter, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -16,13 +16,15 @@ use crate::columns::{Column, Kind};
 use crate::config::Config;
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, WINDOW_START, Window};
 use crate::engine::ports::Decoder;
-use crate::engine::{Flow, Lodge, Meter, Parts, Sum, Tables, Vault, VaultOptions, Worker, WorkerOptions};
+use crate::engine::{
+    Arrival, Flow, Lodge, Meter, Parts, Relay, Sum, Tables, Vault, VaultOptions, Worker, WorkerOptions,
+};
 use crate::error::Result;
 use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline, SourceNode};
-use crate::simulation::{Ports, SimClock, SimSink, SimSource, Stepper};
+use crate::simulation::{Ports, Process, Random, SimClock, SimSink, SimSource, Stepper};
 
 use plugins::{Cells, Numbers, Words, folds};
-pub use plugins::{MOST, POISON, SUM};
+pub use plugins::{MOST, ODD, POISON, SUM};
 
 pub const BUYERS: i64 = 8;
 pub const SHOPS: i64 = 5;
@@ -97,7 +99,8 @@ impl Plant {
         }
     }
 
-    fn describe(self, prefix: &str, cells: &[Cell], trigger: Trigger) -> FeaturesDescription {
+    /// Behind the cells each stage gives the number of its release, and if that is odd, one more.
+    fn describe(self, prefix: &str, cells: &[Cell], trigger: Trigger, release: u64) -> FeaturesDescription {
         let inputs = cells.iter().map(|(input, ..)| input + 1).max().unwrap_or(1);
         let input = |(index, (name, _)): (usize, &(&str, i32))| Input {
             source: if index == 0 { String::new() } else { (*name).to_owned() },
@@ -114,10 +117,13 @@ impl Plant {
             window: *window,
         };
         let aggregates: Vec<Aggregate> = cells.iter().enumerate().map(aggregate).collect();
+        let more = ["release", "odd"].into_iter().take(1 + (release % 2) as usize);
+        let more = more.map(|name| format!("{prefix} {name}"));
+        let features = aggregates.iter().map(|aggregate| aggregate.name.clone()).chain(more).collect();
         FeaturesDescription {
             inputs: self.sources()[..inputs].iter().enumerate().map(input).collect(),
             lookups: Vec::new(),
-            features: aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
+            features,
             aggregates,
             custom_folds: folds(),
             trigger,
@@ -164,6 +170,11 @@ impl Plant {
     }
 
     pub fn pipeline(self) -> Pipeline {
+        self.release(1)
+    }
+
+    /// The same of another release.
+    fn release(self, number: u64) -> Pipeline {
         let config = self.config();
         let [buyers, shops] = self.cells();
         let trigger = match self {
@@ -173,11 +184,14 @@ impl Plant {
             _ => Trigger::Row,
         };
         let stages =
-            [self.describe("b", &buyers, Trigger::Row), self.describe("s", &shops, trigger)].into_iter();
-        let stages: Vec<FeaturesDescription> = stages.filter(|stage| !stage.aggregates.is_empty()).collect();
+            [self.describe("b", &buyers, Trigger::Row, number), self.describe("s", &shops, trigger, number)];
+        let stages: Vec<FeaturesDescription> =
+            stages.into_iter().filter(|stage| !stage.aggregates.is_empty()).collect();
         let declared = Declared { features: stages.iter().collect(), ..Declared::default() };
         let front = Front::new(&config, &declared).expect("fits");
-        let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
+        let stamp = Identity::stamp_of(number, "simulated");
+        let identity = Identity { number, stamp, ..Identity::default() };
+        let mut pipeline = front.complete(&config, &declared, None, identity).expect("fits");
         pipeline.bounds.memory_bytes = 40_000;
         pipeline
     }
@@ -198,12 +212,14 @@ impl Plant {
     }
 }
 
-/// Makes the stream threads of all processes.
+/// Makes the stream threads of all processes, and gives them releases.
 pub struct Works {
     pub pipeline: Arc<Pipeline>,
     plant: Plant,
     /// Its plugins fail now and then.
     pub ill: bool,
+    /// Number of the release that is to run.
+    current: Counter<u64>,
     /// Of all threads.
     pub meter: Arc<Meter>,
     /// Of each process.
@@ -212,36 +228,40 @@ pub struct Works {
 
 impl Works {
     pub fn new(plant: Plant) -> Rc<Self> {
-        let mut pipeline = plant.pipeline();
         // There is poison.
-        pipeline.bounds.errors.share = 1.0;
-        Rc::new(Self {
-            pipeline: Arc::new(pipeline),
-            plant,
-            ill: false,
-            meter: Arc::default(),
-            lodges: RefCell::default(),
-        })
+        Self::with(plant, false)
     }
 
     /// With plugins that fail now and then, for which there is no tolerance.
     pub fn ill(plant: Plant) -> Rc<Self> {
-        let mut pipeline = plant.pipeline();
-        pipeline.bounds.errors = ErrorBudget { share: 0.0, at_least: 1 };
+        Self::with(plant, true)
+    }
+
+    fn with(plant: Plant, ill: bool) -> Rc<Self> {
         Rc::new(Self {
-            pipeline: Arc::new(pipeline),
+            pipeline: Arc::new(plant.pipeline()),
             plant,
-            ill: true,
+            ill,
+            current: Counter::new(1),
             meter: Arc::default(),
             lodges: RefCell::default(),
         })
     }
 
-    pub fn thread(&self, ports: Ports) -> Result<Box<dyn Stepper>> {
-        let pipeline = Arc::clone(&self.pipeline);
+    /// From now on another release is to run.
+    pub fn release(&self) {
+        self.current.set(self.current.get() + 1);
+    }
+
+    fn flow(&self, number: u64) -> Flow {
+        let mut pipeline = self.plant.release(number);
+        pipeline.bounds.errors = match self.ill {
+            true => ErrorBudget { share: 0.0, at_least: 1 },
+            false => ErrorBudget { share: 1.0, ..pipeline.bounds.errors },
+        };
         let stages = pipeline.features.iter().enumerate().map(|(index, stage)| {
             let (first, cells) = (stage.shown.len() - stage.cells.len(), stage.cells.len());
-            Box::new(Cells { stage: index, first, cells, ill: self.ill, calls: 0 }) as _
+            Box::new(Cells { stage: index, first, cells, release: number, ill: self.ill, calls: 0 }) as _
         });
         let decoder =
             |source: &SourceNode| -> Box<dyn Decoder + Send> { Box::new(Numbers(source.decoded.clone())) };
@@ -257,7 +277,10 @@ impl Works {
         let counts: Vec<i32> =
             sources.chain(pipeline.repartition_topics().map(|_| SHOP_PARTITIONS)).collect();
         let tables = Arc::new(Tables::new(&pipeline));
-        let flow = Flow::new(pipeline, parts, Arc::clone(&self.meter), counts.into(), tables);
+        Flow::new(Arc::new(pipeline), parts, Arc::clone(&self.meter), counts.into(), tables)
+    }
+
+    pub fn thread(self: &Rc<Self>, ports: Ports) -> Result<Box<dyn Stepper>> {
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::from_millis(10),
@@ -268,7 +291,11 @@ impl Works {
         let Ports { seat, source, sink, changelog, clock, disk } = ports;
         let mut lodges = self.lodges.borrow_mut();
         let lodge = Arc::clone(lodges.entry(seat.process.number).or_default());
-        let worker = Worker::new(flow, source, sink, clock, lodge, options);
+        let mut random = Random::new((seat.process.number * 100 + seat.thread) as u64);
+        // A host may not have heard of the last one yet.
+        let number = self.current.get().saturating_sub(random.below(2) as u64).max(1);
+        let relay = Arc::new(Relay::default());
+        let worker = Worker::new(self.flow(number), source, sink, clock, lodge, options).relayed(&relay);
         let vault = Vault {
             disk,
             changelog: Box::new(changelog),
@@ -276,18 +303,53 @@ impl Works {
             tasks: Sum::default().part(),
             run: seat.process.number as u64,
         };
-        Ok(Box::new(Thread(worker.exactly_once(vault)?)))
+        let (worker, works, process) = (worker.exactly_once(vault)?, Rc::clone(self), seat.process);
+        Ok(Box::new(Thread { worker, relay, works, process, random, asked: Vec::new() }))
     }
 }
 
-struct Thread(Worker<SimSource, SimSink, SimClock>);
+/// How often a release is handed over that is to be: times in ten thousand steps.
+const HANDED_OVER: u32 = 300;
+
+struct Thread {
+    worker: Worker<SimSource, SimSink, SimClock>,
+    relay: Arc<Relay>,
+    works: Rc<Works>,
+    process: Arc<Process>,
+    random: Random,
+    asked: Vec<String>,
+}
+
+impl Thread {
+    /// What the control side does.
+    fn relay(&mut self) {
+        let journal = &self.process.journal;
+        let current = self.works.current.get();
+        if self.relay.at() < current && self.random.hits(HANDED_OVER) {
+            journal.tally("release");
+            self.relay.give(Arrival::Current(Box::new(self.works.flow(current))));
+        }
+        self.asked.extend(self.relay.asked());
+        if !self.asked.is_empty() && self.random.hits(HANDED_OVER) {
+            for stamp in self.asked.drain(..) {
+                journal.tally("release asked for");
+                let number = Identity::number_of(&stamp).expect("a stamp");
+                self.relay.give(Arrival::Asked(Box::new(self.works.flow(number))));
+            }
+        }
+        for _ in self.relay.retired() {
+            journal.tally("release retired");
+        }
+    }
+}
 
 impl Stepper for Thread {
     fn step(&mut self) -> Result<()> {
-        self.0.step().map(drop)
+        self.relay();
+        self.worker.step().map(drop)
     }
 
     fn stop(self: Box<Self>) -> Result<()> {
-        self.0.stop()
+        self.worker.stop()
     }
 }
