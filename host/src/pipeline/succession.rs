@@ -55,14 +55,17 @@ impl Changes {
         self.windows.iter().all(|stage| stage.windows == Windows::Kept)
     }
 
-    /// Whether nothing changes that can be told from pipelines: settings of plugins can't.
+    /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let same = |stage: &StageWindows| stage.windows == Windows::Kept && stage.aggregates.is_empty();
         self.notes.is_empty() && self.windows.iter().all(same)
     }
 
-    fn note(&mut self, subject: impl Into<String>, text: impl Into<String>) {
-        self.notes.push(Note { subject: subject.into(), text: text.into() });
+    /// Adds what pipelines don't tell, such as the settings of a plugin; behind the last of its subject.
+    pub fn note(&mut self, subject: impl Into<String>, text: impl Into<String>) {
+        let note = Note { subject: subject.into(), text: text.into() };
+        let last = self.notes.iter().rposition(|other| other.subject == note.subject);
+        self.notes.insert(last.map_or(self.notes.len(), |last| last + 1), note);
     }
 
     /// Notes what is another; texts that are the same say nothing.

@@ -35,7 +35,7 @@ pub(super) fn write(changes: &Changes, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     let windows = changes.windows.iter().flat_map(stage);
     let notes: Vec<Note> = changes.notes.iter().cloned().chain(windows).collect();
     if changes.is_empty() {
-        return f.write_str("nothing changes but settings, if any");
+        return f.write_str("nothing changes");
     }
     let width = notes.iter().map(|note| note.subject.chars().count()).max().unwrap_or(0);
     let mut before = None;
