@@ -40,6 +40,18 @@ pub struct Plan {
     pub changes: Option<Result<Changes>>,
 }
 
+impl Plan {
+    /// An error if the files can't follow what runs.
+    pub fn verdict(&self) -> Result<()> {
+        let verdict = match &self.changes {
+            None => Ok(()),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(changes)) => changes.check_windows(),
+        };
+        verdict.map_err(|error| error.at(&self.pipeline))
+    }
+}
+
 /// How things are.
 #[derive(Debug)]
 pub struct Status {

@@ -17,9 +17,12 @@ use std::fmt;
 
 use super::{Pipeline, Route};
 use crate::columns::Column;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 pub use windows::{Aggregate, Fate, StageWindows, Windows};
+
+const ADVICE: &str = "To have it all the same: stop all processes of the pipeline, drop its windows with \
+    `tailwater state reset`, and start it with the new files. Or run these under another `name`.";
 
 /// What is another than before.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +56,20 @@ impl Changes {
     /// Whether the state of all stages is read by the new pipeline as it is.
     pub fn keeps_all_windows(&self) -> bool {
         self.windows.iter().all(|stage| stage.windows == Windows::Kept)
+    }
+
+    /// Refuses changes of windows: tasks keep the state that they have.
+    pub fn check_windows(&self) -> Result<()> {
+        let changed = self.windows.iter().filter(|stage| stage.windows != Windows::Kept);
+        let stages: Vec<&str> = changed.map(|stage| stage.stage.as_str()).collect();
+        if self.keeps_all_windows() {
+            return Ok(());
+        }
+        let message = format!(
+            "windows can't be changed while the pipeline runs, and these would be: features {}\n{ADVICE}",
+            stages.join(", ")
+        );
+        Err(Error::new(Code::NoSuccession, message))
     }
 
     /// Whether nothing changes.

@@ -157,6 +157,7 @@ fn changes(new: &Parts) -> Changes {
 fn the_same_changes_nothing() {
     let changes = changes(&Parts::good());
     assert!(changes.is_empty() && changes.keeps_all_windows() && changes.topics.is_empty());
+    changes.check_windows().expect("all are kept");
     assert_eq!(changes.to_string(), "nothing changes");
 }
 
