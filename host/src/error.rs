@@ -77,6 +77,7 @@ codes! {
     ModelOutputs = 304, Model, false, "a model's outputs are not what the pipeline wants";
     ModelRun = 305, Model, false, "a model failed";
     ModelScore = 306, Model, false, "a model gave no finite score";
+    ModelGraph = 307, Model, false, "a model's graph is not sound";
     Undecodable = 401, Data, false, "a record can't be decoded";
     Missing = 402, Data, false, "a record lacks a value";
     WrongType = 403, Data, false, "a value is of another type";

@@ -104,6 +104,21 @@ fn take(pipeline: &str, ledger: &mut Ledger, offset: i64, key: Option<&[u8]>, va
     }
 }
 
+/// All that happened, the oldest first. Lines that can't be read are passed over.
+pub fn history(config: &Config) -> Result<Vec<Event>> {
+    let topic = config.release_history_topic();
+    let found = look_up(&cluster(config), &[&topic], METADATA_WITHIN)?;
+    let mut events = Vec::new();
+    if found.iter().any(Option::is_some) {
+        let mut reader = ControlReader::connect(&options(config, topic.clone()))?;
+        reader.load(LOADED_WITHIN, |record| match Event::read(record.value.unwrap_or_default()) {
+            Ok(event) => events.push(event),
+            Err(error) => warn!("{topic}/0/{} is passed over: {} {error}", record.offset, error.code),
+        })?;
+    }
+    Ok(events)
+}
+
 /// Writes to both topics, and fetches from the first.
 #[derive(Debug)]
 pub struct Pen {
