@@ -35,7 +35,7 @@ pub use bisect::SPINNING_LIMIT;
 pub use block::BLOCK_BYTES;
 pub use breaker::Failing;
 pub use budget::Budget;
-pub use flow::{Flow, PartitionCounts, Parts};
+pub use flow::{Flow, PartitionCounts, Parts, Rehearsed};
 pub use inspect::{Seen, inspect};
 pub use lap::{Activity, Spent};
 pub use lodge::Lodge;

@@ -113,7 +113,7 @@ codes! {
     Unsigned = 702, Configuration, false, "an artifact is not signed as it must be";
     ReleaseFailed = 703, Configuration, false, "a release was tried, and failed";
     NoSuccession = 704, Configuration, false, "what changed can't be swapped while the pipeline runs";
-    ArtifactMissing = 705, Data, true, "a file of a release is not there";
+    ArtifactMissing = 705, Data, false, "a file of a release is not there";
     NoRelease = 706, Configuration, false, "there is no such release";
     Unanswered = 707, Configuration, true, "no host answers a proposal";
     Unchanged = 708, Configuration, false, "what is proposed runs already";

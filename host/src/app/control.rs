@@ -41,7 +41,11 @@ pub fn make_topics(config: &Config) -> Result<()> {
             }
             Some(_) => {}
             None => {
-                make(&cluster, name, replication, METADATA_WITHIN)?;
+                let made = make(&cluster, name, replication, METADATA_WITHIN);
+                made.map_err(|Error { code, message }| {
+                    let instead = "Without it a pipeline runs with releases.enabled = false.";
+                    Error::new(code, format!("{message}\n{instead}"))
+                })?;
                 info!(topic = name, "made an internal topic");
             }
         }

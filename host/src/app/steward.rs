@@ -60,6 +60,8 @@ struct Steward {
     baton: Arc<Baton>,
     meter: Arc<Meter>,
     began: Instant,
+    /// Number of the release that all threads were told last.
+    told: u64,
     arriving: Option<Arriving>,
     pace: Pace,
     probation: Option<(u64, Probation)>,
@@ -103,8 +105,8 @@ pub(super) fn spawn(
     let clerk = Clerk { own: own.clone(), loader, pen: Pen::new(&own), maker, baton: Arc::clone(&baton) };
     let host = user_at_host();
     let course = Course::new(host.clone(), own.releases.keep);
-    let current = run.release.pipeline().identity.number;
-    let current = control.ledger.release(current).cloned();
+    let told = run.release.pipeline().identity.number;
+    let current = control.ledger.release(told).cloned();
     let steward = Steward {
         host,
         control,
@@ -114,6 +116,7 @@ pub(super) fn spawn(
         baton,
         meter: Arc::clone(&run.meter),
         began: Instant::now(),
+        told,
         arriving: current.map(|current| Arriving { manifest: Box::new(current), is_new: false }),
         pace: Pace::default(),
         probation: None,
@@ -167,11 +170,6 @@ impl Steward {
         }
     }
 
-    /// What the threads were told last.
-    fn running(&self) -> u64 {
-        self.baton.release().pipeline().identity.number
-    }
-
     fn hear(&mut self, reply: Reply) -> Result<()> {
         let reply = match (reply, &mut self.watching) {
             (reply @ (Reply::Unsettled | Reply::Follow(_) | Reply::Taken(..)), Some(watching)) => {
@@ -199,6 +197,7 @@ impl Steward {
                 let Manifest { facts, .. } = &*manifest;
                 let (how, by, why) = (facts.how.name(), &facts.by, &facts.why);
                 info!(pipeline = %self.own.name, release = %manifest.stamp(), how, by, why, "threads go over");
+                self.told = manifest.number;
                 self.probation = None;
                 let is_new = matches!(facts.how, How::Apply | How::File);
                 let is_new = is_new && !self.own.releases.probation.get().is_zero();
@@ -314,8 +313,7 @@ impl Steward {
         if let Some(job) = self.finish() {
             return self.desk.give(job);
         }
-        let running = self.running();
-        if let Some(job) = self.course.next(&self.control.ledger, running) {
+        if let Some(job) = self.course.next(&self.control.ledger, self.told) {
             return self.desk.give(job);
         }
         match self.watching.as_mut().and_then(Watching::seen) {

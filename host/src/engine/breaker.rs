@@ -98,6 +98,14 @@ impl Breakers {
         spent
     }
 
+    /// The same, however few failed; all begin anew.
+    pub fn judge_all(&mut self) -> Vec<Failing> {
+        let share = self.budget.share;
+        let is_spent = |one: &Breaker| one.failed > 0 && one.failed as f64 > share * one.rows as f64;
+        let spent = self.stages.iter_mut().map(|one| (is_spent(one), one.spend(&self.release)));
+        spent.filter(|(is_spent, _)| *is_spent).map(|(_, failing)| failing).collect()
+    }
+
     fn of(&mut self, stage: Stage) -> Option<&mut Breaker> {
         self.stages.iter_mut().find(|one| one.stage == stage)
     }

@@ -18,6 +18,7 @@ mod folds;
 mod former;
 mod intake;
 mod lookups;
+mod rehearse;
 mod run;
 mod score;
 mod ship;
@@ -40,6 +41,7 @@ use crate::pipeline::{Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
 use former::Former;
+pub use rehearse::Rehearsed;
 
 /// The instances that a thread owns: one of each.
 pub struct Parts {

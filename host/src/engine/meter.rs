@@ -47,6 +47,11 @@ impl Counts {
         *self.dead_letters.entry((stage.name(), code)).or_default() += 1;
     }
 
+    /// All dead letters.
+    pub fn refused(&self) -> u64 {
+        self.dead_letters.values().sum()
+    }
+
     pub fn late(&mut self, source: &str) {
         match self.late.get_mut(source) {
             Some(count) => *count += 1,

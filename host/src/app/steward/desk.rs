@@ -2,6 +2,7 @@
 //! at a time, in the order in which it was asked for.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +20,7 @@ use crate::release::Release;
 use crate::release::content::{files, is_as_seen};
 use crate::release::history::Event;
 use crate::release::json::Key;
-use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal};
+use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal, number_of};
 use crate::release::watch::{Disk, Sight};
 
 /// What nobody names stays in the depot for so long: somebody may be about to.
@@ -42,6 +43,25 @@ pub(super) enum Job {
     Tell(Vec<Event>),
     /// Takes records away from the topic, and what is not named from the depot.
     Clear(Vec<Key>, BTreeSet<Digest>),
+}
+
+impl Job {
+    /// What is replied where it did not come to its end.
+    fn failure(&self) -> Box<dyn FnOnce(Error) -> Reply> {
+        match self {
+            Self::Take(sight) => {
+                let sight = sight.clone();
+                Box::new(|error| Reply::Taken(sight, Box::new(Err(error))))
+            }
+            Self::Stage(..) => Box::new(|error| Reply::Staged(Err(error))),
+            Self::Number(..) => Box::new(|error| Reply::Numbered(Err(error))),
+            Self::Refuse(_) => Box::new(|error| Reply::Refused(Err(error))),
+            Self::Go(..) => Box::new(|error| Reply::Gone(Err(error))),
+            Self::Finish(..) => Box::new(|error| Reply::Finished(Err(error))),
+            Self::Tell(_) => Box::new(|error| Reply::Told(Err(error))),
+            Self::Clear(..) => Box::new(|error| Reply::Cleared(Err(error))),
+        }
+    }
 }
 
 /// What became of it.
@@ -103,7 +123,7 @@ impl Desk {
 }
 
 fn gone() -> Error {
-    Error::new(Code::Internal, "the thread that loads releases panicked; the message stands above")
+    Error::new(Code::Internal, "the thread that loads releases is gone")
 }
 
 /// Who works there.
@@ -120,8 +140,11 @@ pub(super) struct Clerk {
 impl Clerk {
     fn work(mut self, inbox: &Receiver<Job>, outbox: &Sender<Reply>) {
         while let Ok(job) = inbox.recv() {
+            let failure = job.failure();
+            let done = catch_unwind(AssertUnwindSafe(|| self.does(job)));
+            let text = "the thread that loads releases panicked; the message stands above";
             // Nobody may listen any more.
-            let _ = outbox.send(self.does(job));
+            let _ = outbox.send(done.unwrap_or_else(|_| failure(Error::new(Code::Internal, text))));
         }
     }
 
@@ -173,16 +196,16 @@ impl Clerk {
     fn go(&mut self, manifest: &Manifest, pieces: &Pieces) -> Result<()> {
         let release = self.loader.load(&manifest.facts.content, pieces, &mut self.pen)?;
         let release = Arc::new(release.renumbered(manifest.number));
-        let flows = |relays: Vec<Arc<Relay>>| -> Result<Vec<_>> {
-            relays.into_iter().map(|relay| Ok((relay, self.maker.flow(&release)?))).collect()
-        };
-        let mut ready = flows(self.baton.relays())?;
+        let relays = self.baton.relays();
+        let flows = relays.iter().map(|_| self.maker.flow(&release)).collect::<Result<Vec<_>>>()?;
         self.baton.pass(Arc::clone(&release));
-        let is_new = |relay: &Arc<Relay>| !ready.iter().any(|(other, _)| Arc::ptr_eq(relay, other));
-        let rest = self.baton.relays().into_iter().filter(is_new).collect();
-        ready.extend(flows(rest)?);
-        for (relay, flow) in ready {
-            relay.give(Arrival::Current(Box::new(flow)));
+        let give = |relay: &Relay, flow| relay.give(Arrival::Current(Box::new(flow)));
+        relays.iter().zip(flows).for_each(|(relay, flow)| give(relay, flow));
+        // Threads that came meanwhile.
+        for relay in self.baton.relays() {
+            if !relays.iter().any(|other| Arc::ptr_eq(&relay, other)) {
+                give(&relay, self.maker.flow(&release)?);
+            }
         }
         self.loader.keep(&manifest.facts.content.id);
         Ok(())
@@ -203,8 +226,9 @@ impl Clerk {
             }
             Ok(release) => release,
         };
-        let number = crate::release::manifest::number_of(stamp).unwrap_or_default();
+        let number = number_of(stamp).unwrap_or_default();
         let release: Release = release.renumbered(number);
+        tracing::info!(pipeline = %self.own.name, release = stamp, "is here again, to finish rows in flight");
         for relay in relays {
             relay.give(Arrival::Asked(Box::new(self.maker.flow(&release)?)));
         }

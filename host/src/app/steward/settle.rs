@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::baton::Baton;
 use crate::config::Config;
-use crate::engine::{Flow, Meter, PartitionCounts, Relay, Sample, Tables};
-use crate::error::Result;
+use crate::engine::{Failing, Flow, Meter, PartitionCounts, Relay, Sample, Tables};
+use crate::error::{Code, Error, Result};
 use crate::release::Release;
 
 /// That long is waited for records to try it on. Where none come, there is nothing to try.
@@ -31,10 +31,13 @@ impl Maker {
 
 /// Gives how many records it was tried on.
 pub(super) fn settle(own: &Config, release: &Release, baton: &Baton, maker: &Maker) -> Result<usize> {
-    let sample = sample(&baton.relays());
-    maker.flow(release)?;
     let _ = own;
-    Ok(sample.len())
+    let sample = sample(&baton.relays());
+    let rehearsed = maker.flow(release)?.rehearse(&sample)?;
+    match rehearsed.failing.first() {
+        None => Ok(sample.len()),
+        Some(failing) => Err(failed(failing)),
+    }
 }
 
 /// Records that came just now to any thread.
@@ -48,4 +51,13 @@ fn sample(relays: &[Arc<Relay>]) -> Sample {
         }
     }
     sample
+}
+
+fn failed(failing: &Failing) -> Error {
+    let Failing { stage, failed, rows, last, .. } = failing;
+    let text = format!(
+        "{}: of {rows} rows that the pipeline has just had, {failed} failed, the last with {last}",
+        stage.name()
+    );
+    Error::new(Code::ReleaseFailed, text)
 }

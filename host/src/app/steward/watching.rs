@@ -46,7 +46,10 @@ impl Watching {
         match reply {
             Reply::Follow(files) => self.watch.follow(files),
             Reply::Taken(sight, taken) => {
-                self.watch.taken(sight);
+                // What may go well later comes again.
+                if !taken.as_ref().as_ref().is_err_and(|error| error.code.retry()) {
+                    self.watch.taken(sight);
+                }
                 match *taken {
                     Ok((config, content)) => {
                         self.error = None;

@@ -160,9 +160,12 @@ fn one_key_in_the_order_of_arrival() {
 #[test]
 fn two_keys_in_the_order_of_event_time() {
     let (seed, calls) = WorldOptions::asked(2, 400_000);
-    let rows = go(seed, calls, Plant::TwoKeys);
-    println!("seed {seed}: {rows} rows");
-    assert!(rows > 1_000);
+    let world = ended(seed, calls, Plant::TwoKeys, Works::new(Plant::TwoKeys));
+    let (rows, tallies) = (judge(Plant::TwoKeys, &world), world.journal().tallies());
+    let often = |what: &str| tallies.get(what).copied().unwrap_or(0);
+    let releases = ["release", "release asked for", "release retired"].map(often);
+    println!("seed {seed}: {rows} rows; releases handed over, asked for, retired: {releases:?}");
+    assert!(rows > 1_000 && (calls < 400_000 || releases.iter().all(|count| *count > 20)), "{tallies:?}");
 }
 
 #[test]
@@ -251,7 +254,21 @@ fn mistakes_of_custom_folds_and_other_sources_are_found() {
         (Mistake::ForgetsHeld, Plant::Sides),
         (Mistake::KeepsOtherPlaces, Plant::Sides),
     ];
-    let missed = mistakes.into_iter().filter(|(mistake, plant)| !is_found(*mistake, &[*plant]));
-    let missed: Vec<(Mistake, Plant)> = missed.collect();
+    all_are_found(&mistakes);
+}
+
+fn all_are_found(mistakes: &[(Mistake, Plant)]) {
+    let missed = mistakes.iter().filter(|(mistake, plant)| !is_found(*mistake, &[*plant]));
+    let missed: Vec<_> = missed.collect();
     assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn mistakes_of_releases_are_found() {
+    all_are_found(&[
+        (Mistake::FinishesAnew, Plant::TwoKeys),
+        (Mistake::FinishesAnew, Plant::Sides),
+        (Mistake::LacksRelease, Plant::TwoKeys),
+        (Mistake::LacksRelease, Plant::Sides),
+    ]);
 }
