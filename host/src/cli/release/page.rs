@@ -92,6 +92,7 @@ mod tests {
             current: Some(release),
             content,
             changes: Some(Ok(changes)),
+            topics: Ok(()),
         };
         let expected = "\
 fraud: release 7-0123456789abcdef runs, since 2026-11-01T00:00:00Z; these files, fedcba9876543210, change:
