@@ -3,6 +3,7 @@
 pub(crate) mod control;
 mod crew;
 mod progress;
+mod releases;
 mod reset;
 mod show;
 mod steward;
@@ -30,6 +31,7 @@ use crew::Crew;
 use steward::{Baton, Opened};
 use watch::Watch;
 
+pub use releases::{Plan, Releases, Status};
 pub use reset::{Moved, Reset};
 pub use show::{Found, Shown, Wanted};
 

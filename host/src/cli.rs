@@ -1,6 +1,7 @@
 //! The command line.
 
 mod explain;
+mod release;
 mod state;
 mod summary;
 
@@ -47,6 +48,9 @@ enum Command {
     /// Looks at what a pipeline keeps, or drops it.
     #[command(subcommand)]
     State(state::State),
+    /// Swaps plugins, model and settings of a pipeline while it runs.
+    #[command(subcommand)]
+    Release(release::Release),
     /// Explains an error code, such as TW206.
     Explain {
         #[arg(value_parser = |text: &str| Code::parse(text).ok_or("there is no such code; they look like TW206"))]
@@ -95,6 +99,7 @@ impl Cli {
                 Ok(())
             }
             Command::State(state) => state.run(),
+            Command::Release(release) => release.run(),
             Command::Explain { code } => {
                 println!("{}", explain::page(code));
                 Ok(())
@@ -127,9 +132,13 @@ impl Libraries {
         let configs = files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
         config::apart(&configs)?;
         let stages = configs.iter().map(|config| app::most_threads(config) * config.plugin_stages()).sum();
-        let cache = self.cache.or_else(default_cache);
-        let runtimes = Arc::new(Runtimes::for_stages(stages, cache, self.onnxruntime)?);
+        let runtimes = Arc::new(self.runtimes(stages)?);
         configs.into_iter().map(|config| load(config, &runtimes)).collect()
+    }
+
+    /// For so many stages with a plugin.
+    fn runtimes(self, stages: usize) -> Result<Runtimes> {
+        Runtimes::for_stages(stages, self.cache.or_else(default_cache), self.onnxruntime)
     }
 }
 

@@ -77,6 +77,7 @@ codes! {
     ModelOutputs = 304, Model, false, "a model's outputs are not what the pipeline wants";
     ModelRun = 305, Model, false, "a model failed";
     ModelScore = 306, Model, false, "a model gave no finite score";
+    ModelGraph = 307, Model, false, "a model's graph is not sound";
     Undecodable = 401, Data, false, "a record can't be decoded";
     Missing = 402, Data, false, "a record lacks a value";
     WrongType = 403, Data, false, "a value is of another type";
@@ -112,7 +113,7 @@ codes! {
     Unsigned = 702, Configuration, false, "an artifact is not signed as it must be";
     ReleaseFailed = 703, Configuration, false, "a release was tried, and failed";
     NoSuccession = 704, Configuration, false, "what changed can't be swapped while the pipeline runs";
-    ArtifactMissing = 705, Data, true, "a file of a release is not there";
+    ArtifactMissing = 705, Data, false, "a file of a release is not there";
     NoRelease = 706, Configuration, false, "there is no such release";
     Unanswered = 707, Configuration, true, "no host answers a proposal";
     Unchanged = 708, Configuration, false, "what is proposed runs already";

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod manifest;
 #[cfg(test)]
 mod samples;
+pub mod settings;
 pub mod signature;
 mod stages;
 pub mod watch;

@@ -41,7 +41,11 @@ pub fn make_topics(config: &Config) -> Result<()> {
             }
             Some(_) => {}
             None => {
-                make(&cluster, name, replication, METADATA_WITHIN)?;
+                let made = make(&cluster, name, replication, METADATA_WITHIN);
+                made.map_err(|Error { code, message }| {
+                    let instead = "Without it a pipeline runs with releases.enabled = false.";
+                    Error::new(code, format!("{message}\n{instead}"))
+                })?;
                 info!(topic = name, "made an internal topic");
             }
         }
@@ -55,7 +59,7 @@ pub fn is_there(config: &Config) -> Result<bool> {
     Ok(found.iter().any(Option::is_some))
 }
 
-fn cluster(config: &Config) -> Cluster {
+pub fn cluster(config: &Config) -> Cluster {
     Cluster { brokers: config.kafka.brokers.clone(), properties: config.kafka.properties.clone() }
 }
 
@@ -98,6 +102,21 @@ fn take(pipeline: &str, ledger: &mut Ledger, offset: i64, key: Option<&[u8]>, va
     if let Err(error) = ledger.take(offset, key, value) {
         warn!(pipeline, "a record of the releases' topic is passed over: {} {error}", error.code);
     }
+}
+
+/// All that happened, the oldest first. Lines that can't be read are passed over.
+pub fn history(config: &Config) -> Result<Vec<Event>> {
+    let topic = config.release_history_topic();
+    let found = look_up(&cluster(config), &[&topic], METADATA_WITHIN)?;
+    let mut events = Vec::new();
+    if found.iter().any(Option::is_some) {
+        let mut reader = ControlReader::connect(&options(config, topic.clone()))?;
+        reader.load(LOADED_WITHIN, |record| match Event::read(record.value.unwrap_or_default()) {
+            Ok(event) => events.push(event),
+            Err(error) => warn!("{topic}/0/{} is passed over: {} {error}", record.offset, error.code),
+        })?;
+    }
+    Ok(events)
 }
 
 /// Writes to both topics, and fetches from the first.

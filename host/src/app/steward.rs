@@ -33,12 +33,12 @@ use crate::release::manifest::{How, Manifest, number_of};
 use crate::release::who::user_at_host;
 use course::{Course, Outcome};
 use desk::{Clerk, Desk, Job, Reply};
-use load::pieces;
 use probation::{Done, Pace, Probation};
 use settle::Maker;
 use watching::Watching;
 
 pub(super) use baton::Baton;
+pub(super) use load::{Loader, pieces};
 pub(super) use opening::{Opened, renumber_after_reset};
 
 /// How long it waits for the topic before it looks at everything else.

@@ -8,17 +8,18 @@
 //! ```
 //!
 //! Two hosts may answer a proposal alike. WRITE, which is random, keeps the two apart: else a compaction would take the
-//! first away, and move the answer to another place in the log. A value without bytes takes the record away. Nothing that is read is believed: all is bounded, an unknown field
-//! is an error, and so is another version than 1.
+//! first away, and move the answer to another place in the log.
+//!
+//! A value without bytes takes the record away. Nothing that is read is believed: all is bounded, an unknown field is an
+//! error, and so is another version than 1.
 
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{Artifact, Content, Digest, Facts, How, Manifest, Proposal, Refusal, Ticket, is_id};
+use crate::codec::base64;
 use crate::config::Role;
 use crate::error::{Code, Error, Result};
 
@@ -188,7 +189,7 @@ fn value(facts: &Facts) -> Result<Vec<u8>> {
         file: one.file.clone(),
         sha256: one.digest.to_string(),
         bytes: one.bytes,
-        signature: one.signature.map(|signature| STANDARD.encode(signature)),
+        signature: one.signature.map(|signature| text(&signature)),
     };
     Ok(bytes(&FactsLine {
         version: VERSION,
@@ -230,11 +231,18 @@ fn artifact(line: ArtifactLine) -> Result<Artifact> {
         return Err(damaged("a file has no name, or is too large"));
     }
     let signature = |text: String| {
-        let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        let mut bytes = Vec::new();
+        let bytes = base64::decode(text.as_bytes(), &mut bytes).and_then(|()| bytes.try_into().ok());
         bytes.ok_or_else(|| damaged("a signature is none"))
     };
     let signature = line.signature.map(signature).transpose()?;
     Ok(Artifact { role, file: line.file, digest, bytes: line.bytes, signature })
+}
+
+fn text(signature: &[u8]) -> String {
+    let mut text = Vec::new();
+    base64::encode(signature, &mut text);
+    String::from_utf8(text).expect("it is of letters")
 }
 
 pub(super) fn read<T: for<'a> Deserialize<'a>>(value: &[u8]) -> Result<T> {

@@ -6,11 +6,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::manifest::Artifact;
+use crate::codec::base64;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 
@@ -104,8 +103,8 @@ fn key(pem: &[u8]) -> Option<VerifyingKey> {
 
 /// From base64 with whatever line ends.
 fn decoded(text: &str) -> Option<Vec<u8>> {
-    let text: String = text.split_ascii_whitespace().collect();
-    STANDARD.decode(text).ok()
+    let (text, mut bytes) = (text.split_ascii_whitespace().collect::<String>(), Vec::new());
+    base64::decode(text.as_bytes(), &mut bytes).map(|()| bytes)
 }
 
 #[cfg(test)]

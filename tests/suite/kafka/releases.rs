@@ -1,9 +1,13 @@
 //! Releases come and go while a pipeline runs.
 
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tailwater::release::ledger::Ledger;
+use tailwater::release::manifest::{Content, Digest, Facts, How, Proposal, Ticket};
 use tailwater_tests::broker::{self, Got};
 use tailwater_tests::guest;
 use tailwater_tests::program::Program;
@@ -204,6 +208,72 @@ fn a_release_that_fails_goes_back_by_itself() {
     let back = history.iter().map(Got::json).find(|event| event["how"] == "probation").expect("it is told");
     assert_eq!((&back["number"], &back["returns_to"]), (&3.into(), &1.into()));
     assert!(back["why"].as_str().is_some_and(|why| why.contains("500")), "{back}");
+}
+
+#[test]
+fn what_is_proposed_is_answered() {
+    let job = Job::with_topics("proposed");
+    let machine = Machine::new(&job);
+    let mut program = machine.start();
+    let mut fed = 0;
+    feed_until(&job, &mut fed, 1);
+    let topic = format!("{}.releases", job.name);
+    let propose = |how: How, content: Content, returns_to: Option<u64>| {
+        let (by, why) = ("tests@here".to_owned(), "to see it".to_owned());
+        let facts = Facts { content, by, how, at: 1, why, returns_to };
+        let (key, value) = Proposal { ticket: Ticket::random(), facts }.record().expect("small");
+        broker::produce(&topic, [(key, value)]);
+    };
+    let first = ledger(&topic).current().expect("one").facts.content.clone();
+    // Nobody has the bytes of this one; what waits behind it is answered all the same.
+    let mut lacking = first.clone();
+    lacking.id = "0".repeat(16);
+    lacking.artifacts[0].digest = Digest([7; 32]);
+    propose(How::Apply, lacking, None);
+    replace(&machine.plugin(), &marked("more"));
+    feed_until(&job, &mut fed, 2);
+    propose(How::Apply, ledger(&topic).current().expect("one").facts.content.clone(), None);
+    propose(How::Rollback, first, Some(1));
+    feed_until(&job, &mut fed, 3);
+    let ledger = ledger(&topic);
+    let codes: Vec<&str> = ledger.refusals().iter().map(|refusal| refusal.code.as_str()).collect();
+    assert_eq!(codes, ["TW705", "TW708"]);
+    let current = ledger.current().expect("one");
+    assert_eq!((current.number, current.facts.how, current.facts.returns_to), (3, How::Rollback, Some(1)));
+    // The files are those of release 2, which was there.
+    for (id, copies) in job.read(0..fed) {
+        check(id, &copies);
+    }
+    assert!(program.terminate().success());
+}
+
+/// What a topic says.
+fn ledger(topic: &str) -> Ledger {
+    let mut ledger = Ledger::default();
+    for (offset, got) in broker::read_all(topic).iter().enumerate() {
+        ledger.take(offset as i64, got.key.as_deref(), got.value.as_deref()).expect("ours");
+    }
+    ledger
+}
+
+#[test]
+fn threads_that_come_later_go_by_what_runs_then_and_rows_may_repeat() {
+    let job = Job::with_topics("later");
+    let machine = Machine::new(&job);
+    let mut program = Program::run(&machine.file(), &[("TAILWATER__DELIVERY", "at-least-once")]);
+    let mut fed = 0;
+    feed_until(&job, &mut fed, 1);
+    replace(&machine.plugin(), &marked("more"));
+    feed_until(&job, &mut fed, 2);
+    program.says("release 2-");
+    let text = fs::read_to_string(machine.file()).expect("readable").replace("threads = 2", "threads = 4");
+    replace(&machine.file(), text.as_bytes());
+    program.hang_up();
+    program.says("threads=4");
+    job.feed(fed..fed + 2000);
+    let all = job.read(0..fed + 2000);
+    assert_eq!(numbers(all.range(fed..).flat_map(|(_, copies)| copies)), BTreeSet::from([2]));
+    assert!(program.terminate().success());
 }
 
 #[test]

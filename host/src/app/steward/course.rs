@@ -1,12 +1,12 @@
 //! What a host does about releases, one thing after the other. Pure: it sees the ledger, and what became of the last thing.
 //!
 //! ```text
-//!                      ┌──────────── lost, or overtaken: once more, if it still differs ──────────┐
-//!                      v                                                                          │
-//! proposal, file ─> staging ─> staged ─> numbering ─> written ─> seen in the topic: it won ───────┴─> going ─> runs here
-//!                      │                                                                               │
-//!                      └─> refusing ─> refused, seen in the topic                                      └─> fails here: one before
-//!                                                                                                          is proposed
+//!                      ┌──── lost, or overtaken: once more, if it still differs ────┐
+//!                      v                                                            │
+//! proposal, file ─> staging ─> staged ─> numbering ─> written ─> seen: it won ──────┴─> going ─> runs here
+//!                      │                                                                  │
+//!                      └─> refusing ─> refused, seen                                      └─> fails here: the one
+//!                                                                                             before is proposed
 //! ```
 //!
 //! All hosts do this at the same time. The topic says whose answer counts; nothing runs that is not in it.

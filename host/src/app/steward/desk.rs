@@ -20,7 +20,7 @@ use crate::release::Release;
 use crate::release::content::{files, is_as_seen};
 use crate::release::history::Event;
 use crate::release::json::Key;
-use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal};
+use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal, number_of};
 use crate::release::watch::{Disk, Sight};
 
 /// What nobody names stays in the depot for so long: somebody may be about to.
@@ -226,8 +226,9 @@ impl Clerk {
             }
             Ok(release) => release,
         };
-        let number = crate::release::manifest::number_of(stamp).unwrap_or_default();
+        let number = number_of(stamp).unwrap_or_default();
         let release: Release = release.renumbered(number);
+        tracing::info!(pipeline = %self.own.name, release = stamp, "is here again, to finish rows in flight");
         for relay in relays {
             relay.give(Arrival::Asked(Box::new(self.maker.flow(&release)?)));
         }
