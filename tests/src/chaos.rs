@@ -10,18 +10,18 @@
 //! lies in an input topic: over a broker's death the feeder may have written one twice.
 
 pub mod campaign;
-mod check;
-mod ear;
+pub(crate) mod check;
+pub(crate) mod ear;
 mod events;
-mod feed;
-mod hosts;
-mod log;
-mod oracle;
+pub(crate) mod feed;
+pub(crate) mod hosts;
+pub(crate) mod log;
+pub(crate) mod oracle;
 mod process;
-mod random;
-mod read;
+pub(crate) mod random;
+pub(crate) mod read;
 mod report;
-mod server;
+pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

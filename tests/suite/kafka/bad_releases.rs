@@ -21,7 +21,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(450);
 #[test]
 fn what_can_not_be_loaded_never_runs() {
     let mut stand = Stand::start("unloadable", false);
-    let bad: [(&[&str], fn(&mut Files)); 14] = [
+    let bad: [(&[&str], fn(&mut Files)); 18] = [
         (&["TW203", "does not export `decide`", "made for the world features"], |files| {
             files.rules.clone_from(&files.features);
         }),
@@ -43,6 +43,16 @@ fn what_can_not_be_loaded_never_runs() {
             files.edit("file = \"model.onnx\"", "file = \"model.onnx\"\nfeatures = [\"a\", \"b\"]");
         }),
         (&["TW301", "model.onnx", "no ONNX model"], |files| files.model = b"{}".to_vec()),
+        (&["TW307", "trees"], |files| {
+            files.model = circling(&model("trees"));
+            let score = "[model.scores.fraud]\noutput = \"probabilities\"\n[rules]";
+            files.edit("[rules]", score);
+        }),
+        (&["TW704", "key: card text -> n int"], |files| files.edit("key = \"card\"", "key = \"n\"")),
+        (&["TW704", "order: arrival -> event-time"], |files| {
+            files.edit("[kafka]", "order = \"event-time\"\n[kafka]");
+        }),
+        (&["TW704", "source"], |files| files.edit("-in\"", "-other\"")),
         (&["TW102"], |files| files.edit("[model]", "[model")),
         (&["TW102", "unknown field `mood`"], |files| files.edit("[model]", "[model]\nmood = 1")),
     ];
@@ -81,6 +91,12 @@ fn what_fails_with_records_of_just_now_never_runs() {
     for (words, change) in bad {
         stand.refuses(words, change);
     }
+    // Whoever applies it hears the same.
+    let said = stand.apply(|files| files.rules_do("count"));
+    assert!(said.contains("TW703") && said.contains("TW209"), "{said}");
+    let history = stand.history();
+    let refused = history.iter().find(|event| event["what"] == "refused").expect("it is told");
+    assert_eq!((&refused["code"], &refused["how"]), (&"TW703".into(), &"apply".into()));
     stand.end(&[1]);
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use tailwater_tests::artifacts::replace;
 use tailwater_tests::broker::{self, Got, Reader};
-use tailwater_tests::program::Program;
-use tailwater_tests::{guest, onnxruntime, repository};
+use tailwater_tests::program::{Program, output};
+use tailwater_tests::{guest, repository};
 
 use super::drip::Drip;
 use crate::kafka::Job;
@@ -101,9 +101,7 @@ impl Stand {
         let job = Job::with_topics(name);
         let (good, folder) = (Files::good(&job), tempfile::tempdir().expect("a temporary folder"));
         good.all().iter().for_each(|(name, bytes)| replace(&folder.path().join(name), bytes));
-        let library = onnxruntime();
-        let library = [("TAILWATER_ONNXRUNTIME", library.to_str().expect("UTF-8"))];
-        let program = Program::run(&folder.path().join("pipeline.toml"), &library);
+        let program = Program::run(&folder.path().join("pipeline.toml"), &[]);
         let drip = Drip::start(&job.topic("in"), guilty);
         let out = Reader::open(&job.topic("out"));
         let mut stand = Self { job, folder, program, drip, out, laid: good.clone(), good };
@@ -137,9 +135,24 @@ impl Stand {
     pub fn refuses(&mut self, words: &[&str], change: impl FnOnce(&mut Files)) {
         self.change(change);
         let said = self.program.says("what runs goes on: ");
-        let line = said.last().expect("it was said");
-        words.iter().for_each(|word| assert!(line.contains(word), "{word:?} is not in {line:?}"));
+        let line = said.last().expect("it was said").clone();
+        // What can't be swapped stands in lines of its own.
+        let (code, words) = words.split_first().expect("a code");
+        assert!(line.contains(code), "{code} is not in {line:?}");
+        let missing = words.iter().filter(|word| !line.contains(**word));
+        missing.for_each(|word| drop(self.program.says(word)));
         self.goes_on();
+    }
+
+    /// What `tailwater release apply` says of a change that comes to nothing.
+    pub fn apply(&self, change: impl FnOnce(&mut Files)) -> String {
+        let (mut files, folder) = (self.good.clone(), tempfile::tempdir().expect("a temporary folder"));
+        change(&mut files);
+        files.all().iter().for_each(|(name, bytes)| replace(&folder.path().join(name), bytes));
+        let file = folder.path().join("pipeline.toml");
+        let output = output(&["release", "apply", file.to_str().expect("UTF-8")]);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// A change becomes a release, which runs; what is fed until now comes out.
