@@ -6,9 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::baton::Baton;
+use crate::app::topics::METADATA_WITHIN;
 use crate::config::Config;
 use crate::engine::{Failing, Flow, Meter, PartitionCounts, Relay, Sample, Tables};
 use crate::error::{Code, Error, Result};
+use crate::kafka::{Cluster, topics};
+use crate::pipeline::succession;
 use crate::release::Release;
 
 /// That long is waited for records to try it on. Where none come, there is nothing to try.
@@ -31,7 +34,14 @@ impl Maker {
 
 /// Gives how many records it was tried on.
 pub(super) fn settle(own: &Config, release: &Release, baton: &Baton, maker: &Maker) -> Result<usize> {
-    let _ = own;
+    let current = baton.release();
+    let changes = succession(current.pipeline(), release.pipeline())?;
+    let names: Vec<&str> = changes.topics.iter().map(String::as_str).collect();
+    if !names.is_empty() {
+        let kafka = &own.kafka;
+        let cluster = Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() };
+        topics(&cluster, &names, METADATA_WITHIN)?;
+    }
     let sample = sample(&baton.relays());
     let rehearsed = maker.flow(release)?.rehearse(&sample)?;
     match rehearsed.failing.first() {
