@@ -12,7 +12,7 @@ pub(super) use status::{json as status_json, status};
 
 /// What files would change.
 pub(super) fn plan(plan: &Plan) -> String {
-    let Plan { pipeline, current, content, changes } = plan;
+    let Plan { pipeline, current, content, changes, .. } = plan;
     let Some(current) = current else {
         return format!("{pipeline}: nothing has run yet; with these files the content is {}", content.id);
     };
