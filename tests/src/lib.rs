@@ -5,6 +5,8 @@ pub mod artifacts;
 pub mod broker;
 pub mod chaos;
 pub mod program;
+pub mod soak;
+pub mod swaps;
 
 use std::path::{Path, PathBuf};
 

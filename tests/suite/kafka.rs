@@ -7,6 +7,7 @@ mod keys;
 mod releases;
 mod restarts;
 mod state;
+mod swaps;
 mod tables;
 
 use std::collections::{BTreeMap, HashSet};

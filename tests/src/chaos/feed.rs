@@ -1,7 +1,7 @@
 //! The load: rows at a steady rate, until it is stopped.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ struct Shared {
     stop: AtomicBool,
     /// Nobody waits for what is still to be delivered.
     abandoned: AtomicBool,
+    /// When each burst began.
+    bursts: Mutex<Vec<Instant>>,
 }
 
 /// A feeder on a thread of its own. Its producer never gives up, whatever becomes of the broker, so that each row is
@@ -30,6 +32,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct Feed {
     shared: Arc<Shared>,
+    /// Steps of a burst.
+    width: u64,
     thread: Option<JoinHandle<u64>>,
 }
 
@@ -48,8 +52,15 @@ impl Feed {
         let producer: BaseProducer = config.create().expect("a producer");
         let topics = campaign.sources().iter().map(|source| format!("{prefix}-{source}")).collect();
         let shared = Arc::<Shared>::default();
-        let feeder = Feeder { campaign, producer, topics, random, rate, shared: Arc::clone(&shared) };
-        Self { shared, thread: Some(std::thread::spawn(move || feeder.run())) }
+        let width = (rate * BURST.as_millis() as u64).div_ceil(1_000);
+        let feeder = Feeder { campaign, producer, topics, random, width, shared: Arc::clone(&shared) };
+        Self { shared, width, thread: Some(std::thread::spawn(move || feeder.run())) }
+    }
+
+    /// When the purchase of this step was fed. None: it was not yet.
+    pub fn fed_at(&self, step: u64) -> Option<Instant> {
+        let bursts = self.shared.bursts.lock().unwrap_or_else(PoisonError::into_inner);
+        bursts.get((step / self.width) as usize).copied()
     }
 
     /// Event time of what was fed last.
@@ -77,7 +88,7 @@ struct Feeder {
     producer: BaseProducer,
     topics: Vec<String>,
     random: Random,
-    rate: u64,
+    width: u64,
     shared: Arc<Shared>,
 }
 
@@ -87,7 +98,8 @@ impl Feeder {
         let mut due = Instant::now();
         let mut step = 0;
         while !self.shared.stop.load(Relaxed) {
-            for _ in 0..(self.rate * BURST.as_millis() as u64).div_ceil(1_000) {
+            self.shared.bursts.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+            for _ in 0..self.width {
                 for row in self.campaign.rows(step, &mut self.random) {
                     self.send(&row);
                     sent += 1;

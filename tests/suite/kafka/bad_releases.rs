@@ -108,7 +108,8 @@ fn what_turns_bad_later_goes_back() {
     stand.goes_on();
     stand.takes(2, |files| files.features_do("slow"));
     let said = stand.runs(3);
-    let is_told = |line: &String| line.contains("release 2 is no good: a record takes") && line.contains("release 1");
+    let is_told =
+        |line: &String| line.contains("release 2 is no good: a record takes") && line.contains("release 1");
     assert!(said.iter().any(is_told), "{said:?}");
     stand.goes_on();
     // Bad with records that nobody has seen yet: nothing of them comes out but by the release before.
@@ -125,7 +126,8 @@ fn what_turns_bad_later_goes_back() {
     }
     let history = stand.history();
     let back = history.iter().filter(|event| event["how"] == "probation" && event["what"] == "released");
-    let numbers: Vec<_> = back.map(|event| (event["number"].as_u64(), event["returns_to"].as_u64())).collect();
+    let numbers: Vec<_> =
+        back.map(|event| (event["number"].as_u64(), event["returns_to"].as_u64())).collect();
     assert_eq!(numbers, [(Some(3), Some(1)), (Some(5), Some(3)), (Some(7), Some(5))]);
     let ids = stand.end(&[1, 2, 3, 4, 5, 6, 7]);
     assert!(ids[0] == ids[2] && ids[0] == ids[4] && ids[0] == ids[6], "{ids:?}");

@@ -62,6 +62,13 @@ pub(super) enum Outcome {
     Never(String, Error),
 }
 
+/// Id and signatures: the same files may be signed anew.
+type Vain = (String, Vec<Option<[u8; 64]>>);
+
+fn vain(content: &Content) -> Vain {
+    (content.id.clone(), content.artifacts.iter().map(|artifact| artifact.signature).collect())
+}
+
 #[derive(Debug)]
 pub(super) struct Course {
     /// `USER@HOST`.
@@ -72,7 +79,7 @@ pub(super) struct Course {
     /// A release that this host can't run.
     failed: Option<u64>,
     /// Contents of files that came to nothing.
-    vain: BTreeSet<String>,
+    vain: BTreeSet<Vain>,
     events: Vec<Event>,
     /// The one that wrote the current release takes old ones away.
     prunes: bool,
@@ -96,7 +103,7 @@ impl Course {
         let mut others = waiting.iter().map(|proposal| &proposal.facts.content);
         let mut own = self.own.iter().map(|candidate| &candidate.proposal.facts.content);
         let is_known = ledger.release_of(&content.id).is_some()
-            || self.vain.contains(&content.id)
+            || self.vain.contains(&vain(content))
             || own.any(|own| own.id == content.id)
             || others.any(|other| other.id == content.id);
         if !is_known {
@@ -290,7 +297,6 @@ impl Course {
     }
 
     fn not_staged(&mut self, candidate: Candidate, error: Error) -> (Outcome, Option<Job>) {
-        let content = candidate.proposal.facts.content.id.clone();
         if error.code.retry() {
             self.again(candidate);
             return (Outcome::Later(error), None);
@@ -299,8 +305,9 @@ impl Course {
             let job = self.refuse(&candidate.proposal, &error);
             return (Outcome::Never(format!("proposal {}", candidate.proposal.ticket), error), Some(job));
         }
-        self.vain.insert(content.clone());
-        (Outcome::Never(format!("content {content}"), error), None)
+        let content = &candidate.proposal.facts.content;
+        self.vain.insert(vain(content));
+        (Outcome::Never(format!("content {}", content.id), error), None)
     }
 
     fn not_gone(&mut self, manifest: &Manifest, error: Error, ledger: &Ledger) -> Outcome {

@@ -89,6 +89,7 @@ impl Shared {
 fn record(id: i64, guilty: bool) -> (String, Vec<u8>) {
     let card = format!("card-{}", id % CARDS);
     let (n, b) = if guilty { (13, -2.0) } else { (id + 100, 1.5) };
-    let value = format!("{{\"n\":{n},\"t\":{},\"card\":\"{card}\",\"a\":1.0,\"b\":{b:.1},\"c\":0.5}}", id * 10);
+    let value =
+        format!("{{\"n\":{n},\"t\":{},\"card\":\"{card}\",\"a\":1.0,\"b\":{b:.1},\"c\":0.5}}", id * 10);
     (card, value.into_bytes())
 }

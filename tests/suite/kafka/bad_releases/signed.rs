@@ -76,7 +76,10 @@ fn what_nobody_signed_never_runs() {
     let all = job.read(0..200);
     for (id, copies) in all {
         let release = &copies[0].headers["tailwater-release"];
-        assert!(copies.len() == 1 && release.starts_with(if id < 100 { "1-" } else { "2-" }), "id {id}: {release}");
+        assert!(
+            copies.len() == 1 && release.starts_with(if id < 100 { "1-" } else { "2-" }),
+            "id {id}: {release}"
+        );
     }
     assert!(running.terminate().success());
 }

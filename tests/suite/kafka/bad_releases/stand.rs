@@ -186,7 +186,8 @@ impl Stand {
         let origins: HashSet<&str> = got.iter().map(|one| header(one, "tailwater-origin")).collect();
         assert_eq!((got.len(), origins.len()), (fed, fed), "each record comes out once");
         assert!(broker::read_all(&self.job.topic("dead")).is_empty());
-        let stamps: BTreeSet<(u64, String)> = got.iter().map(|one| stamp(header(one, "tailwater-release"))).collect();
+        let stamps: BTreeSet<(u64, String)> =
+            got.iter().map(|one| stamp(header(one, "tailwater-release"))).collect();
         assert_eq!(stamps.iter().map(|(number, _)| *number).collect::<Vec<_>>(), releases);
         stamps.into_iter().map(|(_, id)| id).collect()
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::release::manifest::{number_of, stamp};
+use crate::release::samples::facts;
 
 const KEEP: usize = 8;
 
@@ -326,4 +327,24 @@ fn what_fails_for_a_while_is_tried_again() {
     fleet.settle();
     let told: Vec<_> = fleet.history.iter().map(|event| event.what.name()).collect();
     assert_eq!((fleet.runs(0), told), (Some(7), vec!["released"]));
+}
+
+#[test]
+fn what_came_to_nothing_is_tried_again_when_it_is_signed_anew() {
+    let mut fleet = Fleet::new(1);
+    fleet.settle();
+    let mut see = |fleet: &mut Fleet, content: &Content| {
+        let Host { course, ledger, .. } = &mut fleet.hosts[0];
+        let is_new = course.see(content, ledger);
+        fleet.settle();
+        is_new
+    };
+    let signed = |signature: u8| {
+        let mut content = facts(4).content;
+        content.artifacts[0].signature = Some([signature; 64]);
+        content
+    };
+    assert!(see(&mut fleet, &signed(1)) && see(&mut fleet, &signed(2)));
+    assert!(!see(&mut fleet, &signed(1)) && !see(&mut fleet, &signed(2)));
+    assert_eq!(fleet.runs(0), Some(0));
 }
