@@ -3,6 +3,7 @@
 //! What decides where rows and windows are, and when, stays as it is: sources, tables, order, keys, groups
 //! and their topics. Whatever only computes may change: plugins, model, rules, columns, features, aggregates,
 //! topics that are written to. A row is finished by the release that began it, so its columns may change too.
+//! What may follow can be gone back from: it is no matter which one is the old one.
 //!
 //! Windows of a stage whose aggregates change are told apart by what becomes of them: [`Windows`].
 
@@ -89,8 +90,7 @@ impl Changes {
     fn turn(&mut self, subject: &str, what: &str, from: impl Into<String>, to: impl Into<String>) {
         let (from, to) = (from.into(), to.into());
         if from != to {
-            let space = if what.is_empty() { "" } else { " " };
-            self.note(subject, format!("{what}{space}{from} -> {to}"));
+            self.note(subject, format!("{what} {from} -> {to}"));
         }
     }
 
@@ -182,8 +182,6 @@ impl Changes {
         let late = |pipeline: &Pipeline| pipeline.late.clone().unwrap_or("the dead letters".to_owned());
         self.turn("late", "to", late(old), late(new));
         self.turn("dead letters", "to", &old.dead_letters, &new.dead_letters);
-        let record = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
-        self.turn("limits.record", "", record(old), record(new));
     }
 }
 

@@ -29,10 +29,8 @@ pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
         fixed.topics(old, new);
     }
     // Producers were told at the start.
-    if new.bounds.message_bytes > old.bounds.message_bytes {
-        let bytes = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
-        fixed.same("limits.record", &bytes(old), &bytes(new));
-    }
+    let bytes = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
+    fixed.same("limits.record", &bytes(old), &bytes(new));
     fixed.end()
 }
 
