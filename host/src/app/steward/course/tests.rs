@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::release::manifest::{number_of, stamp};
-use crate::release::samples::facts;
+use crate::config::Role;
+use crate::release::manifest::{Artifact, Digest, number_of, stamp};
 
 const KEEP: usize = 8;
 
@@ -333,16 +333,16 @@ fn what_fails_for_a_while_is_tried_again() {
 fn what_came_to_nothing_is_tried_again_when_it_is_signed_anew() {
     let mut fleet = Fleet::new(1);
     fleet.settle();
-    let mut see = |fleet: &mut Fleet, content: &Content| {
+    let see = |fleet: &mut Fleet, content: &Content| {
         let Host { course, ledger, .. } = &mut fleet.hosts[0];
         let is_new = course.see(content, ledger);
         fleet.settle();
         is_new
     };
     let signed = |signature: u8| {
-        let mut content = facts(4).content;
-        content.artifacts[0].signature = Some([signature; 64]);
-        content
+        let (role, digest, file) = (Role::Rules, Digest([4; 32]), "f.wasm".to_owned());
+        let artifact = Artifact { role, file, digest, bytes: 3, signature: Some([signature; 64]) };
+        Content { artifacts: vec![artifact], ..content(4) }
     };
     assert!(see(&mut fleet, &signed(1)) && see(&mut fleet, &signed(2)));
     assert!(!see(&mut fleet, &signed(1)) && !see(&mut fleet, &signed(2)));
