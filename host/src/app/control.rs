@@ -59,7 +59,7 @@ pub fn is_there(config: &Config) -> Result<bool> {
     Ok(found.iter().any(Option::is_some))
 }
 
-fn cluster(config: &Config) -> Cluster {
+pub fn cluster(config: &Config) -> Cluster {
     Cluster { brokers: config.kafka.brokers.clone(), properties: config.kafka.properties.clone() }
 }
 

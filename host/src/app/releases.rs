@@ -8,10 +8,12 @@ mod scratch;
 
 use std::sync::Arc;
 
-use super::control::{Control, Pen, is_there};
+use super::control::{Control, Pen, cluster, is_there};
 use super::steward::{Loader, pieces};
+use super::topics::METADATA_WITHIN;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
+use crate::kafka::topics;
 use crate::pipeline::{Changes, succession};
 use crate::release::history::{Event, What};
 use crate::release::manifest::{Content, Manifest, Proposal, Refusal};
@@ -38,6 +40,20 @@ pub struct Plan {
     pub content: Content,
     /// None: there is nothing to follow, or this very content runs. An error: it can't follow.
     pub changes: Option<Result<Changes>>,
+    /// Whether topics are there that were not written to before.
+    pub topics: Result<()>,
+}
+
+impl Plan {
+    /// An error if the files can't follow what runs.
+    pub fn verdict(&self) -> Result<()> {
+        let verdict = match &self.changes {
+            None => Ok(()),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(changes)) => changes.check_windows().and(self.topics.clone()),
+        };
+        verdict.map_err(|error| error.at(&self.pipeline))
+    }
 }
 
 /// How things are.
@@ -107,7 +123,19 @@ impl Releases {
             }
             _ => None,
         };
-        Ok(Plan { pipeline: self.own.name.clone(), current, content, changes })
+        let topics = match &changes {
+            Some(Ok(changes)) => self.look_for(&changes.topics),
+            _ => Ok(()),
+        };
+        Ok(Plan { pipeline: self.own.name.clone(), current, content, changes, topics })
+    }
+
+    fn look_for(&self, names: &[String]) -> Result<()> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        topics(&cluster(&self.own), &names, METADATA_WITHIN).map(drop)
     }
 
     fn load(&mut self, content: &Content) -> Result<Arc<Release>> {

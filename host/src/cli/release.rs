@@ -77,16 +77,13 @@ impl Release {
             Self::Plan { pipeline } => {
                 let plan = pipeline.open()?.plan()?;
                 println!("{}", page::plan(&plan));
-                plan.changes
-                    .map_or(Ok(()), |changes| changes.map(drop).map_err(|error| error.at(plan.pipeline)))
+                plan.verdict()
             }
             Self::Apply { pipeline, why } => {
                 let mut releases = pipeline.open()?;
                 let plan = releases.plan()?;
                 println!("{}", page::plan(&plan));
-                if let Some(Err(error)) = plan.changes {
-                    return Err(error.at(plan.pipeline));
-                }
+                plan.verdict()?;
                 let release = releases.apply(plan.content, &why)?;
                 println!("{}", page::released(&plan.pipeline, &release));
                 Ok(())

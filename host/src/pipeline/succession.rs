@@ -3,6 +3,7 @@
 //! What decides where rows and windows are, and when, stays as it is: sources, tables, order, keys, groups
 //! and their topics. Whatever only computes may change: plugins, model, rules, columns, features, aggregates,
 //! topics that are written to. A row is finished by the release that began it, so its columns may change too.
+//! What may follow can be gone back from: it is no matter which one is the old one.
 //!
 //! Windows of a stage whose aggregates change are told apart by what becomes of them: [`Windows`].
 
@@ -17,9 +18,12 @@ use std::fmt;
 
 use super::{Pipeline, Route};
 use crate::columns::Column;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 pub use windows::{Aggregate, Fate, StageWindows, Windows};
+
+const ADVICE: &str = "To have it all the same: stop all processes of the pipeline, drop its windows with \
+    `tailwater state reset`, and start it with the new files. Or run these under another `name`.";
 
 /// What is another than before.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,6 +59,20 @@ impl Changes {
         self.windows.iter().all(|stage| stage.windows == Windows::Kept)
     }
 
+    /// Refuses changes of windows: tasks keep the state that they have.
+    pub fn check_windows(&self) -> Result<()> {
+        let changed = self.windows.iter().filter(|stage| stage.windows != Windows::Kept);
+        let stages: Vec<&str> = changed.map(|stage| stage.stage.as_str()).collect();
+        if self.keeps_all_windows() {
+            return Ok(());
+        }
+        let message = format!(
+            "windows can't be changed while the pipeline runs, and these would be: features {}\n{ADVICE}",
+            stages.join(", ")
+        );
+        Err(Error::new(Code::NoSuccession, message))
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let same = |stage: &StageWindows| stage.windows == Windows::Kept && stage.aggregates.is_empty();
@@ -72,8 +90,7 @@ impl Changes {
     fn turn(&mut self, subject: &str, what: &str, from: impl Into<String>, to: impl Into<String>) {
         let (from, to) = (from.into(), to.into());
         if from != to {
-            let space = if what.is_empty() { "" } else { " " };
-            self.note(subject, format!("{what}{space}{from} -> {to}"));
+            self.note(subject, format!("{what} {from} -> {to}"));
         }
     }
 
@@ -165,8 +182,6 @@ impl Changes {
         let late = |pipeline: &Pipeline| pipeline.late.clone().unwrap_or("the dead letters".to_owned());
         self.turn("late", "to", late(old), late(new));
         self.turn("dead letters", "to", &old.dead_letters, &new.dead_letters);
-        let record = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
-        self.turn("limits.record", "", record(old), record(new));
     }
 }
 

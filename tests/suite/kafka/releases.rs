@@ -1,5 +1,7 @@
 //! Releases come and go while a pipeline runs.
 
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::Releases;
-use crate::app::control::now;
+use crate::app::control::{cluster, now};
 use crate::error::{Code, Error, Result};
-use crate::kafka::{Cluster, Operator};
+use crate::kafka::Operator;
 use crate::release::history::Event;
 use crate::release::ledger::{Answer, Ledger};
 use crate::release::manifest::{Content, Facts, How, Manifest, Proposal, Ticket};
@@ -77,9 +77,7 @@ impl Releases {
 
     /// Whether nobody is in the group. Where that can't be told, somebody may be.
     fn is_deserted(&self) -> bool {
-        let kafka = &self.own.kafka;
-        let cluster = Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() };
-        let operator = Operator::connect(cluster, self.own.group());
+        let operator = Operator::connect(cluster(&self.own), self.own.group());
         operator.and_then(|operator| operator.members()).is_ok_and(|members| members.is_empty())
     }
 }

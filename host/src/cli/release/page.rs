@@ -12,7 +12,7 @@ pub(super) use status::{json as status_json, status};
 
 /// What files would change.
 pub(super) fn plan(plan: &Plan) -> String {
-    let Plan { pipeline, current, content, changes } = plan;
+    let Plan { pipeline, current, content, changes, .. } = plan;
     let Some(current) = current else {
         return format!("{pipeline}: nothing has run yet; with these files the content is {}", content.id);
     };
@@ -92,6 +92,7 @@ mod tests {
             current: Some(release),
             content,
             changes: Some(Ok(changes)),
+            topics: Ok(()),
         };
         let expected = "\
 fraud: release 7-0123456789abcdef runs, since 2026-11-01T00:00:00Z; these files, fedcba9876543210, change:

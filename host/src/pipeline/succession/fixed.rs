@@ -1,12 +1,10 @@
 //! What stays as it is while a pipeline runs.
 
+use super::ADVICE;
 use crate::columns::Column;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{FeaturesNode, Group, Order, Pipeline, Role, SourceNode, declared};
 use crate::record::SourceId;
-
-const ADVICE: &str = "To have it all the same: stop all processes of the pipeline, drop its windows with \
-    `tailwater state reset`, and start it with the new files. Or run these under another `name`.";
 
 /// Names all that is in the way.
 pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
@@ -31,10 +29,8 @@ pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
         fixed.topics(old, new);
     }
     // Producers were told at the start.
-    if new.bounds.message_bytes > old.bounds.message_bytes {
-        let bytes = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
-        fixed.same("limits.record", &bytes(old), &bytes(new));
-    }
+    let bytes = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
+    fixed.same("limits.record", &bytes(old), &bytes(new));
     fixed.end()
 }
 
