@@ -63,11 +63,11 @@ impl<'a> Crew<'a> {
         // Each leaves the group in order, and its tasks to those that stay.
         self.threads.drain(to.min(self.threads.len())..).for_each(|stop| stop.now());
         for number in self.threads.len()..to {
-            let stop = Stop::default();
-            let (run, cellar, post) = (self.run, self.cellar.as_ref(), self.watch.of_thread(&stop));
+            let (run, stop) = (self.run, Stop::default());
             let relay = self.is_relayed.then(|| run.baton.join());
-            let shelf = &self.shelf;
-            threads::spawn(run, self.counts, (number, to), shelf, cellar, relay, post, self.report.clone())?;
+            let common = threads::Common { shelf: &self.shelf, cellar: self.cellar.as_ref(), relay };
+            let post = self.watch.of_thread(&stop);
+            threads::spawn(run, self.counts, (number, to), common, post, self.report.clone())?;
             self.threads.push(stop);
             *alive += 1;
         }

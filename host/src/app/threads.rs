@@ -63,14 +63,19 @@ struct Seat {
     place: String,
 }
 
+/// What a pipeline's threads have in common, and where one's releases come from.
+pub(super) struct Common<'a> {
+    pub shelf: &'a Shelf,
+    pub cellar: Option<&'a Cellar>,
+    pub relay: Option<Arc<Relay>>,
+}
+
 /// Starts a stream thread, one of so many. How it ended is told to `report`.
 pub(super) fn spawn(
     run: &Run,
     counts: &PartitionCounts,
     (thread, threads): (usize, usize),
-    shelf: &Shelf,
-    cellar: Option<&Cellar>,
-    relay: Option<Arc<Relay>>,
+    Common { shelf, cellar, relay }: Common<'_>,
     post: Post,
     report: Report,
 ) -> Result<()> {

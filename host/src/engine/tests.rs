@@ -1,6 +1,7 @@
 //! The worker between scripted ports: what it does when a sink is full, partitions move, something fails.
 
 mod ports;
+mod releases;
 
 use std::sync::Arc;
 use std::time::Duration;

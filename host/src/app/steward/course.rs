@@ -21,6 +21,9 @@ use crate::release::history::Event;
 use crate::release::ledger::{Answer, Ledger};
 use crate::release::manifest::{Content, Facts, How, Manifest, Proposal, Refusal, Ticket};
 
+/// A host's own failure is believed when it has come so often.
+const FAILURES: u32 = 5;
+
 /// Something that may become a release.
 #[derive(Clone, Debug)]
 struct Candidate {
@@ -81,6 +84,8 @@ pub(super) struct Course {
     /// Contents of files that came to nothing.
     vain: BTreeSet<Vain>,
     events: Vec<Event>,
+    /// What failed in this host itself, one time after the other.
+    failures: u32,
     /// The one that wrote the current release takes old ones away.
     prunes: bool,
     sweeps: bool,
@@ -89,7 +94,7 @@ pub(super) struct Course {
 impl Course {
     pub fn new(host: String, keep: usize) -> Self {
         let (own, step, failed, vain, events) = Default::default();
-        Self { host, keep, own, step, failed, vain, events, prunes: false, sweeps: true }
+        Self { host, keep, own, step, failed, vain, events, failures: 0, prunes: false, sweeps: true }
     }
 
     /// A line for the history.
@@ -264,6 +269,7 @@ impl Course {
         let step = std::mem::take(&mut self.step);
         match (reply, step) {
             (Reply::Staged(Ok(())), Step::Staging(candidate, base)) => {
+                self.failures = 0;
                 self.step = Step::Staged(candidate, base);
             }
             (Reply::Staged(Err(error)), Step::Staging(candidate, _)) => {
@@ -282,6 +288,7 @@ impl Course {
                 self.step = Step::Refused(ticket);
             }
             (Reply::Gone(Ok(())), Step::Going(manifest)) => {
+                self.failures = 0;
                 self.sweeps = true;
                 return (Outcome::Went(manifest), None);
             }
@@ -297,7 +304,7 @@ impl Course {
     }
 
     fn not_staged(&mut self, candidate: Candidate, error: Error) -> (Outcome, Option<Job>) {
-        if error.code.retry() {
+        if self.is_for_now(&error) {
             self.again(candidate);
             return (Outcome::Later(error), None);
         }
@@ -310,8 +317,18 @@ impl Course {
         (Outcome::Never(format!("content {}", content.id), error), None)
     }
 
+    /// Where instances of plugins are short, those of former releases are given back soon.
+    fn is_for_now(&mut self, error: &Error) -> bool {
+        self.failures += u32::from(error.code == Code::Internal);
+        let is_over = self.failures >= FAILURES;
+        if is_over {
+            self.failures = 0;
+        }
+        error.code.retry() || (error.code == Code::Internal && !is_over)
+    }
+
     fn not_gone(&mut self, manifest: &Manifest, error: Error, ledger: &Ledger) -> Outcome {
-        if error.code.retry() {
+        if self.is_for_now(&error) {
             return Outcome::Later(error);
         }
         self.failed = Some(manifest.number);

@@ -217,12 +217,16 @@ impl Clerk {
         content: Option<(Content, Pieces)>,
         relays: &[Arc<Relay>],
     ) -> Result<()> {
-        let Some((content, pieces)) = content else { return Ok(unknown(stamp, relays)) };
+        let Some((content, pieces)) = content else {
+            unknown(stamp, relays);
+            return Ok(());
+        };
         let release = match self.loader.load(&content, &pieces, &mut self.pen) {
             Err(error) if error.code.retry() => return Err(error),
             Err(error) => {
                 tracing::warn!(pipeline = %self.own.name, "release {stamp} can't be loaded: {} {error}", error.code);
-                return Ok(unknown(stamp, relays));
+                unknown(stamp, relays);
+                return Ok(());
             }
             Ok(release) => release,
         };

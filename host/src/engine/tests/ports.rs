@@ -14,10 +14,10 @@ use crate::contract::{Computed, FeaturesDescription, Folded, Input, RawBatch, Ta
 use crate::engine::ports::{
     Clock, Committed, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
 };
-use crate::engine::{Flow, Lodge, Parts, TaskId, Worker, WorkerOptions};
+use crate::engine::{Flow, Lodge, Parts, Relay, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::pipeline::{Declared, Front, Identity, Pipeline};
-use crate::record::{Message, PartitionId, Record, Records};
+use crate::record::{Message, PartitionId, RELEASE, Record, Records};
 
 pub(super) fn id(partition: i32) -> PartitionId {
     PartitionId { source: 0, partition }
@@ -56,6 +56,8 @@ pub(super) struct SourceState {
 #[derive(Default)]
 pub(super) struct SinkState {
     sent: Vec<Vec<u8>>,
+    /// Of each, what release it names.
+    pub stamps: Vec<String>,
     /// How many messages it takes until it is worked.
     pub room: Option<usize>,
     queued: usize,
@@ -142,7 +144,18 @@ impl House {
         self.worker_with(true)
     }
 
+    /// Goes by a release, and hears of others.
+    pub fn relayed(&self, number: u64) -> (Worker<Tap, Drain, Hands>, Arc<Relay>) {
+        let relay = Arc::default();
+        (self.worker_of(self.flow(number), false).relayed(&relay), relay)
+    }
+
     fn worker_with(&self, until_end: bool) -> Worker<Tap, Drain, Hands> {
+        self.worker_of(self.flow(0), until_end)
+    }
+
+    /// That of a release of this number.
+    pub fn flow(&self, number: u64) -> Flow {
         let features = self.pipeline.features.iter().map(|_| Box::new(Nothing) as _).collect();
         let parts = Parts {
             decoders: vec![Box::new(Numbers(self.pipeline.sources[0].decoded.clone()))],
@@ -152,8 +165,13 @@ impl House {
             rules: None,
             encoder: Box::new(Digits),
         };
-        let pipeline = Arc::clone(&self.pipeline);
-        let flow = Flow::new(pipeline, parts, Arc::default(), [2].into(), Arc::default());
+        let mut pipeline = Pipeline::clone(&self.pipeline);
+        pipeline.identity =
+            Identity { number, stamp: Identity::stamp_of(number, "n"), ..Identity::default() };
+        Flow::new(Arc::new(pipeline), parts, Arc::default(), [2].into(), Arc::default())
+    }
+
+    fn worker_of(&self, flow: Flow, until_end: bool) -> Worker<Tap, Drain, Hands> {
         let options = WorkerOptions {
             commit_interval: Duration::from_millis(100),
             commit_pause: Duration::ZERO,
@@ -360,6 +378,8 @@ impl Sink for Drain {
         state.queued += 1;
         state.under_way[0] += usize::from(state.slow);
         state.sent.push(message.value.expect("given").to_vec());
+        let stamp = message.headers.iter().find(|header| header.name == RELEASE).and_then(|one| one.value);
+        state.stamps.push(String::from_utf8_lossy(stamp.unwrap_or_default()).into_owned());
         Ok(Sent::Taken)
     }
 

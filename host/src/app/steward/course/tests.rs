@@ -348,3 +348,21 @@ fn what_came_to_nothing_is_tried_again_when_it_is_signed_anew() {
     assert!(!see(&mut fleet, &signed(1)) && !see(&mut fleet, &signed(2)));
     assert_eq!(fleet.runs(0), Some(0));
 }
+
+#[test]
+fn a_failure_of_the_host_itself_is_believed_in_the_end() {
+    let mut fleet = Fleet::new(1);
+    fleet.settle();
+    let ticket = fleet.apply(7);
+    let Host { course, ledger, read, .. } = &mut fleet.hosts[0];
+    let (key, value) = &fleet.log[*read];
+    ledger.take(*read as i64, Some(key.as_bytes()), value.as_deref()).expect("ours");
+    *read += 1;
+    for times in 1..=FAILURES {
+        assert!(matches!(course.next(ledger, 1), Some(Job::Stage(..))), "{times}");
+        let full = Reply::Staged(Err(Error::new(Code::Internal, "no instance is free")));
+        let (outcome, job) = course.heard(full, ledger);
+        assert_eq!(matches!(outcome, Outcome::Later(_)), times < FAILURES);
+        assert_eq!(matches!(job, Some(Job::Refuse(refusal)) if refusal.ticket == ticket), times == FAILURES);
+    }
+}
