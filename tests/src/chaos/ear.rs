@@ -11,6 +11,8 @@ use rdkafka::message::{BorrowedMessage, Message};
 use super::campaign::PARTITIONS;
 use super::read::{consumer_from, header, is_passing, json, note};
 
+/// After so long without an output it listens anew: librdkafka (2.12) can lose its brokers for ever.
+const DEAF: Duration = Duration::from_secs(10);
 /// Shorter silences are the ordinary pace of transactions.
 const SILENCE: Duration = Duration::from_millis(100);
 
@@ -96,11 +98,12 @@ impl Shared {
         let mut next = [None; PARTITIONS as usize];
         while !self.stop.load(Relaxed) {
             let consumer = consumer_from(brokers, out, &next);
-            while !self.stop.load(Relaxed) {
+            let mut last = Instant::now();
+            while !self.stop.load(Relaxed) && last.elapsed() < DEAF {
                 match consumer.poll(Duration::from_millis(100)) {
                     Some(Ok(message)) => {
                         let partition = message.partition() as usize;
-                        next[partition] = Some(message.offset() + 1);
+                        (next[partition], last) = (Some(message.offset() + 1), Instant::now());
                         self.state().hear(partition, time(&message));
                         self.news.notify_all();
                     }

@@ -16,13 +16,14 @@ pub enum Event {
     KillInTransaction,
     KillInRebalance,
     KillBroker,
+    FreezeBroker,
     Freeze,
     Join,
     Leave,
 }
 
 impl Event {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Kill,
         Self::KillDeleted,
         Self::KillDamaged,
@@ -30,6 +31,7 @@ impl Event {
         Self::KillInTransaction,
         Self::KillInRebalance,
         Self::KillBroker,
+        Self::FreezeBroker,
         Self::Freeze,
         Self::Join,
         Self::Leave,
@@ -44,6 +46,7 @@ impl Event {
             Self::KillInTransaction => "kill -9 in transaction",
             Self::KillInRebalance => "kill -9 in rebalance",
             Self::KillBroker => "kill -9 of the broker",
+            Self::FreezeBroker => "SIGSTOP of the broker",
             Self::Freeze => "SIGSTOP, SIGCONT",
             Self::Join => "one more host",
             Self::Leave => "SIGTERM",
