@@ -18,10 +18,13 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 /// Files are looked at twice a second: two looks see the same if nothing changes for so long.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(450);
 
+/// What is to be said of it, and what is wrong with its files.
+type Bad = (&'static [&'static str], fn(&mut Files));
+
 #[test]
 fn what_can_not_be_loaded_never_runs() {
     let mut stand = Stand::start("unloadable", false);
-    let bad: [(&[&str], fn(&mut Files)); 18] = [
+    let bad: [Bad; 18] = [
         (&["TW203", "does not export `decide`", "made for the world features"], |files| {
             files.rules.clone_from(&files.features);
         }),
@@ -74,7 +77,7 @@ fn what_can_not_be_loaded_never_runs() {
 #[test]
 fn what_fails_with_records_of_just_now_never_runs() {
     let mut stand = Stand::start("untried", true);
-    let bad: [(&[&str], fn(&mut Files)); 6] = [
+    let bad: [Bad; 6] = [
         (&["TW703", "rules", "TW206", "thirteen is too much"], |files| files.rules_do("trap")),
         (&["TW703", "TW207"], |files| {
             files.features_do("spin");
