@@ -1,9 +1,12 @@
 //! Wires everything: pipelines to stream threads, threads to Kafka. The only room that sees all others.
 
+pub(crate) mod control;
 mod crew;
 mod progress;
+mod releases;
 mod reset;
 mod show;
+mod steward;
 mod tables;
 mod threads;
 mod topics;
@@ -11,8 +14,8 @@ mod vault;
 mod watch;
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,8 +28,10 @@ use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
+use steward::{Baton, Opened};
 use watch::Watch;
 
+pub use releases::{Plan, Releases, Status};
 pub use reset::{Moved, Reset};
 pub use show::{Found, Shown, Wanted};
 
@@ -40,8 +45,13 @@ const STOP_WITHIN: Duration = Duration::from_secs(25);
 #[derive(Debug)]
 pub struct Run {
     pub config: Config,
+    /// What it begins with.
     pub release: Arc<Release>,
     pub meter: Arc<Meter>,
+    runtimes: Arc<Runtimes>,
+    baton: Arc<Baton>,
+    /// If releases are swapped while it runs.
+    steward: Mutex<Option<Box<Opened>>>,
     /// So many stream threads there may be.
     most_threads: usize,
     budget: Arc<Budget>,
@@ -49,17 +59,26 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn load(config: Config, runtimes: &Runtimes) -> Result<Self> {
+    /// As what the configuration names, which stays as it is.
+    pub fn load(config: Config, runtimes: &Arc<Runtimes>) -> Result<Self> {
         let place = config.name.clone();
         let release = Release::load(&config, runtimes).map_err(|error| error.at(place))?;
-        Ok(Self {
-            release: Arc::new(release),
+        Ok(Self::with(config, release, runtimes))
+    }
+
+    fn with(config: Config, release: Release, runtimes: &Arc<Runtimes>) -> Self {
+        let release = Arc::new(release);
+        Self {
+            baton: Arc::new(Baton::new(Arc::clone(&release))),
+            steward: Mutex::default(),
+            runtimes: Arc::clone(runtimes),
+            release,
             meter: Arc::default(),
             most_threads: most_threads(&config),
             budget: Budget::new(config.limits.memory(config.threads)),
             lodge: Arc::default(),
             config,
-        })
+        }
     }
 
     pub fn cluster(&self) -> Cluster {

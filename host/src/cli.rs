@@ -1,10 +1,12 @@
 //! The command line.
 
 mod explain;
+mod release;
 mod state;
 mod summary;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -46,6 +48,9 @@ enum Command {
     /// Looks at what a pipeline keeps, or drops it.
     #[command(subcommand)]
     State(state::State),
+    /// Swaps plugins, model and settings of a pipeline while it runs.
+    #[command(subcommand)]
+    Release(release::Release),
     /// Explains an error code, such as TW206.
     Explain {
         #[arg(value_parser = |text: &str| Code::parse(text).ok_or("there is no such code; they look like TW206"))]
@@ -78,7 +83,7 @@ impl Cli {
         match self.command {
             Command::Run { pipelines, until_end, from } => {
                 let until = if until_end { Until::End } else { Until::Stopped };
-                let mut runs = pipelines.load()?;
+                let mut runs = pipelines.start(until)?;
                 if let Some(from) = from {
                     runs.iter_mut().for_each(|run| run.config.kafka.start = from);
                 }
@@ -94,6 +99,7 @@ impl Cli {
                 Ok(())
             }
             Command::State(state) => state.run(),
+            Command::Release(release) => release.run(),
             Command::Explain { code } => {
                 println!("{}", explain::page(code));
                 Ok(())
@@ -106,16 +112,33 @@ impl Pipelines {
     fn load(self) -> Result<Vec<Run>> {
         self.libraries.load(&self.files)
     }
+
+    /// To be run.
+    fn start(self, until: Until) -> Result<Vec<Run>> {
+        self.libraries.each(&self.files, |config, runtimes| Run::start(config, runtimes, until))
+    }
 }
 
 impl Libraries {
     fn load(self, files: &[PathBuf]) -> Result<Vec<Run>> {
+        self.each(files, Run::load)
+    }
+
+    fn each(
+        self,
+        files: &[PathBuf],
+        load: impl Fn(Config, &Arc<Runtimes>) -> Result<Run>,
+    ) -> Result<Vec<Run>> {
         let configs = files.iter().map(|file| Config::read(file)).collect::<Result<Vec<_>>>()?;
         config::apart(&configs)?;
         let stages = configs.iter().map(|config| app::most_threads(config) * config.plugin_stages()).sum();
-        let cache = self.cache.or_else(default_cache);
-        let runtimes = Runtimes::for_stages(stages, cache, self.onnxruntime)?;
-        configs.into_iter().map(|config| Run::load(config, &runtimes)).collect()
+        let runtimes = Arc::new(self.runtimes(stages)?);
+        configs.into_iter().map(|config| load(config, &runtimes)).collect()
+    }
+
+    /// For so many stages with a plugin.
+    fn runtimes(self, stages: usize) -> Result<Runtimes> {
+        Runtimes::for_stages(stages, self.cache.or_else(default_cache), self.onnxruntime)
     }
 }
 

@@ -9,7 +9,7 @@
 //! single and floats numbers that stay finite in single precision; a time integers in the
 //! configured unit, or texts as in [`time`]; bytes base64 with padding. `null` is a missing value.
 
-mod base64;
+pub mod base64;
 mod cursor;
 mod decode;
 mod encode;

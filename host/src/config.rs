@@ -4,7 +4,10 @@
 //! `brokers` in `[kafka]`, in all pipelines of the process; in `[[source]]` and `[[features]]` the position
 //! comes between: `TAILWATER__SOURCE__0__TOPIC`.
 
+mod artifacts;
 mod overrides;
+mod releases;
+mod results;
 mod sections;
 mod source;
 mod start;
@@ -12,6 +15,8 @@ mod units;
 
 use std::path::{Path, PathBuf};
 
+pub use artifacts::Role;
+pub use releases::Releases;
 pub use sections::{
     Delivery, Features, Kafka, Key, Limits, Model, Order, Plugin, Preprocess, Protocol, Route, Rules, Score,
     State, Topic,
@@ -54,6 +59,11 @@ pub struct Config {
     pub state: State,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub releases: Releases,
+    /// What bears on results, as it was written; what the environment overrides is in it.
+    #[serde(skip)]
+    results: toml::Table,
     /// Where the file is: paths in it are relative to it.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -82,15 +92,17 @@ impl Config {
         let syntax = |error: toml::de::Error| Error::new(Code::ConfigSyntax, error.to_string().trim_end());
         // Typed first: only this way errors know their line.
         let mut config: Self = toml::from_str(text).map_err(syntax)?;
+        let mut table = toml::from_str(text).map_err(syntax)?;
         let overrides = overrides::of(environment);
         if !overrides.is_empty() {
-            let table = overrides::apply(toml::from_str(text).map_err(syntax)?, &overrides)?;
-            config = Self::deserialize(table).map_err(|error| {
+            table = overrides::apply(table, &overrides)?;
+            config = Self::deserialize(table.clone()).map_err(|error| {
                 let names: Vec<_> = overrides.iter().map(|o| o.variable.as_str()).collect();
                 Error::new(Code::ConfigSyntax, format!("with {} set: {error}", names.join(", ")))
             })?;
         }
         config.folder = folder.to_owned();
+        config.results = results::of(table);
         config.check()?;
         Ok(config)
     }
@@ -120,6 +132,7 @@ impl Config {
         self.limits.check(self.threads)?;
         self.kafka.check()?;
         self.state.check()?;
+        self.releases.check()?;
         self.check_sources()?;
         self.check_features()?;
         if self.routes.is_empty() {
@@ -200,6 +213,16 @@ impl Config {
     /// The internal topic through which rows come to a features stage of another key.
     pub fn repartition_topic(&self, stage: usize) -> String {
         format!("{}.{}.repartition", self.name, self.stage_name(stage))
+    }
+
+    /// The internal topic that says which release runs.
+    pub fn releases_topic(&self) -> String {
+        format!("{}.releases", self.name)
+    }
+
+    /// The internal topic that tells what became of releases, and who did it.
+    pub fn release_history_topic(&self) -> String {
+        format!("{}.release-history", self.name)
     }
 
     /// What goes out must not come in again.

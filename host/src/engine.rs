@@ -40,10 +40,10 @@ pub use inspect::{Seen, inspect};
 pub use lap::{Activity, Spent};
 pub use lodge::Lodge;
 pub use meter::Meter;
-pub use relay::{Arrival, Relay};
-pub use sample::Sample;
 #[cfg(test)]
 pub use mistake::{Mistake, plant, planted};
+pub use relay::{Arrival, Relay};
+pub use sample::Sample;
 pub use sum::{Part, Sum};
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};

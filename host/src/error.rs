@@ -77,6 +77,7 @@ codes! {
     ModelOutputs = 304, Model, false, "a model's outputs are not what the pipeline wants";
     ModelRun = 305, Model, false, "a model failed";
     ModelScore = 306, Model, false, "a model gave no finite score";
+    ModelGraph = 307, Model, false, "a model's graph is not sound";
     Undecodable = 401, Data, false, "a record can't be decoded";
     Missing = 402, Data, false, "a record lacks a value";
     WrongType = 403, Data, false, "a value is of another type";
@@ -108,6 +109,14 @@ codes! {
     Repartitioned = 607, Configuration, false, "a topic's number of partitions has changed";
     Fenced = 608, Broker, true, "another process took this one's place";
     Running = 609, Configuration, false, "the pipeline is still running";
+    ReleaseUnreadable = 701, Data, false, "a release can't be read";
+    Unsigned = 702, Configuration, false, "an artifact is not signed as it must be";
+    ReleaseFailed = 703, Configuration, false, "a release was tried, and failed";
+    NoSuccession = 704, Configuration, false, "what changed can't be swapped while the pipeline runs";
+    ArtifactMissing = 705, Data, false, "a file of a release is not there";
+    NoRelease = 706, Configuration, false, "there is no such release";
+    Unanswered = 707, Configuration, true, "no host answers a proposal";
+    Unchanged = 708, Configuration, false, "what is proposed runs already";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

@@ -33,6 +33,7 @@
 mod changelog;
 mod cluster;
 mod consumer;
+mod control;
 mod embedded;
 mod events;
 mod log;
@@ -49,12 +50,17 @@ mod transaction;
 
 pub use changelog::{ChangelogOptions, KafkaChangelog};
 pub use cluster::Cluster;
+pub use control::{
+    CONTROL_RECORD, ControlFetcher, ControlOptions, ControlReader, ControlRecord, ControlWriter,
+};
 pub use embedded::EmbeddedBroker;
 pub use operate::{Operator, Owners, Place};
 pub use sink::{KafkaSink, SinkOptions, Transactions};
 pub use source::{Claims, KafkaSource, SourceOptions};
 pub use table::{KafkaTable, TableOptions};
-pub use topics::{TopicInfo, create_changelog, create_internal, look_up, topics};
+pub use topics::{
+    TopicInfo, create_changelog, create_history, create_internal, create_releases, look_up, topics,
+};
 
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,12 @@
 //!   nothing is shared with other sessions.
 //!
 //! Bounds: a file has at most [`FILE_LIMIT`] bytes, weights included; weights in other files are not
-//! read. Not bounded: what a model computes. A model whose trees go in circles is found if rows of zeros
-//! get into them, after [`LOAD_LIMIT`]; its thread then never ends, since ONNX Runtime can't be stopped.
+//! read. A model whose trees go in circles is refused before ONNX Runtime sees it, which can't be stopped.
+//! Not bounded: what else a model computes, with loops for example. One that does not answer to rows of
+//! zeros within [`LOAD_LIMIT`] is refused; its thread then never ends.
 
 mod file;
+mod graph;
 mod inputs;
 mod names;
 mod outputs;
@@ -19,7 +21,9 @@ mod probe;
 mod runtime;
 mod session;
 mod slot;
+mod trees;
 mod watch;
+mod wire;
 mod words;
 
 #[cfg(test)]

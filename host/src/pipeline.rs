@@ -9,6 +9,7 @@ mod lookups;
 mod model;
 mod settings;
 mod sources;
+mod succession;
 
 use crate::columns::{Column, Schema};
 use crate::config::Config;
@@ -25,6 +26,7 @@ pub use lookups::LookupNode;
 pub use model::{MatrixColumn, ModelNode, NamedColumn};
 pub use settings::settings;
 pub use sources::{SourceNode, Times};
+pub use succession::{Aggregate, Changes, Fate, StageWindows, Windows, succession};
 
 /// What a plugin or model is called in errors and dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

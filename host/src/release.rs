@@ -1,9 +1,24 @@
 //! A release: the plugins, the model and the configuration that belong together, loaded and checked.
+//!
+//! What runs is said by a topic, not by files: [`manifest`] has what a release is, [`ledger`] the law by which all hosts
+//! come to the same current one.
 
+pub mod content;
+pub mod depot;
 mod digest;
+pub mod history;
+pub mod json;
+pub mod ledger;
+pub mod manifest;
+#[cfg(test)]
+mod samples;
+pub mod settings;
+pub mod signature;
 mod stages;
+pub mod watch;
+pub mod who;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::codec::{JsonOptions, json_decoder, json_encoder};
@@ -30,6 +45,8 @@ pub struct Runtimes {
 
 /// A plugin that trapped is replaced while its old instance is still there.
 const INSTANCES_A_STAGE: usize = 2;
+/// A thread may have rows of a release, go on as another, and meanwhile a third one is tried.
+const RELEASES: usize = 4;
 /// No pipeline may give a plugin more.
 const PLUGIN_MEMORY: usize = 1 << 30;
 
@@ -42,7 +59,7 @@ impl Runtimes {
 
     /// For so many stages with a plugin, in all threads of all pipelines.
     pub fn for_stages(stages: usize, cache: Option<PathBuf>, library: Option<PathBuf>) -> Result<Self> {
-        let instances = stages.max(1).saturating_mul(INSTANCES_A_STAGE);
+        let instances = stages.max(1).saturating_mul(INSTANCES_A_STAGE * RELEASES);
         let max_instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let options = RuntimeOptions { cache, max_instances, memory_limit: PLUGIN_MEMORY };
         Ok(Self { plugins: PluginRuntime::new(&options)?, models: OnceLock::new(), library })
@@ -64,7 +81,7 @@ pub struct Release {
     preprocessor: Option<Factory<dyn Preprocessor + Send>>,
     features: Vec<Factory<dyn Features + Send>>,
     rules: Option<Factory<dyn Rules + Send>>,
-    model: Option<Prepared>,
+    model: Option<Arc<Prepared>>,
 }
 
 impl Release {
@@ -108,8 +125,23 @@ impl Release {
             preprocessor: stages.preprocessor.map(|stage| stage.factory),
             features: stages.features.into_iter().map(|stage| stage.factory).collect(),
             rules: stages.rules.map(|stage| stage.factory),
-            model,
+            model: model.map(Arc::new),
         })
+    }
+
+    /// The same under another number.
+    pub fn renumbered(&self, number: u64) -> Self {
+        let Self { pipeline, preprocessor, features, rules, model } = self;
+        let mut pipeline = Pipeline::clone(pipeline);
+        pipeline.identity.number = number;
+        pipeline.identity.stamp = Identity::stamp_of(number, &pipeline.identity.id);
+        Self {
+            pipeline: Arc::new(pipeline),
+            preprocessor: preprocessor.clone(),
+            features: features.clone(),
+            rules: rules.clone(),
+            model: model.clone(),
+        }
     }
 
     pub fn pipeline(&self) -> &Arc<Pipeline> {
@@ -136,7 +168,7 @@ impl Release {
             decoders: decoders.collect::<Result<_>>()?,
             preprocessor: self.preprocessor.as_ref().map(Factory::instance).transpose()?,
             features: self.features.iter().map(Factory::instance).collect::<Result<_>>()?,
-            model: self.model.as_ref().map(Prepared::session).transpose()?,
+            model: self.model.as_ref().map(|model| model.session()).transpose()?,
             rules: self.rules.as_ref().map(Factory::instance).transpose()?,
             encoder: json_encoder(&self.pipeline.decision.output)?,
         })
@@ -184,7 +216,7 @@ fn open_model(
         features: &front.names,
         columns: &columns,
     };
-    runtime.open(&config.path(Path::new(&section.file)), &wanted)
+    runtime.open(&config.model_path().unwrap_or_default(), &wanted)
 }
 
 fn model_node(model: &Prepared, front: &Front) -> ModelNode {

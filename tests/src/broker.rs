@@ -9,7 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::program::PATIENCE;
@@ -66,6 +66,14 @@ pub fn create_at(brokers: &str, topics: &[&str], partitions: i32) {
     }
 }
 
+/// Whether a topic does not exist.
+pub fn missing(topic: &str) -> bool {
+    let consumer: BaseConsumer =
+        config().set("allow.auto.create.topics", "false").create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    metadata.topics()[0].partitions().is_empty()
+}
+
 /// Removes topics and a consumer group, as far as they are there. For a `drop`: it never panics.
 pub fn remove(topics: &[String], group: &str) {
     let Ok(admin) = config().create::<AdminClient<DefaultClientContext>>() else { return };
@@ -105,16 +113,40 @@ pub fn produce(topic: &str, records: impl IntoIterator<Item = (String, Vec<u8>)>
 
 /// The same, to another broker.
 pub fn produce_at(brokers: &str, topic: &str, records: impl IntoIterator<Item = (String, Vec<u8>)>) {
-    let producer: BaseProducer =
-        at(brokers).set("partitioner", "murmur2_random").set("linger.ms", "5").create().expect("a producer");
-    for (key, value) in records {
-        let mut record = BaseRecord::to(topic).key(&key).payload(&value);
-        while let Err((_, back)) = producer.send(record) {
+    let producer = Producer::at(brokers, topic);
+    records.into_iter().for_each(|(key, value)| producer.send(&key, &value));
+    producer.flush();
+}
+
+/// Writes to a topic now and then, as [`produce`] does.
+pub struct Producer {
+    topic: String,
+    producer: BaseProducer,
+}
+
+impl Producer {
+    pub fn open(topic: &str) -> Self {
+        Self::at(&address(), topic)
+    }
+
+    fn at(brokers: &str, topic: &str) -> Self {
+        let mut config = at(brokers);
+        config.set("partitioner", "murmur2_random").set("linger.ms", "5");
+        Self { topic: topic.to_owned(), producer: config.create().expect("a producer") }
+    }
+
+    /// It is there after a [`flush`](Self::flush) at the latest.
+    pub fn send(&self, key: &str, value: &[u8]) {
+        let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
+        while let Err((_, back)) = self.producer.send(record) {
             record = back;
-            producer.poll(Duration::from_millis(1));
+            self.producer.poll(Duration::from_millis(1));
         }
     }
-    producer.flush(PATIENCE).expect("all delivered");
+
+    pub fn flush(&self) {
+        self.producer.flush(PATIENCE).expect("all delivered");
+    }
 }
 
 /// A record that was read back.
@@ -177,39 +209,67 @@ pub fn read_until_at(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got]) 
 }
 
 /// `enough` is asked before each record, and told which partition was read to its end.
-fn read(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got], Option<i32>) -> bool) -> Vec<Got> {
-    let mut config = at(brokers);
-    config.set("enable.partition.eof", "true");
-    config.set("group.id", unique("reader")).set("enable.auto.commit", "false");
-    config.set("isolation.level", "read_committed").set("fetch.wait.max.ms", "10");
-    let consumer: BaseConsumer = config.create().expect("a consumer");
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
-    let mut list = TopicPartitionList::new();
-    for partition in metadata.topics()[0].partitions() {
-        list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a valid offset");
+fn read(brokers: &str, topic: &str, enough: impl FnMut(&[Got], Option<i32>) -> bool) -> Vec<Got> {
+    let mut reader = Reader::at(brokers, topic);
+    reader.read(enough);
+    reader.got
+}
+
+/// Reads a topic from its beginning on and on, each record once.
+pub struct Reader {
+    topic: String,
+    consumer: BaseConsumer,
+    got: Vec<Got>,
+}
+
+impl Reader {
+    pub fn open(topic: &str) -> Self {
+        Self::at(&address(), topic)
     }
-    consumer.assign(&list).expect("assigned");
-    let (mut got, mut last) = (Vec::new(), Instant::now());
-    let mut ended = None;
-    while !enough(&got, ended.take()) {
-        assert!(last.elapsed() < PATIENCE, "{topic}: nothing more came after {} records", got.len());
-        let Some(message) = consumer.poll(Duration::from_millis(20)) else { continue };
-        let message = match message {
-            Err(rdkafka::error::KafkaError::PartitionEOF(partition)) => {
-                ended = Some(partition);
-                continue;
-            }
-            message => message.expect("readable"),
-        };
-        last = Instant::now();
-        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-        got.push(Got {
-            partition: message.partition(),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
-        });
+
+    fn at(brokers: &str, topic: &str) -> Self {
+        let mut config = at(brokers);
+        config.set("enable.partition.eof", "true");
+        config.set("group.id", unique("reader")).set("enable.auto.commit", "false");
+        config.set("isolation.level", "read_committed").set("fetch.wait.max.ms", "10");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let mut list = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a valid offset");
+        }
+        consumer.assign(&list).expect("assigned");
+        Self { topic: topic.to_owned(), consumer, got: Vec::new() }
     }
-    got
+
+    /// Reads on, until `enough` says so of all that was read so far.
+    pub fn until(&mut self, mut enough: impl FnMut(&[Got]) -> bool) -> &[Got] {
+        self.read(|got, _| enough(got));
+        &self.got
+    }
+
+    fn read(&mut self, mut enough: impl FnMut(&[Got], Option<i32>) -> bool) {
+        let Self { topic, consumer, got } = self;
+        let (mut last, mut ended) = (Instant::now(), None);
+        while !enough(got, ended.take()) {
+            assert!(last.elapsed() < PATIENCE, "{topic}: nothing more came after {} records", got.len());
+            let Some(message) = consumer.poll(Duration::from_millis(20)) else { continue };
+            let message = match message {
+                Err(rdkafka::error::KafkaError::PartitionEOF(partition)) => {
+                    ended = Some(partition);
+                    continue;
+                }
+                message => message.expect("readable"),
+            };
+            last = Instant::now();
+            let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+            let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+            got.push(Got {
+                partition: message.partition(),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+            });
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! What tests across rooms share. They are run by `cargo xtask test`, which makes what they need and says
 //! so in the environment.
 
+pub mod artifacts;
 pub mod broker;
 pub mod chaos;
 pub mod program;
+pub mod soak;
+pub mod swaps;
 
 use std::path::{Path, PathBuf};
 

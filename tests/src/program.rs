@@ -117,16 +117,14 @@ impl Program {
         assert_eq!(unsafe { libc::kill(id, signal) }, 0);
     }
 
-    /// Waits until it says this.
-    pub fn says(&self, text: &str) {
-        let end = Instant::now() + PATIENCE;
+    /// Waits until it says this. Gives what it said until then, that line included.
+    pub fn says(&self, text: &str) -> Vec<String> {
+        let (end, mut said) = (Instant::now() + PATIENCE, Vec::new());
         let left = || end.saturating_duration_since(Instant::now());
-        while !self
-            .log
-            .recv_timeout(left())
-            .unwrap_or_else(|_| panic!("it never says {text:?}"))
-            .contains(text)
-        {}
+        while said.last().is_none_or(|line: &String| !line.contains(text)) {
+            said.push(self.log.recv_timeout(left()).unwrap_or_else(|_| panic!("it never says {text:?}")));
+        }
+        said
     }
 
     /// Waits for its end.

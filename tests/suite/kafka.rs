@@ -1,10 +1,13 @@
 //! The built program on a real Apache Kafka.
 
+mod bad_releases;
 mod chaos;
 mod failures;
 mod keys;
+mod releases;
 mod restarts;
 mod state;
+mod swaps;
 mod tables;
 
 use std::collections::{BTreeMap, HashSet};
@@ -118,8 +121,9 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let own = ["in", "out", "dead", "sellers", "prizes"].map(|which| self.topic(which));
-        let internal = format!("{}.folds.changelog", self.name);
-        broker::remove(&own.into_iter().chain([internal]).collect::<Vec<_>>(), &self.group());
+        let internal =
+            ["folds.changelog", "releases", "release-history"].map(|which| format!("{}.{which}", self.name));
+        broker::remove(&own.into_iter().chain(internal).collect::<Vec<_>>(), &self.group());
     }
 }
 

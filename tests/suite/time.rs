@@ -2,6 +2,7 @@
 //! Buyers buy in shops, others complain about shops.
 
 mod close;
+mod foreign;
 mod late;
 mod order;
 mod places;

@@ -14,6 +14,7 @@ mod onnxruntime;
 mod process;
 mod python;
 mod steps;
+mod swaps;
 
 use anyhow::Result;
 use chaos::Chaos;
@@ -23,6 +24,7 @@ use handbook::Handbook;
 use home::Home;
 use kafka::NewTopics;
 use std::process::ExitCode;
+use swaps::{Soak, Swaps};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Builds, tests and shows Tailwater on a fresh machine.")]
@@ -54,6 +56,10 @@ enum Errand {
     Demo(Demo),
     /// Kill hosts and a real Kafka again and again under load, and compare every output with what it must be
     Chaos(Chaos),
+    /// Swap plugins, model and settings of a pipeline that runs, kill its hosts meanwhile, and compare every output
+    Swaps(Swaps),
+    /// Swap a plugin and the model again and again, and look at what the process holds
+    Soak(Soak),
     /// Run the Fraud Detection Handbook's features and models on its data, and compare every number
     Handbook(Handbook),
 }
@@ -104,6 +110,8 @@ fn go(errand: Errand) -> Result<ExitCode> {
         },
         Errand::Demo(demo) => return errands::demo(&home, &demo),
         Errand::Chaos(chaos) => return chaos::run(&home, &chaos),
+        Errand::Swaps(swaps) => return swaps::swaps(&home, &swaps),
+        Errand::Soak(soak) => return swaps::soak(&home, &soak),
         Errand::Handbook(handbook) => handbook::run(&home, &handbook)?,
     }
     Ok(ExitCode::SUCCESS)

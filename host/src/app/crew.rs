@@ -1,12 +1,14 @@
 //! The threads of one pipeline: stream threads, of which there may be more or fewer while it runs, and those that keep
 //! its tables.
 
+use std::sync::PoisonError;
+
 use tracing::{info, warn};
 
 use super::tables::Shelf;
 use super::vault::Cellar;
 use super::watch::Watch;
-use super::{Report, Run, Stop, tables, threads};
+use super::{Report, Run, Stop, steward, tables, threads};
 use crate::config::Config;
 use crate::engine::PartitionCounts;
 use crate::error::Result;
@@ -20,6 +22,8 @@ pub(super) struct Crew<'a> {
     report: Report,
     /// Each ends one stream thread; by its number.
     threads: Vec<Stop>,
+    /// Releases come while it runs.
+    is_relayed: bool,
 }
 
 impl<'a> Crew<'a> {
@@ -33,6 +37,7 @@ impl<'a> Crew<'a> {
             watch: watch.clone(),
             report,
             threads: Vec::new(),
+            is_relayed: false,
         })
     }
 
@@ -44,6 +49,12 @@ impl<'a> Crew<'a> {
             tables::spawn(self.run, self.counts, table, &self.shelf, &self.watch, self.report.clone())?;
             *alive += 1;
         }
+        let opened = self.run.steward.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.is_relayed = opened.is_some();
+        if let Some(opened) = opened {
+            steward::spawn(self.run, *opened, self.counts, &self.shelf, &self.watch, self.report.clone())?;
+            *alive += 1;
+        }
         self.resize(threads, alive)
     }
 
@@ -52,9 +63,11 @@ impl<'a> Crew<'a> {
         // Each leaves the group in order, and its tasks to those that stay.
         self.threads.drain(to.min(self.threads.len())..).for_each(|stop| stop.now());
         for number in self.threads.len()..to {
-            let stop = Stop::default();
-            let (run, cellar, post) = (self.run, self.cellar.as_ref(), self.watch.of_thread(&stop));
-            threads::spawn(run, self.counts, (number, to), &self.shelf, cellar, post, self.report.clone())?;
+            let (run, stop) = (self.run, Stop::default());
+            let relay = self.is_relayed.then(|| run.baton.join());
+            let common = threads::Common { shelf: &self.shelf, cellar: self.cellar.as_ref(), relay };
+            let post = self.watch.of_thread(&stop);
+            threads::spawn(run, self.counts, (number, to), common, post, self.report.clone())?;
             self.threads.push(stop);
             *alive += 1;
         }

@@ -77,7 +77,8 @@ impl<'a> Progress<'a> {
                 warn!(pipeline = %run.config.name, "dead letters: {}", causes(run));
             }
             let counters: Vec<String> = run
-                .release
+                .baton
+                .release()
                 .counters()
                 .map(|(stage, name, count)| format!("{count} {} {name}", stage.name()))
                 .collect();

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 
 use super::Run;
+use super::control;
+use super::steward::renumber_after_reset;
 use super::topics::{METADATA_WITHIN, changelogs};
 use super::vault::left_behind;
 use crate::config::{Delivery, Start};
@@ -73,7 +75,12 @@ impl Run {
             .collect();
         operator.delete_before(&emptied)?;
         operator.delete_topics(&plan.deleted.iter().map(String::as_str).collect::<Vec<_>>())?;
-        plan.directories.iter().try_for_each(|directory| disk::delete(directory))
+        plan.directories.iter().try_for_each(|directory| disk::delete(directory))?;
+        // What ran before need not fit empty windows any better than these files.
+        if self.config.releases.enabled && control::is_there(&self.config)? {
+            renumber_after_reset(&self.config, &self.runtimes)?;
+        }
+        Ok(())
     }
 
     fn refuse_running(&self, operator: &Operator) -> Result<()> {

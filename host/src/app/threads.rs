@@ -7,18 +7,20 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::steward::Baton;
 use super::tables::Shelf;
 use super::vault::Cellar;
 use super::watch::Post;
 use super::{Report, Run};
 use crate::engine::ports::Clock;
-use crate::engine::{BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Vault, Worker, WorkerOptions};
+use crate::engine::{
+    BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Relay, Vault, Worker, WorkerOptions,
+};
 use crate::error::{Code, Error, Result};
 use crate::kafka::{
     ChangelogOptions, Claims, KafkaChangelog, KafkaSink, KafkaSource, SinkOptions, SourceOptions,
     Transactions,
 };
-use crate::release::Release;
 
 /// How long an idle thread waits for a record before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -42,7 +44,9 @@ impl Clock for Monotonic {
 
 /// All that a thread takes along.
 struct Seat {
-    release: Arc<Release>,
+    baton: Arc<Baton>,
+    /// Where releases come from, if others may come.
+    relay: Option<Arc<Relay>>,
     meter: Arc<Meter>,
     counts: PartitionCounts,
     source: SourceOptions,
@@ -59,13 +63,19 @@ struct Seat {
     place: String,
 }
 
+/// What a pipeline's threads have in common, and where one's releases come from.
+pub(super) struct Common<'a> {
+    pub shelf: &'a Shelf,
+    pub cellar: Option<&'a Cellar>,
+    pub relay: Option<Arc<Relay>>,
+}
+
 /// Starts a stream thread, one of so many. How it ended is told to `report`.
 pub(super) fn spawn(
     run: &Run,
     counts: &PartitionCounts,
     (thread, threads): (usize, usize),
-    shelf: &Shelf,
-    cellar: Option<&Cellar>,
+    Common { shelf, cellar, relay }: Common<'_>,
     post: Post,
     report: Report,
 ) -> Result<()> {
@@ -74,7 +84,8 @@ pub(super) fn spawn(
     let (cluster, group, fetch_bytes) = (run.cluster(), config.group(), config.limits.fetch(threads));
     let place = format!("pipeline {}, thread {thread}", config.name);
     let seat = Seat {
-        release: Arc::clone(&run.release),
+        baton: Arc::clone(&run.baton),
+        relay,
         meter: Arc::clone(&run.meter),
         counts: Arc::clone(counts),
         source: SourceOptions {
@@ -171,12 +182,16 @@ impl Seat {
 
     /// From joining the group to leaving it.
     fn run(&self) -> Result<()> {
-        let flow = self.release.flow(&self.meter, &self.counts, &self.shelf.tables)?.of_run(self.post.run());
+        let release = self.baton.release();
+        let flow = release.flow(&self.meter, &self.counts, &self.shelf.tables)?.of_run(self.post.run());
         let sink = KafkaSink::connect(self.sink.clone())?;
         let source = KafkaSource::connect(self.source.clone())?;
         let (clock, lodge) = (Monotonic(Instant::now()), Arc::clone(&self.lodge));
         let worker = Worker::new(flow, source, sink, clock, lodge, self.options);
         let mut worker = worker.within(&self.budget);
+        if let Some(relay) = &self.relay {
+            worker = worker.relayed(relay);
+        }
         if let Some(cellar) = &self.cellar {
             let changelog = Box::new(KafkaChangelog::connect(self.changelog.clone())?);
             let (disk, options) = (Arc::clone(&cellar.disk) as _, cellar.options);

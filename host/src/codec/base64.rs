@@ -16,7 +16,7 @@ const SEXTETS: [u8; 256] = {
 };
 
 /// Appends `bytes` as a text.
-pub(super) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
+pub fn encode(bytes: &[u8], into: &mut Vec<u8>) {
     let (groups, rest) = bytes.as_chunks::<3>();
     into.reserve(4 * (groups.len() + 1));
     groups.iter().for_each(|group| into.extend_from_slice(&letters(*group)));
@@ -34,7 +34,7 @@ pub(super) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
 }
 
 /// Appends what `text` stands for. `None` if it is no base64; something may have been appended then.
-pub(super) fn decode(text: &[u8], into: &mut Vec<u8>) -> Option<()> {
+pub fn decode(text: &[u8], into: &mut Vec<u8>) -> Option<()> {
     let (groups, rest) = text.as_chunks::<4>();
     if !rest.is_empty() {
         return None;

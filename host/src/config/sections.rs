@@ -109,8 +109,10 @@ pub enum Protocol {
 /// What every stage with a plugin has.
 #[derive(Clone, Debug)]
 pub struct Plugin {
-    /// The `.wasm` file.
+    /// The `.wasm` file, as the pipeline file names it.
     pub plugin: PathBuf,
+    /// Where that file really lies; none: where the name says.
+    pub located: Option<PathBuf>,
     /// Given to the plugin.
     pub settings: toml::Table,
     /// What the plugin may import.
@@ -155,13 +157,15 @@ macro_rules! plugin_section {
             $($(#[$field_doc])* pub $field: $type,)*
             #[serde(skip_serializing)]
             plugin: PathBuf,
+            #[serde(skip)]
+            pub(super) located: Option<PathBuf>,
             #[serde(default)]
             settings: toml::Table,
-            #[serde(default = "default_grants", skip_serializing)]
+            #[serde(default = "default_grants")]
             grants: Vec<String>,
-            #[serde(default = "default_time_limit", skip_serializing)]
+            #[serde(default = "default_time_limit")]
             time_limit: Duration,
-            #[serde(default = "default_memory_limit", skip_serializing)]
+            #[serde(default = "default_memory_limit")]
             memory_limit: Size,
         }
 
@@ -170,6 +174,7 @@ macro_rules! plugin_section {
             pub fn plugin(&self) -> Plugin {
                 Plugin {
                     plugin: self.plugin.clone(),
+                    located: self.located.clone(),
                     settings: self.settings.clone(),
                     grants: self.grants.clone(),
                     time_limit: self.time_limit,
@@ -228,6 +233,9 @@ pub struct Model {
     /// The `.onnx` file.
     #[serde(skip_serializing)]
     pub file: PathBuf,
+    /// Where that file really lies; none: where the name says.
+    #[serde(skip)]
+    pub(super) located: Option<PathBuf>,
     /// Names of the input matrix's columns, for a model that does not carry them.
     pub features: Option<Vec<String>>,
     /// What the model's outputs are called; without it the one score is called `score`.

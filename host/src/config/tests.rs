@@ -90,6 +90,9 @@ fn values_are_checked() {
         ),
         ("[kafka]", "[limits]\nfailures = 1.5\n[kafka]", Code::ConfigValue, "limits.failures"),
         ("[kafka]", "[limits]\nrecord = \"15KiB\"\n[kafka]", Code::ConfigValue, "limits.record"),
+        ("[kafka]", "[releases]\nslowdown = 1.0\n[kafka]", Code::ConfigValue, "releases.slowdown"),
+        ("[kafka]", "[releases]\nkeep = 1\n[kafka]", Code::ConfigValue, "releases.keep"),
+        ("[kafka]", "[releases]\nprobation = \"2d\"\n[kafka]", Code::ConfigValue, "releases.probation"),
         ("routes.output.topic = \"click_predictions\"", "", Code::ConfigSyntax, "missing field `routes`"),
     ] {
         let error = broken(from, to);
@@ -134,6 +137,76 @@ fn a_wrong_override_names_its_variable() {
     assert!(error.message.contains("no place \"7\""), "{error}");
 }
 
+/// With a model and another stage, whose files lie elsewhere.
+const LARGER: &str = r#"
+[model]
+file = "models/m.onnx"
+[[features]]
+plugin = "../built/f.wasm"
+key = "user"
+[limits]
+record = "32KiB"
+batch_rows = 7
+"#;
+
+#[test]
+fn results_go_over_to_another_host_and_its_own_settings_stay() {
+    let environment = [("TAILWATER__SOURCE__0__TOPIC", "tx")];
+    let text = format!("{MINIMAL}{LARGER}").replace("most = 5", "most = inf");
+    let ours = with_environment(&text, &environment).expect("valid");
+    let text = MINIMAL.replace("one:9092", "two:9092").replace("clean.wasm", "old.wasm");
+    let theirs = parse(&format!("threads = 3\n{text}")).expect("valid");
+    let results = toml::to_string(&ours.results()).expect("plain data");
+    assert!(!results.contains("brokers") && !results.contains("built/"), "{results}");
+    let both = theirs.with_results(toml::from_str(&results).expect("TOML")).expect("valid");
+    assert_eq!((both.kafka.brokers.as_str(), both.threads, both.limits.batch_rows), ("two:9092", 3, 1024));
+    assert_eq!((both.source[0].topic.as_str(), both.limits.record.bytes()), ("tx", 32 << 10));
+    assert_eq!(both.stage_name(0), "f");
+    assert_eq!(
+        both.preprocess.as_ref().expect("given").plugin().settings["most"].as_float(),
+        Some(f64::INFINITY)
+    );
+    assert_eq!(toml::to_string(&both.results()).expect("plain data"), results);
+    let other = toml::from_str(&results.replace("name = \"clicks\"", "name = \"other\"")).expect("TOML");
+    assert!(theirs.with_results(other).expect_err("another pipeline").message.contains("other"));
+}
+
+#[test]
+fn a_file_may_lie_elsewhere_than_its_name_says() {
+    let mut config = parse(&format!("{MINIMAL}{LARGER}")).expect("valid");
+    let files = |config: &Config| {
+        let files = config.artifacts().into_iter();
+        files.map(|(role, path)| format!("{role} {}", path.display())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        files(&config),
+        ["preprocess etc/clean.wasm", "features/0 etc/../built/f.wasm", "model etc/models/m.onnx"]
+    );
+    for (role, path) in config.artifacts() {
+        assert_eq!(role.to_string().parse(), Ok(role));
+        assert!(config.locate(role, Path::new("depot").join(path.file_name().expect("a name"))));
+    }
+    assert!(!config.locate(Role::Rules, PathBuf::new()));
+    assert_eq!(
+        files(&config),
+        ["preprocess depot/clean.wasm", "features/0 depot/f.wasm", "model depot/m.onnx"]
+    );
+    assert_eq!(config.stage_name(0), "f");
+}
+
+#[test]
+fn settings_that_wait_for_a_restart_are_named() {
+    let config = parse(&format!("{MINIMAL}{LARGER}")).expect("valid");
+    let other = MINIMAL.replace("one:9092", "two:9092").replace("click_predictions", "elsewhere");
+    let other = parse(&format!("threads = 3\n{other}{LARGER}")).expect("valid");
+    assert_eq!(config.settled_at_start(&other), ["kafka"]);
+    let other =
+        parse(&format!("{MINIMAL}{LARGER}").replace("batch_rows = 7", "batch_rows = 8")).expect("valid");
+    assert_eq!(config.settled_at_start(&other), ["limits"]);
+    let other = parse(&format!("{MINIMAL}{LARGER}").replace("32KiB", "33KiB")).expect("valid");
+    assert!(config.settled_at_start(&other).is_empty());
+}
+
 /// The keys that a section takes, as the parser names them when it meets another one.
 fn keys_of(section: &str) -> BTreeSet<String> {
     let bogus = |place: &str| format!("{MINIMAL}\n{place}\nno_such_key = 1\n");
@@ -169,7 +242,7 @@ fn the_reference_lists_every_key() {
             }
         }
     }
-    assert_eq!(documented.len(), 13);
+    assert_eq!(documented.len(), 14);
     for (section, keys) in documented {
         assert_eq!(keys, keys_of(&section), "{section}");
     }

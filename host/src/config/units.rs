@@ -35,6 +35,13 @@ impl Serialize for Duration {
     }
 }
 
+/// In bytes.
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
 impl Size {
     pub const fn from_kib(kib: u64) -> Self {
         Self(kib << 10)

@@ -14,8 +14,8 @@ mod admit;
 mod closing;
 mod decide;
 mod features;
-mod former;
 mod folds;
+mod former;
 mod intake;
 mod keep;
 mod lookups;
@@ -29,8 +29,6 @@ use std::sync::Arc;
 
 use super::breaker::{Breakers, Failing};
 use super::held::Released;
-use former::Former;
-pub use rehearse::Rehearsed;
 use super::lap::{Activity, Lap};
 use super::meter::{Counts, Meter};
 use super::outbox::Outbox;
@@ -43,6 +41,8 @@ use crate::error::{Error, Refusal, Result};
 use crate::pipeline::{FeaturesNode, Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
+use former::Former;
+pub use rehearse::Rehearsed;
 
 /// The instances that a thread owns: one of each.
 pub struct Parts {

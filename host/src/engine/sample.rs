@@ -18,8 +18,11 @@ struct Kept {
     timestamp: Option<i64>,
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
-    headers: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    headers: Vec<KeptHeader>,
 }
+
+/// Name and value.
+type KeptHeader = (Box<str>, Option<Box<[u8]>>);
 
 impl Sample {
     /// Of the first `sources` sources: what comes of others is made by releases.

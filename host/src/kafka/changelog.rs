@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 
 use super::cluster::{Cluster, refused};
 use super::consumer::{close, consuming, serve};
-use super::events::{ConsumerEvents, verdict};
-use super::native::{Fetched, Inbox};
+use super::events::{ConsumerEvents, ProducerEvents, verdict};
+use super::native::{Fetched, Inbox, look_for_brokers};
 use super::rows::unreadable;
 use crate::engine::ports::Changelog;
 use crate::error::{Code, Error, Result};
@@ -49,7 +48,7 @@ pub struct KafkaChangelog {
     current: Option<Fetched>,
     open: Option<(BaseConsumer<ConsumerEvents>, Inbox)>,
     place: Place,
-    admin: AdminClient<DefaultClientContext>,
+    admin: AdminClient<ProducerEvents>,
     trims: Vec<Trim>,
     told: bool,
 }
@@ -104,8 +103,9 @@ impl KafkaChangelog {
         let consumer: BaseConsumer<_> =
             config.create_with_context(ConsumerEvents::new(&client_id)).map_err(|error| refused(&error))?;
         let inbox = Inbox::new(consumer.client())?;
+        let config = cluster.client(&[], &[("client.id", &client_id)])?;
         let admin =
-            cluster.client(&[], &[("client.id", &client_id)])?.create().map_err(|error| refused(&error))?;
+            config.create_with_context(ProducerEvents::new(&client_id)).map_err(|error| refused(&error))?;
         Ok(Self {
             waiting: VecDeque::new(),
             current: None,
@@ -138,6 +138,9 @@ impl KafkaChangelog {
 
     /// Trims that have ended: a failure is told once.
     fn look_at_trims(&mut self) {
+        if self.admin.inner().context().log.has_lost_all() {
+            look_for_brokers(self.admin.inner());
+        }
         let mut context = Context::from_waker(Waker::noop());
         let Self { trims, told, .. } = self;
         trims.retain_mut(|trim| {

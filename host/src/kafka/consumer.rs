@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::events::{ConsumerEvents, denied, verdict};
-use super::native::Inbox;
+use super::native::{Inbox, look_for_brokers};
 use crate::error::{Code, Error, Result};
 
 /// Closing a consumer may hang in librdkafka. Then the group waits for the session to time out, which
@@ -17,6 +17,9 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Takes notice of everything but records.
 pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> Result<()> {
+    if consumer.context().log.has_lost_all() {
+        look_for_brokers(consumer.client());
+    }
     loop {
         match consumer.poll(Duration::ZERO) {
             Some(Err(error)) => {

@@ -1,6 +1,7 @@
 //! The log lines and errors of one client, on their way to the host's log.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -9,9 +10,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 /// That no broker is there is told again only after this long.
 const REPEAT_AFTER: Duration = Duration::from_secs(5);
 
+/// After all brokers were lost, it is looked for them anew: what is being taken away is gone by then.
+const LOOKED_FOR_AFTER: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Log {
     client: String,
+    lost: AtomicBool,
     trouble: Mutex<Trouble>,
 }
 
@@ -19,11 +24,12 @@ pub(super) struct Log {
 struct Trouble {
     last: Option<String>,
     told_down: Option<Instant>,
+    lost: Option<Instant>,
 }
 
 impl Log {
     pub(super) fn new(client: &str) -> Self {
-        Self { client: client.to_owned(), trouble: Mutex::default() }
+        Self { client: client.to_owned(), lost: AtomicBool::new(false), trouble: Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &str {
@@ -33,6 +39,21 @@ impl Log {
     /// The last error of the client, in librdkafka's words.
     pub(super) fn last(&self) -> Option<String> {
         self.trouble.lock().ok()?.last.clone()
+    }
+
+    /// Whether the client has lost all of its brokers and is to look for them anew; told once each time.
+    pub(super) fn has_lost_all(&self) -> bool {
+        // Asked all the time: to read is cheap.
+        if !self.lost.load(Relaxed) {
+            return false;
+        }
+        let Ok(mut trouble) = self.trouble.lock() else { return false };
+        if trouble.lost.is_none_or(|lost| lost.elapsed() < LOOKED_FOR_AFTER) {
+            return false;
+        }
+        trouble.lost = None;
+        self.lost.store(false, Relaxed);
+        true
     }
 
     pub(super) fn line(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
@@ -65,6 +86,8 @@ impl Log {
             Some(E::BrokerTransportFailure | E::Resolve | E::OperationTimedOut) => return,
             Some(E::Fatal) if is_old_broker(reason) => return,
             Some(E::AllBrokersDown) => {
+                trouble.lost = Some(Instant::now());
+                self.lost.store(true, Relaxed);
                 if trouble.told_down.is_some_and(|told| told.elapsed() < REPEAT_AFTER) {
                     return;
                 }
@@ -79,4 +102,22 @@ impl Log {
 /// The protocol `consumer` was tried: whoever did says what follows.
 fn is_old_broker(text: &str) -> bool {
     text.contains("ConsumerGroupHeartbeat") && text.contains("not supported")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_brokers_are_looked_for_once_and_a_while_later() {
+        let log = Log::new("test");
+        assert!(!log.has_lost_all());
+        let down = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        log.error(&down, "1/1 brokers are down");
+        assert!(!log.has_lost_all(), "not yet");
+        let mut trouble = log.trouble.lock().expect("nobody panicked");
+        trouble.lost = trouble.lost.and_then(|lost| lost.checked_sub(LOOKED_FOR_AFTER));
+        drop(trouble);
+        assert!(log.has_lost_all() && !log.has_lost_all());
+    }
 }

@@ -5,6 +5,8 @@ mod inbox;
 mod reports;
 mod topics;
 
+use std::ffi::CStr;
+use std::ptr;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -31,6 +33,27 @@ pub(super) fn metadata(list: &TopicPartitionList) -> Vec<String> {
             std::str::from_utf8(bytes).unwrap_or_default().to_owned()
         });
         texts.collect()
+    }
+}
+
+/// Adds the bootstrap servers once more, as far as they are not there. Where all brokers are fenced for a moment, librdkafka
+/// (2.12) drops them and then stops what would find them again: without this the client stays alone for ever.
+pub(super) fn look_for_brokers<C: ClientContext>(client: &rdkafka::client::Client<C>) {
+    // SAFETY: the handle is alive, its configuration is as long, and the name ends in zero. Asked with no buffer, the
+    // needed size is told; the buffer is as large as that, and ends in zero.
+    unsafe {
+        let (handle, name) = (client.native_ptr(), c"bootstrap.servers");
+        let mut size = 0;
+        let config = rd::rd_kafka_conf(handle);
+        let found = rd::rd_kafka_conf_get(config, name.as_ptr(), ptr::null_mut(), &mut size);
+        if found != rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK || size == 0 {
+            return;
+        }
+        let mut servers = vec![0_u8; size];
+        rd::rd_kafka_conf_get(config, name.as_ptr(), servers.as_mut_ptr().cast(), &mut size);
+        if let Ok(servers) = CStr::from_bytes_until_nul(&servers) {
+            rd::rd_kafka_brokers_add(handle, servers.as_ptr());
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::cluster::refused;
 use super::events::{ProducerEvents, denied};
-use super::native::{Failure, Refused, Report, Reports, Topics, flush};
+use super::native::{Failure, Refused, Report, Reports, Topics, flush, look_for_brokers};
 use super::note::Note;
 use super::transaction::{PAUSE, Refusal, STEP, Verdict, init};
 use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
@@ -121,6 +121,9 @@ impl KafkaSink {
 
     /// Takes what the producer has to report; says whether that was anything.
     fn serve(&mut self, wait: Duration) -> bool {
+        if self.producer.context().log.has_lost_all() {
+            look_for_brokers(self.producer.client());
+        }
         let Self { reports, producer, under_way, waiting, landed, failure, doomed, message_bytes, .. } = self;
         let (open, mut any) = (self.open, false);
         reports.serve(producer.client(), wait, |Report { tag, offset, failure: why }| {

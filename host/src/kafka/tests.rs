@@ -2,6 +2,7 @@
 
 mod changelog;
 mod clients;
+mod control;
 mod exactly;
 mod group;
 mod table;

@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::cluster::{Cluster, refused};
+use super::control::CONTROL_RECORD;
 use super::events::ConsumerEvents;
 use crate::error::{Code, Error, Result};
 
@@ -66,6 +67,13 @@ const CHANGELOG: &[(&str, &str)] = &[
     ("compression.type", "producer"),
 ];
 
+/// What says which release runs: of each key the last value stays.
+const RELEASES: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("segment.ms", "86400000")];
+
+/// What became of releases stays for ever.
+const HISTORY: &[(&str, &str)] =
+    &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+
 /// Makes an internal topic; `replication`: none, as the brokers have it. It is no error if another process
 /// was faster.
 pub fn create_internal(
@@ -92,6 +100,29 @@ pub fn create_changelog(
     let mut config = CHANGELOG.to_vec();
     config.push(("max.message.bytes", &most));
     create(cluster, &New { name, partitions, replication, config }, timeout)
+}
+
+/// The same for the topic that says which release runs.
+pub fn create_releases(
+    cluster: &Cluster,
+    name: &str,
+    replication: Option<u16>,
+    timeout: Duration,
+) -> Result<()> {
+    let most = (2 * CONTROL_RECORD).to_string();
+    let mut config = RELEASES.to_vec();
+    config.push(("max.message.bytes", &most));
+    create(cluster, &New { name, partitions: 1, replication, config }, timeout)
+}
+
+/// The same for the topic that tells what became of releases.
+pub fn create_history(
+    cluster: &Cluster,
+    name: &str,
+    replication: Option<u16>,
+    timeout: Duration,
+) -> Result<()> {
+    create(cluster, &New { name, partitions: 1, replication, config: HISTORY.to_vec() }, timeout)
 }
 
 /// What a broker counts of a batch of one message, beside its key and value, and generously.

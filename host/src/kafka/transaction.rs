@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
 use super::events::{ProducerEvents, denied};
-use super::native::Reports;
+use super::native::{Reports, look_for_brokers};
 use crate::error::{Code, Error, Result};
 
 /// A call of librdkafka may take this long before what the producer has to tell is looked at.
@@ -131,6 +131,9 @@ pub(super) fn init(
     let began = Instant::now();
     loop {
         let tried = try_init(producer, PAUSE);
+        if producer.context().log.has_lost_all() {
+            look_for_brokers(producer.client());
+        }
         reports.serve(producer.client(), Duration::ZERO, |_| {});
         match tried {
             Some(Ok(())) => return Ok(()),

@@ -14,7 +14,7 @@ use crate::model::names::{self, PROPERTY};
 use crate::model::outputs::{self, Pick};
 use crate::model::session::{Asker, Scorer, Shape, load};
 use crate::model::watch::{self, LOAD_LIMIT};
-use crate::model::{Runtime, ScoreSpec, Wanted, file, probe, words};
+use crate::model::{Runtime, ScoreSpec, Wanted, file, graph, probe, words};
 
 /// A checked model. It keeps the file's bytes, so that every session runs what was checked.
 pub struct Prepared {
@@ -77,6 +77,7 @@ impl fmt::Debug for Prepared {
 /// All checks, in the order in which they help most.
 pub(super) fn prepare(runtime: &Runtime, path: &Path, wanted: &Wanted<'_>) -> Result<Prepared> {
     let bytes = Arc::new(file::read(path)?);
+    graph::check(&bytes)?;
     let session = load_in_time(runtime, &bytes)?;
     let property = session.metadata().map_err(|error| unreadable(&words::said(&error)))?.custom(PROPERTY);
     let names = names::of_matrix(property.as_deref(), wanted.feature_names)?;

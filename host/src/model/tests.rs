@@ -5,6 +5,7 @@ mod hostile;
 mod inputs;
 mod library;
 mod outputs;
+mod trees;
 
 use std::path::PathBuf;
 

@@ -1,7 +1,5 @@
 //! Opens the plugins of a pipeline.
 
-use std::path::Path;
-
 use crate::config::{self, Config};
 use crate::contract::{FeaturesDescription, PreprocessorDescription, RulesDescription};
 use crate::engine::ports::{Features, Preprocessor, Rules};
@@ -66,7 +64,7 @@ impl Opener<'_> {
                 rows: self.config.limits.batch_rows * SPLIT_LIMIT,
             },
         };
-        let plugin = self.runtime.load(self.config.path(Path::new(&section.plugin)));
+        let plugin = self.runtime.load(self.config.plugin_path(&section));
         let plugin = plugin.map_err(|error| error.at(format!("stage {name}")))?;
         let (description, factory) = open(&plugin, &stage)?;
         Ok(Some(Opened { digest: plugin.digest().to_owned(), description, factory }))

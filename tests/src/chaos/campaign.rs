@@ -15,6 +15,9 @@ const STEP_MS: i64 = 100;
 const START_MS: i64 = 1_000_000;
 /// The last rows are that far ahead of all others, so that watermarks pass those.
 const LAST_AHEAD_MS: i64 = 3_600_000;
+/// After so long a partition is not waited for: of a source all of whose partitions have rows, and of one of which not.
+const NEVER: &str = "1h";
+const IDLENESS: &str = "3s";
 const BUYERS: u64 = 40;
 const SHOPS: u64 = 5;
 
@@ -39,9 +42,36 @@ pub struct Campaign {
     pub allowed_lateness_ms: i64,
     /// How far stragglers are behind, at most.
     straggle_ms: u64,
+    /// A partition of the complaints that has none, but for the last row.
+    idle: Option<i32>,
     /// What is compared.
     pub columns: &'static [&'static str],
 }
+
+const TWO_KEYS: &[&str] = &[
+    "sliding",
+    "hopping",
+    "tumbling",
+    "session",
+    "last",
+    "shops",
+    "most",
+    "turnover",
+    "complaints",
+    "grave",
+    "seen_before",
+];
+
+/// The load of [`crate::swaps`]: two keys, and a partition that is idle.
+pub static SWAPPED: Campaign = Campaign {
+    name: "swapped",
+    kind: Kind::TwoKeys,
+    out_of_orderness_ms: 5_000,
+    allowed_lateness_ms: 0,
+    straggle_ms: 4_000,
+    idle: Some(3),
+    columns: TWO_KEYS,
+};
 
 /// All there are.
 pub const CAMPAIGNS: [Campaign; 3] = [
@@ -51,6 +81,7 @@ pub const CAMPAIGNS: [Campaign; 3] = [
         out_of_orderness_ms: 2_000,
         allowed_lateness_ms: 20_000,
         straggle_ms: 15_000,
+        idle: None,
         columns: &["sliding", "hopping", "tumbling", "session", "last", "shops", "most"],
     },
     Campaign {
@@ -59,19 +90,8 @@ pub const CAMPAIGNS: [Campaign; 3] = [
         out_of_orderness_ms: 5_000,
         allowed_lateness_ms: 0,
         straggle_ms: 4_000,
-        columns: &[
-            "sliding",
-            "hopping",
-            "tumbling",
-            "session",
-            "last",
-            "shops",
-            "most",
-            "turnover",
-            "complaints",
-            "grave",
-            "seen_before",
-        ],
+        idle: None,
+        columns: TWO_KEYS,
     },
     Campaign {
         name: "close",
@@ -79,6 +99,7 @@ pub const CAMPAIGNS: [Campaign; 3] = [
         out_of_orderness_ms: 2_000,
         allowed_lateness_ms: 60_000,
         straggle_ms: 15_000,
+        idle: None,
         columns: &["purchases", "sum", "most", "seconds", "letters"],
     },
 ];
@@ -105,28 +126,40 @@ impl Campaign {
 
     /// Sources and stages of the pipeline; `top`: keys before all sections.
     pub fn pipeline(&self, top: &str, kafka: &str, prefix: &str) -> String {
-        let order = if self.kind == Kind::TwoKeys { "event-time" } else { "arrival" };
-        let times = format!(
-            "out_of_orderness = \"{}ms\"\nallowed_lateness = \"{}ms\"\nidleness = \"1h\"",
-            self.out_of_orderness_ms, self.allowed_lateness_ms
-        );
         let stage = |plugin: &str, key: &str| {
             format!("[[features]]\nplugin = \"{}\"\nkey = \"{key}\"\n", guest(plugin).display())
         };
-        let complaints = format!(
-            "[[source]]\nname = \"complaints\"\ntopic = \"{prefix}-complaints\"\nevent_time = \"told\"\n{times}\n\
-             columns = {{ shop = \"text\", grave = \"boolean\", told = \"time\" }}\n"
-        );
-        let rest = match self.kind {
+        let stages = match self.kind {
             Kind::Arrival => stage("buyers", "buyer"),
-            Kind::TwoKeys => complaints + &stage("buyers", "buyer") + &stage("shops", "shop"),
+            Kind::TwoKeys => stage("buyers", "buyer") + &stage("shops", "shop"),
             Kind::Close => stage("minutes", "buyer"),
+        };
+        self.front(top, kafka, prefix) + &stages
+    }
+
+    /// All but the stages.
+    pub fn front(&self, top: &str, kafka: &str, prefix: &str) -> String {
+        let order = if self.kind == Kind::TwoKeys { "event-time" } else { "arrival" };
+        let times = |idleness: &str| {
+            format!(
+                "out_of_orderness = \"{}ms\"\nallowed_lateness = \"{}ms\"\nidleness = \"{idleness}\"",
+                self.out_of_orderness_ms, self.allowed_lateness_ms
+            )
+        };
+        let complaints = match self.kind {
+            Kind::TwoKeys => format!(
+                "[[source]]\nname = \"complaints\"\ntopic = \"{prefix}-complaints\"\nevent_time = \"told\"\n{}\n\
+                 columns = {{ shop = \"text\", grave = \"boolean\", told = \"time\" }}\n",
+                times(if self.idle.is_some() { IDLENESS } else { NEVER })
+            ),
+            _ => String::new(),
         };
         format!(
             "name = \"{prefix}\"\nthreads = 2\norder = \"{order}\"\n{top}\nroutes.output.topic = \"{prefix}-out\"\n\
              dead_letters.topic = \"{prefix}-dead\"\nlate.topic = \"{prefix}-late\"\n{kafka}\n\
-             [[source]]\ntopic = \"{prefix}-purchases\"\npartitioned_by = [\"buyer\"]\nevent_time = \"at\"\n{times}\n\
-             columns = {{ id = \"int\", buyer = \"text\", shop = \"text\", amount = \"int\", at = \"time\" }}\n{rest}"
+             [[source]]\ntopic = \"{prefix}-purchases\"\npartitioned_by = [\"buyer\"]\nevent_time = \"at\"\n{}\n\
+             columns = {{ id = \"int\", buyer = \"text\", shop = \"text\", amount = \"int\", at = \"time\" }}\n{complaints}",
+            times(NEVER)
         )
     }
 
@@ -145,6 +178,7 @@ impl Campaign {
         if self.sources().len() > 1 && n.is_multiple_of(10) {
             let key = n.to_string();
             let partition = partition_of(&key);
+            let partition = if self.idle == Some(partition) { 0 } else { partition };
             rows.push(complaint(partition, key, random.below(SHOPS), random.chance(40), told));
         }
         rows

@@ -1,6 +1,7 @@
 //! Compares what came out with what must: each once, with these values.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedMessage, Message};
 
@@ -10,6 +11,8 @@ use super::read;
 
 /// Faults that are spelled out.
 const SHOWN: usize = 8;
+/// How often it is looked whether all is there.
+const LOOK: Duration = Duration::from_secs(2);
 /// Values come as floats of 32 bits.
 const NEAR: f64 = 1e-6;
 
@@ -30,8 +33,9 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Of nothing nothing is said.
     pub fn is_clean(&self) -> bool {
-        self.lost + self.doubled + self.wrong + self.unexpected + self.dead_letters == 0
+        self.rows_in > 0 && self.lost + self.doubled + self.wrong + self.unexpected + self.dead_letters == 0
     }
 
     fn fault(&mut self, text: impl FnOnce() -> String) {
@@ -41,8 +45,28 @@ impl Findings {
     }
 }
 
-/// Reads the outputs of a pipeline whose hosts have ended.
+/// Waits until all that must come out is there, as reading it back tells; gives up when nothing more came for so long.
+pub fn wait(brokers: &str, prefix: &str, expected: &Expected, patience: Duration) {
+    let wanted = [("out", expected.out.len()), ("late", expected.late.len())];
+    let (mut before, mut last) = ([0; 2], Instant::now());
+    loop {
+        let there = wanted.map(|(topic, _)| read::count(brokers, &format!("{prefix}-{topic}")));
+        if wanted.iter().zip(there).all(|((_, wanted), there)| there >= *wanted) {
+            return;
+        }
+        if there != before {
+            (before, last) = (there, Instant::now());
+        }
+        if last.elapsed() >= patience {
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Reads all outputs of a pipeline whose hosts have ended: from the beginning of each partition to its end.
 pub fn check(campaign: &Campaign, brokers: &str, prefix: &str, expected: Expected) -> Findings {
+    ["out", "late", "dead"].iter().for_each(|topic| read::settle(brokers, &format!("{prefix}-{topic}")));
     let Expected { out, late, rows_in } = expected;
     let mut findings = Findings { rows_in, ..Findings::default() };
     let mut tally = Tally { expected: out, seen: HashMap::new(), what: "output", columns: campaign.columns };

@@ -1,15 +1,18 @@
-//! Listens to the outputs live: how far they are, and how long they were silent.
+//! Listens to the outputs live: how far they are, and how long they were silent. What came out is for [`super::check`]
+//! to say: a listener may miss something when the broker is killed.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 
 use super::campaign::PARTITIONS;
-use super::read::{consumer, header, json, note};
+use super::read::{consumer_from, header, is_passing, json, note};
 
+/// After so long without an output it listens anew: librdkafka (2.12) can lose its brokers for ever.
+const DEAF: Duration = Duration::from_secs(10);
 /// Shorter silences are the ordinary pace of transactions.
 const SILENCE: Duration = Duration::from_millis(100);
 
@@ -25,8 +28,7 @@ struct Lane {
 #[derive(Debug)]
 struct State {
     lanes: Vec<Lane>,
-    outputs: u64,
-    late: u64,
+    heard: u64,
 }
 
 #[derive(Debug)]
@@ -44,35 +46,12 @@ pub struct Ear {
 }
 
 impl Ear {
-    pub fn open(brokers: &str, out: &str, late: &str) -> Self {
+    pub fn open(brokers: &str, out: &str) -> Self {
         let lane = || Lane { reached: i64::MIN, last: Instant::now(), silences: Vec::new() };
-        let lanes = (0..PARTITIONS).map(|_| lane()).collect();
-        let state = Mutex::new(State { lanes, outputs: 0, late: 0 });
+        let state = Mutex::new(State { lanes: (0..PARTITIONS).map(|_| lane()).collect(), heard: 0 });
         let shared = Arc::new(Shared { state, news: Condvar::new(), stop: AtomicBool::new(false) });
-        let (own, late) = (Arc::clone(&shared), late.to_owned());
-        let consumer = consumer(brokers, &[out.to_owned(), late.clone()]);
-        let thread = std::thread::spawn(move || {
-            while !own.stop.load(Relaxed) {
-                let message = match consumer.poll(Duration::from_millis(100)) {
-                    Some(Ok(message)) => message,
-                    Some(Err(error)) => {
-                        note(&error);
-                        continue;
-                    }
-                    None => continue,
-                };
-                if message.topic() == late {
-                    own.state().late += 1;
-                } else {
-                    let window = header(&message, "tailwater-window");
-                    let end = window.as_deref().and_then(|window| window.split('/').nth(1)?.parse().ok());
-                    let at = end.or_else(|| json(&message)["at"].as_i64());
-                    own.state().hear(message.partition() as usize, at.unwrap_or(i64::MIN));
-                }
-                own.news.notify_all();
-            }
-        });
-        Self { shared, thread: Some(thread) }
+        let (own, brokers, out) = (Arc::clone(&shared), brokers.to_owned(), out.to_owned());
+        Self { shared, thread: Some(std::thread::spawn(move || own.listen(&brokers, &out))) }
     }
 
     /// Waits until outputs of all partitions have reached an event time. False: they did not in time.
@@ -80,22 +59,9 @@ impl Ear {
         self.wait(patience, |state| state.lanes.iter().all(|lane| lane.reached >= reached))
     }
 
-    /// Waits for so many outputs and late rows; gives up when none came for so long.
-    pub fn wait_for(&self, outputs: u64, late: u64, patience: Duration) -> bool {
-        let mut before = (0, 0);
-        loop {
-            let all = self.wait(patience, |state| {
-                (state.outputs, state.late) != before || state.outputs >= outputs && state.late >= late
-            });
-            let state = self.shared.state();
-            before = (state.outputs, state.late);
-            if state.outputs >= outputs && state.late >= late {
-                return true;
-            }
-            if !all {
-                return false;
-            }
-        }
+    /// How many outputs it heard so far.
+    pub fn heard(&self) -> u64 {
+        self.shared.state().heard
     }
 
     fn wait(&self, patience: Duration, enough: impl Fn(&State) -> bool) -> bool {
@@ -128,6 +94,31 @@ impl Drop for Ear {
 }
 
 impl Shared {
+    fn listen(&self, brokers: &str, out: &str) {
+        let mut next = [None; PARTITIONS as usize];
+        while !self.stop.load(Relaxed) {
+            let consumer = consumer_from(brokers, out, &next);
+            let mut last = Instant::now();
+            while !self.stop.load(Relaxed) && last.elapsed() < DEAF {
+                match consumer.poll(Duration::from_millis(100)) {
+                    Some(Ok(message)) => {
+                        let partition = message.partition() as usize;
+                        (next[partition], last) = (Some(message.offset() + 1), Instant::now());
+                        self.state().hear(partition, time(&message));
+                        self.news.notify_all();
+                    }
+                    Some(Err(error)) if is_passing(&error) => {}
+                    Some(Err(error)) => {
+                        // A consumer stops at a partition whose log it holds for cut.
+                        note(&error);
+                        break;
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,7 +126,7 @@ impl Shared {
 
 impl State {
     fn hear(&mut self, partition: usize, at: i64) {
-        self.outputs += 1;
+        self.heard += 1;
         let lane = &mut self.lanes[partition];
         let now = Instant::now();
         if now - lane.last >= SILENCE {
@@ -143,4 +134,11 @@ impl State {
         }
         (lane.last, lane.reached) = (now, lane.reached.max(at));
     }
+}
+
+/// Event time of an output: of a window, its end.
+fn time(message: &BorrowedMessage<'_>) -> i64 {
+    let window = header(message, "tailwater-window");
+    let end = window.as_deref().and_then(|window| window.split('/').nth(1)?.parse().ok());
+    end.or_else(|| json(message)["at"].as_i64()).unwrap_or(i64::MIN)
 }

@@ -17,8 +17,8 @@ use super::random::Random;
 use super::report::{Event, Landed, Line};
 use super::server::Server;
 
-/// For rows to come out again, whatever happened.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
+/// For rows to come out again, whatever happened: as long as at the end.
+const RECOVERED_WITHIN: Duration = super::QUIET_AT_END;
 /// How often it is looked for hosts that have ended.
 const LOOK: Duration = Duration::from_secs(1);
 /// Troubles after which a campaign is given up.
@@ -64,7 +64,7 @@ struct Went {
 impl World {
     /// Draws an event; how often each comes is in the numbers.
     pub fn draw(&mut self) -> Event {
-        let broker = if self.server.is_some() { 8 } else { 0 };
+        let [killed, frozen] = if self.server.is_some() { [8, 4] } else { [0; 2] };
         let odds = [
             (Event::Kill, 10),
             (Event::KillDeleted, 6),
@@ -72,7 +72,8 @@ impl World {
             (Event::KillTwo, 6),
             (Event::KillInTransaction, 20),
             (Event::KillInRebalance, 20),
-            (Event::KillBroker, broker),
+            (Event::KillBroker, killed),
+            (Event::FreezeBroker, frozen),
             (Event::Freeze, 8),
             (Event::Join, 8),
             (Event::Leave, 8),
@@ -164,6 +165,7 @@ impl World {
             Event::KillInTransaction => self.kill_in_transaction(),
             Event::KillInRebalance => self.kill_in_rebalance(),
             Event::KillBroker => self.kill_broker(),
+            Event::FreezeBroker => self.freeze_broker(),
             Event::Freeze => self.freeze(),
             Event::Join => self.join(),
             Event::Leave => self.leave(),
@@ -304,6 +306,16 @@ impl World {
         }
         let said = format!("away for {:.1} s and its start;", away.as_secs_f64());
         Went { event: Event::KillBroker, hit: Vec::new(), said }
+    }
+
+    fn freeze_broker(&mut self) -> Went {
+        self.hosts.running().iter().for_each(|seat| self.hosts.wait_until_up(*seat));
+        let long = self.random.duration(&self.away);
+        if let Some(server) = &self.server {
+            server.freeze(long);
+        }
+        let said = format!("for a session and {:.1} s;", long.as_secs_f64());
+        Went { event: Event::FreezeBroker, hit: Vec::new(), said }
     }
 
     fn freeze(&mut self) -> Went {

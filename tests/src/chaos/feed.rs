@@ -1,7 +1,7 @@
 //! The load: rows at a steady rate, until it is stopped.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,14 +23,18 @@ struct Shared {
     stop: AtomicBool,
     /// Nobody waits for what is still to be delivered.
     abandoned: AtomicBool,
+    /// When each burst began.
+    bursts: Mutex<Vec<Instant>>,
 }
 
-/// A feeder on a thread of its own. Its producer is idempotent and never gives up, so that each partition has each row
-/// once and in order, whatever becomes of the broker.
+/// A feeder on a thread of its own. Its producer never gives up, whatever becomes of the broker, so that each row is
+/// there; over a broker's death, perhaps twice.
 #[derive(Debug)]
 pub struct Feed {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<Vec<u64>>>,
+    /// Steps of a burst.
+    width: u64,
+    thread: Option<JoinHandle<u64>>,
 }
 
 impl Feed {
@@ -48,8 +52,15 @@ impl Feed {
         let producer: BaseProducer = config.create().expect("a producer");
         let topics = campaign.sources().iter().map(|source| format!("{prefix}-{source}")).collect();
         let shared = Arc::<Shared>::default();
-        let feeder = Feeder { campaign, producer, topics, random, rate, shared: Arc::clone(&shared) };
-        Self { shared, thread: Some(std::thread::spawn(move || feeder.run())) }
+        let width = (rate * BURST.as_millis() as u64).div_ceil(1_000);
+        let feeder = Feeder { campaign, producer, topics, random, width, shared: Arc::clone(&shared) };
+        Self { shared, width, thread: Some(std::thread::spawn(move || feeder.run())) }
+    }
+
+    /// When the purchase of this step was fed. None: it was not yet.
+    pub fn fed_at(&self, step: u64) -> Option<Instant> {
+        let bursts = self.shared.bursts.lock().unwrap_or_else(PoisonError::into_inner);
+        bursts.get((step / self.width) as usize).copied()
     }
 
     /// Event time of what was fed last.
@@ -57,8 +68,8 @@ impl Feed {
         clock(self.shared.steps.load(Relaxed))
     }
 
-    /// Feeds the last rows, and waits until the broker has all. Gives how many that are, by source.
-    pub fn finish(mut self) -> Vec<u64> {
+    /// Feeds the last rows, and waits until the broker has all. Gives how many it was given.
+    pub fn finish(mut self) -> u64 {
         self.shared.stop.store(true, Relaxed);
         let thread = self.thread.take().expect("it was not finished");
         thread.join().expect("the feeder does not panic")
@@ -77,19 +88,21 @@ struct Feeder {
     producer: BaseProducer,
     topics: Vec<String>,
     random: Random,
-    rate: u64,
+    width: u64,
     shared: Arc<Shared>,
 }
 
 impl Feeder {
-    fn run(mut self) -> Vec<u64> {
-        let mut sent = vec![0; self.topics.len()];
+    fn run(mut self) -> u64 {
+        let mut sent = 0;
         let mut due = Instant::now();
         let mut step = 0;
         while !self.shared.stop.load(Relaxed) {
-            for _ in 0..(self.rate * BURST.as_millis() as u64).div_ceil(1_000) {
+            self.shared.bursts.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+            for _ in 0..self.width {
                 for row in self.campaign.rows(step, &mut self.random) {
-                    self.send(&row, &mut sent);
+                    self.send(&row);
+                    sent += 1;
                 }
                 step += 1;
             }
@@ -103,13 +116,14 @@ impl Feeder {
             return sent;
         }
         for row in self.campaign.last_rows(step) {
-            self.send(&row, &mut sent);
+            self.send(&row);
+            sent += 1;
         }
         self.producer.flush(FLUSHED_WITHIN).expect("the broker takes all");
         sent
     }
 
-    fn send(&self, row: &Given, sent: &mut [u64]) {
+    fn send(&self, row: &Given) {
         let record = BaseRecord::to(&self.topics[row.source]).partition(row.partition);
         let mut record = record.key(&row.key).payload(&row.value);
         // Full, while the broker is away.
@@ -121,6 +135,5 @@ impl Feeder {
             record = back;
             self.producer.poll(Duration::from_millis(10));
         }
-        sent[row.source] += 1;
     }
 }

@@ -76,12 +76,18 @@ impl Hosts {
         self.seats[seat] = Some(Host { child, log, file });
     }
 
-    fn state(&self, seat: usize) -> PathBuf {
+    /// Where a host keeps its state.
+    pub fn state(&self, seat: usize) -> PathBuf {
         self.folder.join(format!("state-{seat}"))
     }
 
     fn host(&self, seat: usize) -> &Host {
         self.seats[seat].as_ref().expect("the seat is taken")
+    }
+
+    /// Number of its process.
+    pub fn process(&self, seat: usize) -> u32 {
+        self.host(seat).child.id()
     }
 
     pub fn log(&self, seat: usize) -> &Log {

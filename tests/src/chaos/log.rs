@@ -24,9 +24,15 @@ pub enum Mark {
     Starts,
     /// A broker answers.
     Ready,
+    /// Files have changed: a release is tried.
+    Tries,
+    /// Threads are told to go over to a release.
+    GoesOver,
+    /// All threads go by it.
+    Runs,
 }
 
-const LINES: [(&str, Mark); 9] = [
+const LINES: [(&str, Mark); 12] = [
     ("transactions: flush", Mark::Flush),
     ("transactions: committed", Mark::Committed),
     ("transactions: commit", Mark::Commit),
@@ -36,6 +42,9 @@ const LINES: [(&str, Mark); 9] = [
     ("tasks: restored", Mark::Restored),
     ("tailwater::app: starts", Mark::Starts),
     ("Kafka Server started", Mark::Ready),
+    ("files have changed: they are tried", Mark::Tries),
+    ("threads go over", Mark::GoesOver),
+    (" runs pipeline=", Mark::Runs),
 ];
 
 /// Last lines that are shown of a process that ended.

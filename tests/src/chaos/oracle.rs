@@ -62,8 +62,8 @@ impl Fed {
     }
 }
 
-/// Reads the input topics, of which each source must have so many records, and computes all.
-pub fn expect(campaign: &Campaign, brokers: &str, prefix: &str, fed: &[u64]) -> Result<Expected, String> {
+/// Reads the input topics and computes all.
+pub fn expect(campaign: &Campaign, brokers: &str, prefix: &str) -> Expected {
     let mut inputs = Vec::new();
     for (source, topic) in campaign.sources().iter().enumerate() {
         let mut partitions = vec![Vec::new(); PARTITIONS as usize];
@@ -84,13 +84,9 @@ pub fn expect(campaign: &Campaign, brokers: &str, prefix: &str, fed: &[u64]) -> 
                 grave: value["grave"].as_bool().unwrap_or_default(),
             });
         });
-        let read: usize = partitions.iter().map(Vec::len).sum();
-        if read as u64 != fed[source] {
-            return Err(format!("{prefix}-{topic}: {} records were fed, {read} are there", fed[source]));
-        }
         inputs.push(partitions);
     }
-    Ok(of(campaign, &inputs))
+    of(campaign, &inputs)
 }
 
 /// `inputs`: by source, partition and offset.

@@ -11,27 +11,33 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use super::campaign::PARTITIONS;
 use crate::program::PATIENCE;
 
-/// A consumer of topics from their beginning that belongs to no group.
-pub fn consumer(brokers: &str, topics: &[String]) -> BaseConsumer {
+/// For transactions that nobody ends any more: brokers abort them after their time-out.
+const SETTLED_WITHIN: Duration = Duration::from_secs(120);
+
+fn config(brokers: &str, isolation: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", "chaos-reader");
-    config.set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+    config.set("enable.auto.commit", "false").set("isolation.level", isolation);
     config.set("enable.partition.eof", "true").set("reconnect.backoff.max.ms", "500");
     config.set("fetch.wait.max.ms", "20").set("auto.offset.reset", "error");
-    let consumer: BaseConsumer = config.create().expect("a consumer");
+    config
+}
+
+/// A consumer of a topic from these offsets, by partition, that belongs to no group. None: from the beginning.
+pub fn consumer_from(brokers: &str, topic: &str, next: &[Option<i64>]) -> BaseConsumer {
+    let consumer: BaseConsumer = config(brokers, "read_committed").create().expect("a consumer");
     let mut list = TopicPartitionList::new();
-    for topic in topics {
-        for partition in 0..PARTITIONS {
-            list.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
-        }
+    for (partition, next) in next.iter().enumerate() {
+        let from = next.map_or(Offset::Beginning, Offset::Offset);
+        list.add_partition_offset(topic, partition as i32, from).expect("a valid offset");
     }
     consumer.assign(&list).expect("assigned");
     consumer
 }
 
-/// Hands out each record of a topic, those of one partition in order.
+/// Hands out each committed record of a topic, those of one partition in order.
 pub fn each(brokers: &str, topic: &str, mut take: impl FnMut(&BorrowedMessage<'_>)) {
-    let consumer = consumer(brokers, &[topic.to_owned()]);
+    let consumer = consumer_from(brokers, topic, &[None; PARTITIONS as usize]);
     let (mut ended, mut last) = (vec![false; PARTITIONS as usize], Instant::now());
     while !ended.iter().all(|ended| *ended) {
         assert!(last.elapsed() < PATIENCE, "{topic}: its end does not come");
@@ -45,11 +51,37 @@ pub fn each(brokers: &str, topic: &str, mut take: impl FnMut(&BorrowedMessage<'_
     }
 }
 
-/// Says what a reader met; librdkafka goes on by itself.
-pub fn note(error: &KafkaError) {
+/// How many committed records a topic has by now.
+pub fn count(brokers: &str, topic: &str) -> usize {
+    let mut count = 0;
+    each(brokers, topic, |_| count += 1);
+    count
+}
+
+/// Waits until no transaction is open in a topic that nobody writes to: [`each`] gives all of it then.
+pub fn settle(brokers: &str, topic: &str) {
+    let [all, stable] = ["read_uncommitted", "read_committed"]
+        .map(|isolation| config(brokers, isolation).create::<BaseConsumer>().expect("a consumer"));
+    let end = |consumer: &BaseConsumer, partition: i32| {
+        consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker answers").1
+    };
+    let began = Instant::now();
+    while (0..PARTITIONS).any(|partition| end(&stable, partition) < end(&all, partition)) {
+        assert!(began.elapsed() < SETTLED_WITHIN, "{topic}: a transaction stays open");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether librdkafka goes on by itself.
+pub fn is_passing(error: &KafkaError) -> bool {
     let away = [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::AllBrokersDown];
     let is_away = error.rdkafka_error_code().is_some_and(|code| away.contains(&code));
-    if !is_away && !matches!(error, KafkaError::PartitionEOF(_)) {
+    is_away || matches!(error, KafkaError::PartitionEOF(_))
+}
+
+/// Says what a reader met.
+pub fn note(error: &KafkaError) {
+    if !is_passing(error) {
         eprintln!("      a reader of ours: {error}");
     }
 }

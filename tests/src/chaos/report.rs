@@ -16,13 +16,14 @@ pub enum Event {
     KillInTransaction,
     KillInRebalance,
     KillBroker,
+    FreezeBroker,
     Freeze,
     Join,
     Leave,
 }
 
 impl Event {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Kill,
         Self::KillDeleted,
         Self::KillDamaged,
@@ -30,6 +31,7 @@ impl Event {
         Self::KillInTransaction,
         Self::KillInRebalance,
         Self::KillBroker,
+        Self::FreezeBroker,
         Self::Freeze,
         Self::Join,
         Self::Leave,
@@ -44,6 +46,7 @@ impl Event {
             Self::KillInTransaction => "kill -9 in transaction",
             Self::KillInRebalance => "kill -9 in rebalance",
             Self::KillBroker => "kill -9 of the broker",
+            Self::FreezeBroker => "SIGSTOP of the broker",
             Self::Freeze => "SIGSTOP, SIGCONT",
             Self::Join => "one more host",
             Self::Leave => "SIGTERM",
@@ -103,8 +106,12 @@ pub struct Report {
 
 impl Report {
     pub fn is_clean(&self) -> bool {
-        let landed = self.landed.in_transaction().min(self.landed.in_rebalance()) >= self.wanted;
-        self.findings.is_clean() && self.troubles.is_empty() && landed
+        self.findings.is_clean() && self.troubles.is_empty() && self.has_landed()
+    }
+
+    /// Whether enough kills landed, inside a transaction and inside a rebalance.
+    fn has_landed(&self) -> bool {
+        self.landed.in_transaction().min(self.landed.in_rebalance()) >= self.wanted
     }
 }
 
@@ -160,7 +167,45 @@ impl fmt::Display for Report {
         if troubles.len() > SHOWN {
             writeln!(f, "  ! and {} more troubles like these", troubles.len() - SHOWN)?;
         }
+        if !self.has_landed() {
+            writeln!(f, "  ! too few kills landed")?;
+        }
         let verdict = if self.is_clean() { "all is well" } else { "FAULTS" };
         write!(f, "  {verdict}; logs: {}", folder.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(landed: Landed, rows_in: u64) -> Report {
+        Report {
+            campaign: "arrival",
+            seed: 1,
+            took: Duration::ZERO,
+            lines: Vec::new(),
+            landed,
+            wanted: 2,
+            findings: Findings { rows_in, ..Findings::default() },
+            troubles: Vec::new(),
+            folder: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn kills_must_have_landed_in_transactions_and_in_rebalances() {
+        let enough = Landed { flushing: 1, committing: 1, revoked: 2, restoring: 0 };
+        assert!(report(enough, 9).is_clean());
+        for few in [Landed { committing: 0, ..enough }, Landed { revoked: 1, ..enough }] {
+            let report = report(few, 9);
+            assert!(!report.is_clean() && report.to_string().contains("too few kills"), "{report}");
+        }
+    }
+
+    #[test]
+    fn of_nothing_nothing_is_proved() {
+        let enough = Landed { flushing: 2, restoring: 2, ..Landed::default() };
+        assert!(!report(enough, 0).is_clean());
     }
 }

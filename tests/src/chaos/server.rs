@@ -8,10 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::log::{Log, Mark};
-use super::process::{end, tie};
+use super::process::{end, signal, tie};
 
 /// To its start, also after a kill: logs are looked through then.
 const STARTED_WITHIN: Duration = Duration::from_secs(120);
+
+/// After which a broker that is not heard of is fenced.
+const SESSION: Duration = Duration::from_secs(3);
 
 const LOGGING: &str = r#"Configuration:
   Appenders:
@@ -98,6 +101,15 @@ impl Server {
         child
     }
 
+    /// SIGSTOP, to the broker alone, and SIGCONT after a while: longer than a session, so that it is fenced, and for a
+    /// moment no broker is known to anybody.
+    pub fn freeze(&self, long: Duration) {
+        let Some(broker) = &self.broker else { return };
+        signal(broker, libc::SIGSTOP);
+        std::thread::sleep(SESSION + long);
+        signal(broker, libc::SIGCONT);
+    }
+
     /// SIGKILL, to the broker alone.
     pub fn kill(&mut self) {
         self.broker.iter_mut().for_each(end);
@@ -126,9 +138,10 @@ controller.quorum.voters=100@127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listeners=CONTROLLER://127.0.0.1:{port}
 log.dirs={}
-broker.session.timeout.ms=3000
+broker.session.timeout.ms={}
 ",
-        folder.join("controller-data").display()
+        folder.join("controller-data").display(),
+        SESSION.as_millis()
     )
 }
 
@@ -144,7 +157,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
-broker.session.timeout.ms=3000
+broker.session.timeout.ms={}
 broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
@@ -158,6 +171,7 @@ share.coordinator.state.topic.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 ",
-        folder.join("data").display()
+        folder.join("data").display(),
+        SESSION.as_millis()
     )
 }

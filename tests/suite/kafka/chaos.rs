@@ -15,6 +15,7 @@ fn whatever_is_killed_each_row_comes_out_once_and_right() {
             Event::KillInTransaction,
             Event::KillInRebalance,
             Event::KillBroker,
+            Event::FreezeBroker,
             Event::Freeze,
             Event::KillDamaged,
         ],

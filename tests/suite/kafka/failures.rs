@@ -102,7 +102,7 @@ fn a_plugin_that_fails_too_often_writes_nothing_until_it_is_allowed_to() {
     broker::produce(&job.topic("in"), (100..120).map(record));
     broker::read_until(&job.topic("out"), |got| got.len() >= 20);
     broker::produce(&job.topic("in"), (0..500).map(|_| record(13)));
-    program.says("TW210 preprocess");
+    program.says("TW210 release 1-");
     assert!(program.terminate().success());
     assert!(broker::read_all(&job.topic("dead")).is_empty());
     let mut program = job.start_with(&[("TAILWATER__LIMITS__FAILURES", "1.0")]);

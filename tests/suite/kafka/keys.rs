@@ -98,8 +98,10 @@ impl Shops {
 impl Drop for Shops {
     fn drop(&mut self) {
         let own = TOPICS.map(|topic| self.topic(topic));
-        let internal = format!("{}.shops.repartition", self.name);
-        broker::remove(&own.into_iter().chain([internal]).collect::<Vec<_>>(), &self.name);
+        let internal =
+            ["shops.repartition", "buyers.changelog", "shops.changelog", "releases", "release-history"];
+        let internal = internal.map(|which| format!("{}.{which}", self.name));
+        broker::remove(&own.into_iter().chain(internal).collect::<Vec<_>>(), &self.name);
     }
 }
 
@@ -158,6 +160,41 @@ fn kill_9_skips_nothing_that_waits_or_is_on_its_way() {
     // What came twice may be late the second time; it was there once.
     let missing: Vec<i64> = (0..fed).filter(|id| !seen.contains(id)).collect();
     assert!(missing.is_empty(), "{} are missing, the first: {:?}", missing.len(), missing.first());
+}
+
+#[test]
+fn kill_9_in_a_change_of_releases_leaves_each_row_to_the_one_that_began_it() {
+    let shops = Shops::with_topics("begun", "event-time");
+    let run = || Program::run(&shops.file(), &[]);
+    let program = run();
+    shops.feed(0..4_000);
+    broker::read_until(&shops.topic("out"), |got| got.last().is_some_and(|one| id(one) >= 500));
+    program.kill();
+    // From now on purchases have one column more, which comes out as it came.
+    let text = std::fs::read_to_string(shops.file()).expect("readable");
+    let text = text.replacen("at = \"time\" }", "at = \"time\", more = \"int?\" }", 1);
+    std::fs::write(shops.file(), text).expect("writable");
+    let program = run();
+    shops.feed(4_000..8_000);
+    // It begins as the one before, and rows are on their way when it goes over.
+    program.says("release 2-");
+    program.kill();
+    let mut program = run();
+    program.says("is here again, to finish rows in flight");
+    shops.feed(8_000..9_000);
+    broker::read_until(&shops.topic("out"), |got| got.len() >= 8_900);
+    assert!(program.terminate().success());
+    let got = broker::read_all(&shops.topic("out"));
+    let mut seen = HashSet::new();
+    for one in &got {
+        assert!(seen.insert(id(one)), "{} comes twice", id(one));
+        let is_new = one.headers["tailwater-release"].starts_with("2-");
+        assert_eq!(one.json().get("more").is_some(), is_new, "{}", one.json());
+    }
+    let missing: Vec<i64> = (0..8_800).filter(|id| !seen.contains(id)).collect();
+    assert!(missing.is_empty(), "{} are missing, the first: {:?}", missing.len(), missing.first());
+    let new = got.iter().filter(|one| one.headers["tailwater-release"].starts_with("2-")).count();
+    assert!(new >= 1_000 && new < got.len(), "{new} of {}", got.len());
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn every_record_comes_out_once_with_what_it_is() {
             job.topic("in"),
             got.partition
         )));
-        assert_eq!(got.headers["tailwater-release"].len(), 16);
+        assert!(got.headers["tailwater-release"].starts_with("1-"));
         // Rows of a card are 20 s apart: a minute holds this one and two before.
         let minute: f64 = (0..3).map(|n| id - n * 20).filter(|id| *id >= 0).map(|id| id as f64 + 100.5).sum();
         assert_eq!(row["sum_1m"].as_f64(), Some(minute), "id {id}");

@@ -62,7 +62,7 @@ pub fn run(demo: &Demo) -> Result<Report> {
     let outputs = routes.iter().chain([&dead_letters]).chain(&asides.late);
     let outputs: Vec<&str> = outputs.map(String::as_str).collect();
 
-    let runtimes = Runtimes::new(None, demo.onnxruntime.clone()).map_err(report)?;
+    let runtimes = Arc::new(Runtimes::new(None, demo.onnxruntime.clone()).map_err(report)?);
     let mut run = Run::load(config, &runtimes).map_err(report)?;
     let pipeline = run.release.pipeline();
     let topics = Topics {
@@ -75,7 +75,7 @@ pub fn run(demo: &Demo) -> Result<Report> {
     let id = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros().to_string();
     let ledger = Arc::new(Ledger::default());
     let reader =
-        Reader::new(&broker, &outputs, asides.clone(), &id, &pipeline.identity.release, Arc::clone(&ledger))?;
+        Reader::new(&broker, &outputs, asides.clone(), &id, &pipeline.identity.stamp, Arc::clone(&ledger))?;
     let feeder = Feeder::new(&broker, &sources[0], &sources[1], &id)?;
     run.config.kafka.brokers = broker.cluster().brokers.clone();
     run.config.kafka.properties.extend(broker.cluster().properties.clone());

@@ -58,7 +58,8 @@ impl Flow {
             .filter(|source| self.pipeline.role(*source) != Role::Table);
         for source in sources {
             let id = TaskId::of(&self.pipeline, PartitionId { source, partition: PARTITION });
-            let stages = self.pipeline.groups.get(usize::from(id.group)).map_or(0, |group| group.stages.len());
+            let stages =
+                self.pipeline.groups.get(usize::from(id.group)).map_or(0, |group| group.stages.len());
             let mut task = Task::new(stages);
             let inputs = id.inputs(&self.pipeline);
             task.inputs = inputs.map(|input| Input::new(input, None, Duration::ZERO)).collect();

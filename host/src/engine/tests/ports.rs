@@ -166,7 +166,8 @@ impl House {
             encoder: Box::new(Digits),
         };
         let mut pipeline = Pipeline::clone(&self.pipeline);
-        pipeline.identity = Identity { number, stamp: Identity::stamp_of(number, "n"), ..Identity::default() };
+        pipeline.identity =
+            Identity { number, stamp: Identity::stamp_of(number, "n"), ..Identity::default() };
         Flow::new(Arc::new(pipeline), parts, Arc::default(), [2].into(), Arc::default())
     }
 

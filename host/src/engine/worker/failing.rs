@@ -133,5 +133,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 fn words(failing: &Failing) -> String {
     let Failing { stage, release, what, failed, rows, last, .. } = failing;
     let stage = stage.name();
-    format!("release {release}, {stage} {what}: {failed} of the last {rows} rows failed, the last with {last}")
+    format!(
+        "release {release}, {stage} {what}: {failed} of the last {rows} rows failed, the last with {last}"
+    )
 }

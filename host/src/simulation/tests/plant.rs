@@ -208,7 +208,8 @@ impl Plant {
         };
         let stages =
             [self.describe("b", &buyers, Trigger::Row, number), self.describe("s", &shops, trigger, number)];
-        let stages: Vec<FeaturesDescription> = stages.into_iter().filter(|stage| !stage.aggregates.is_empty()).collect();
+        let stages: Vec<FeaturesDescription> =
+            stages.into_iter().filter(|stage| !stage.aggregates.is_empty()).collect();
         let declared = Declared { features: stages.iter().collect(), ..Declared::default() };
         let front = Front::new(&config, &declared).expect("fits");
         let stamp = Identity::stamp_of(number, "simulated");

@@ -1,4 +1,5 @@
-//! A hostile features plugin. Otherwise the one feature is the number itself, and so are the ids.
+//! A hostile features plugin. Otherwise the one feature is the number itself, and so are the ids. One that is slow is slow
+//! with all rows.
 
 use hostile::{Answer, GUILTY};
 use tailwater_sdk::batch::{Batch, Flaw};
@@ -35,6 +36,9 @@ impl Features for Hostile {
         self.matrix = numbers.iter().map(|n| *n as f32).collect();
         self.ids = Answer::of(&hostile::numbers(), &numbers);
         self.rejected.clear();
+        if self.mode == "slow" {
+            hostile::dawdle(numbers.len());
+        }
         let guilty = (0..rows.rows()).filter(|row| numbers[*row] == GUILTY);
         guilty.for_each(|row| self.misbehave(row));
         Ok(Computed { matrix: &self.matrix, ids: self.ids.batch(), rejected: &self.rejected })

@@ -8,6 +8,8 @@ use tailwater_sdk::{Column, Kind, Table};
 
 /// The number that makes them misbehave.
 pub const GUILTY: i64 = 13;
+/// Of one that is slow, for each row: about half a millisecond.
+const STEPS: u64 = 250_000;
 
 /// What they take.
 pub fn number() -> Column {
@@ -22,9 +24,19 @@ pub fn numbers() -> Vec<Column> {
 /// How to misbehave.
 pub fn mode(settings: &Table) -> Result<String, String> {
     let mut settings = settings.clone();
-    let mode = settings.need("mode")?;
+    let mode: String = settings.need("mode")?;
     settings.finish()?;
+    if mode == "describe-trap" {
+        panic!("describe has no answer");
+    }
     Ok(mode)
+}
+
+/// Takes a long time over so many rows.
+pub fn dawdle(rows: usize) {
+    for step in 0..rows as u64 * STEPS {
+        black_box(step);
+    }
 }
 
 /// The numbers of column `index`.

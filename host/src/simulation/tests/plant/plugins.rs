@@ -58,9 +58,8 @@ impl Features for Cells {
         self.call()?;
         let Self { first, cells, release, .. } = *self;
         let more = [release as f32, ODD].into_iter().take(1 + (release % 2) as usize);
-        let row = |row: usize| {
-            (first..first + cells).map(move |cell| number(rows, cell, row)).chain(more.clone())
-        };
+        let row =
+            |row: usize| (first..first + cells).map(move |cell| number(rows, cell, row)).chain(more.clone());
         let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
         Ok(Computed { matrix: (0..rows.rows()).flat_map(row).collect(), ids, rejected: Vec::new() })
     }

@@ -1,0 +1,344 @@
+//! Looks after the releases of a pipeline while it runs: one thread a pipeline, beside its stream threads.
+//!
+//! - It reads the topic that says what runs, and looks at the host's own files. What is to be done then, [`course`] says;
+//!   it is done by another thread, the [`desk`], so that this one never waits.
+//! - Threads are handed what they go on as, between two batches. A release runs when all threads of the host go by it.
+//! - It ends no run: where brokers or disks are away, what runs goes on, and it tries again.
+
+mod baton;
+mod course;
+mod desk;
+mod load;
+mod opening;
+mod probation;
+mod settle;
+mod watching;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
+
+use super::Report;
+use super::Run;
+use super::control::{Control, Pen, now};
+use super::tables::Shelf;
+use super::threads::launch;
+use super::watch::Watch;
+use crate::config::Config;
+use crate::engine::{Activity, Failing, Meter, PartitionCounts, Relay};
+use crate::error::{Error, Result};
+use crate::release::history::Event;
+use crate::release::manifest::{How, Manifest, number_of};
+use crate::release::who::user_at_host;
+use course::{Course, Outcome};
+use desk::{Clerk, Desk, Job, Reply};
+use probation::{Done, Pace, Probation};
+use settle::Maker;
+use watching::Watching;
+
+pub(super) use baton::Baton;
+pub(super) use load::{Loader, pieces};
+pub(super) use opening::{Opened, renumber_after_reset};
+
+/// How long it waits for the topic before it looks at everything else.
+const TICK: Duration = Duration::from_millis(100);
+/// After something failed that may go well later.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_AT_MOST: Duration = Duration::from_secs(30);
+/// A release that rows are of is written before them: it comes within this, or never.
+const HEARD_WITHIN: Duration = Duration::from_secs(60);
+
+struct Steward {
+    /// As the host was started.
+    own: Config,
+    host: String,
+    control: Control,
+    course: Course,
+    desk: Desk,
+    watching: Option<Watching>,
+    baton: Arc<Baton>,
+    meter: Arc<Meter>,
+    began: Instant,
+    /// Number of the release that all threads were told last.
+    told: u64,
+    arriving: Option<Arriving>,
+    pace: Pace,
+    probation: Option<(u64, Probation)>,
+    asked: Vec<Asked>,
+    /// Nothing is begun before that.
+    pause_until: Instant,
+    pause: Duration,
+}
+
+/// A release of which the threads are told, but some do not go by it yet.
+struct Arriving {
+    manifest: Box<Manifest>,
+    /// It is watched for a while, and may go again.
+    is_new: bool,
+}
+
+/// A release that threads lack.
+struct Asked {
+    stamp: String,
+    relays: Vec<Arc<Relay>>,
+    since: Instant,
+}
+
+/// Starts the thread. How it ended is told to `report`.
+pub(super) fn spawn(
+    run: &Run,
+    opened: Opened,
+    counts: &PartitionCounts,
+    shelf: &Shelf,
+    watch: &Watch,
+    report: Report,
+) -> Result<()> {
+    let Opened { own, control, loader } = opened;
+    let name = format!("{}-releases", own.name);
+    let maker = Maker {
+        meter: Arc::clone(&run.meter),
+        counts: Arc::clone(counts),
+        tables: Arc::clone(&shelf.tables),
+    };
+    let baton = Arc::clone(&run.baton);
+    let clerk = Clerk { own: own.clone(), loader, pen: Pen::new(&own), maker, baton: Arc::clone(&baton) };
+    let host = user_at_host();
+    let course = Course::new(host.clone(), own.releases.keep);
+    let told = run.release.pipeline().identity.number;
+    let current = control.ledger.release(told).cloned();
+    let steward = Steward {
+        host,
+        control,
+        course,
+        desk: Desk::open(format!("{name}-desk"), clerk)?,
+        watching: own.releases.watch.then(|| Watching::new(&own)),
+        baton,
+        meter: Arc::clone(&run.meter),
+        began: Instant::now(),
+        told,
+        arriving: current.map(|current| Arriving { manifest: Box::new(current), is_new: false }),
+        pace: Pace::default(),
+        probation: None,
+        asked: Vec::new(),
+        pause_until: Instant::now(),
+        pause: PAUSE,
+        own,
+    };
+    let (place, watch) = (format!("pipeline {}, releases", steward.own.name), watch.clone());
+    launch(name, place, report, move || steward.work(&watch))
+}
+
+impl Steward {
+    fn work(mut self, watch: &Watch) -> Result<()> {
+        while !watch.asked() {
+            if let Err(error) = self.control.read(TICK) {
+                self.connect_again(&error, watch);
+            }
+            while let Some(reply) = self.desk.reply()? {
+                self.hear(reply)?;
+            }
+            self.look_at_threads();
+            self.look_at_pace();
+            if let Some(watching) = &mut self.watching {
+                watching.look();
+            }
+            self.begin()?;
+        }
+        Ok(())
+    }
+
+    /// The topic can't be read as it was: all of it is read again.
+    fn connect_again(&mut self, why: &Error, watch: &Watch) {
+        warn!(pipeline = %self.own.name, "releases can't be read: {} {why}; it is tried again", why.code);
+        let mut pause = PAUSE;
+        while !watch.asked() {
+            let until = Instant::now() + pause;
+            while !watch.asked() && Instant::now() < until {
+                std::thread::sleep(TICK);
+            }
+            match Control::open(&self.own) {
+                Ok(control) => {
+                    self.control = control;
+                    return;
+                }
+                Err(error) => {
+                    warn!(pipeline = %self.own.name, "releases can't be read: {} {error}", error.code)
+                }
+            }
+            pause = (pause * 2).min(PAUSE_AT_MOST);
+        }
+    }
+
+    fn hear(&mut self, reply: Reply) -> Result<()> {
+        let reply = match (reply, &mut self.watching) {
+            (reply @ (Reply::Unsettled | Reply::Follow(_) | Reply::Taken(..)), Some(watching)) => {
+                let taken = watching.heard(reply, &self.own);
+                if let Some(content) = taken.filter(|content| self.course.see(content, &self.control.ledger))
+                {
+                    info!(pipeline = %self.own.name, content = %content.id, "files have changed: they are tried");
+                }
+                return Ok(());
+            }
+            (Reply::Finished(Err(error)), _) => {
+                self.later(&error);
+                return Ok(());
+            }
+            (Reply::Finished(Ok(())), _) => {
+                self.asked.remove(0);
+                return Ok(());
+            }
+            (reply, _) => reply,
+        };
+        let (outcome, job) = self.course.heard(reply, &self.control.ledger);
+        match outcome {
+            Outcome::Fine => self.pause = PAUSE,
+            Outcome::Went(manifest) => {
+                let Manifest { facts, .. } = &*manifest;
+                let (how, by, why) = (facts.how.name(), &facts.by, &facts.why);
+                info!(pipeline = %self.own.name, release = %manifest.stamp(), how, by, why, "threads go over");
+                self.told = manifest.number;
+                self.probation = None;
+                let is_new = matches!(facts.how, How::Apply | How::File);
+                let is_new = is_new && !self.own.releases.probation.get().is_zero();
+                self.arriving = Some(Arriving { manifest, is_new });
+            }
+            Outcome::Later(error) => self.later(&error),
+            Outcome::Never(what, error) => {
+                error!(
+                    pipeline = %self.own.name,
+                    "{what} comes to nothing, and what runs goes on: {} {error}", error.code
+                );
+            }
+        }
+        job.map_or(Ok(()), |job| self.desk.give(job))
+    }
+
+    fn later(&mut self, error: &Error) {
+        let pause = self.pause;
+        warn!(pipeline = %self.own.name, "releases wait for {pause:?}: {} {error}", error.code);
+        self.pause_until = Instant::now() + pause;
+        self.pause = (pause * 2).min(PAUSE_AT_MOST);
+    }
+
+    fn look_at_threads(&mut self) {
+        let relays = self.baton.relays();
+        for relay in &relays {
+            drop(relay.retired());
+            for stamp in relay.asked() {
+                self.ask(stamp, relay);
+            }
+            for failing in relay.failing() {
+                self.fails(&failing);
+            }
+        }
+        let arrived = |arriving: &mut Arriving| {
+            !relays.is_empty() && relays.iter().all(|relay| relay.at() >= arriving.manifest.number)
+        };
+        let Some(Arriving { manifest, is_new }) = self.arriving.take_if(arrived) else { return };
+        info!(pipeline = %self.own.name, "release {} runs", manifest.stamp());
+        self.course.tell(Event::runs(&manifest, &self.host, now()));
+        if is_new {
+            let (done, length) = (self.done(), self.own.releases.probation.get());
+            let slowdown = self.own.releases.slowdown;
+            let probation = Probation::begin(&mut self.pace, done, length, slowdown);
+            self.probation = Some((manifest.number, probation));
+        }
+    }
+
+    fn ask(&mut self, stamp: String, relay: &Arc<Relay>) {
+        let relay = Arc::clone(relay);
+        match self.asked.iter_mut().find(|asked| asked.stamp == stamp) {
+            // The first may be at the desk, with those that it had.
+            Some(asked) if !self.desk.is_busy() => asked.relays.push(relay),
+            _ => self.asked.push(Asked { stamp, relays: vec![relay], since: Instant::now() }),
+        }
+    }
+
+    fn fails(&mut self, failing: &Failing) {
+        let Failing { release, stage, failed, rows, last, .. } = failing;
+        let Some(number) = number_of(release) else { return };
+        let watched = self.probation.as_ref().map(|(number, _)| *number);
+        // It may be so bad that not all threads get to it.
+        let arriving = self.arriving.as_ref().filter(|arriving| arriving.is_new);
+        let arriving = arriving.map(|arriving| arriving.manifest.number);
+        if [watched, arriving].contains(&Some(number)) {
+            let why =
+                format!("{}: {failed} of the last {rows} rows failed, the last with {last}", stage.name());
+            self.go_back(number, why);
+        }
+    }
+
+    fn look_at_pace(&mut self) {
+        let done = self.done();
+        let Some((number, probation)) = &mut self.probation else { return self.pace.look(done) };
+        let number = *number;
+        if let Some(why) = probation.verdict(done) {
+            self.go_back(number, why);
+        } else if probation.is_over(done.at) {
+            info!(pipeline = %self.own.name, release = number, "has passed its probation");
+            self.probation = None;
+        }
+    }
+
+    fn go_back(&mut self, number: u64, why: String) {
+        self.probation = None;
+        if let Some(arriving) = &mut self.arriving {
+            arriving.is_new = false;
+        }
+        match self.course.go_back(number, why.clone(), &self.control.ledger) {
+            Some(before) => {
+                warn!(pipeline = %self.own.name, "release {number} is no good: {why}; release {before} is to come back");
+            }
+            None => {
+                warn!(pipeline = %self.own.name, "release {number} is no good: {why}; there is none to go back to");
+            }
+        }
+    }
+
+    fn done(&self) -> Done {
+        let is_work =
+            |activity: &Activity| !matches!(activity, Activity::Source | Activity::Send | Activity::Commit);
+        let spent = self.meter.spent.all().filter(|(activity, _)| is_work(activity));
+        let work = Duration::from_nanos(spent.map(|(_, spent)| spent).sum());
+        let records = self.meter.records.load(std::sync::atomic::Ordering::Relaxed);
+        Done { at: self.began.elapsed(), records, work }
+    }
+
+    /// Gives the desk what is next.
+    fn begin(&mut self) -> Result<()> {
+        if self.desk.is_busy() || Instant::now() < self.pause_until {
+            return Ok(());
+        }
+        if let Some(job) = self.finish() {
+            return self.desk.give(job);
+        }
+        if let Some(job) = self.course.next(&self.control.ledger, self.told) {
+            return self.desk.give(job);
+        }
+        match self.watching.as_mut().and_then(Watching::seen) {
+            Some(sight) => self.desk.give(Job::Take(sight)),
+            None => Ok(()),
+        }
+    }
+
+    /// For threads that wait for a release.
+    fn finish(&mut self) -> Option<Job> {
+        let ledger = &self.control.ledger;
+        let current = ledger.current().map_or(0, |current| current.number);
+        let is_ready = |asked: &Asked| {
+            let is_to_come = number_of(&asked.stamp).is_some_and(|number| number > current);
+            !is_to_come || asked.since.elapsed() > HEARD_WITHIN
+        };
+        let place = self.asked.iter().position(is_ready)?;
+        // The first is the one at the desk.
+        self.asked.swap(0, place);
+        let Asked { stamp, relays, .. } = self.asked.first()?;
+        let (number, id) = stamp.split_once('-').unwrap_or_default();
+        let numbered = number.parse().ok().and_then(|number| ledger.release(number));
+        let found = numbered.filter(|release| release.facts.content.id == id);
+        let content = found.or_else(|| ledger.release_of(id)).map(|release| &release.facts.content);
+        let content = content.map(|content| (content.clone(), pieces(ledger, content)));
+        Some(Job::Finish(stamp.clone(), content, relays.clone()))
+    }
+}

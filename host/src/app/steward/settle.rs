@@ -1,0 +1,74 @@
+//! Whether a release that is loaded may follow the one that runs: what it changes, whether its topics are there, and how it
+//! does with records that came just now.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::baton::Baton;
+use crate::app::topics::METADATA_WITHIN;
+use crate::config::Config;
+use crate::engine::{Failing, Flow, Meter, PartitionCounts, Relay, Sample, Tables};
+use crate::error::{Code, Error, Result};
+use crate::kafka::{Cluster, topics};
+use crate::pipeline::succession;
+use crate::release::Release;
+
+/// That long is waited for records to try it on. Where none come, there is nothing to try.
+const SAMPLED_WITHIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Makes flows for threads.
+#[derive(Clone, Debug)]
+pub(super) struct Maker {
+    pub meter: Arc<Meter>,
+    pub counts: PartitionCounts,
+    pub tables: Arc<Tables>,
+}
+
+impl Maker {
+    pub fn flow(&self, release: &Release) -> Result<Flow> {
+        release.flow(&self.meter, &self.counts, &self.tables)
+    }
+}
+
+/// Gives how many records it was tried on.
+pub(super) fn settle(own: &Config, release: &Release, baton: &Baton, maker: &Maker) -> Result<usize> {
+    let current = baton.release();
+    let changes = succession(current.pipeline(), release.pipeline())?;
+    changes.check_windows()?;
+    let names: Vec<&str> = changes.topics.iter().map(String::as_str).collect();
+    if !names.is_empty() {
+        let kafka = &own.kafka;
+        let cluster = Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() };
+        topics(&cluster, &names, METADATA_WITHIN)?;
+    }
+    let sample = sample(&baton.relays());
+    let rehearsed = maker.flow(release)?.rehearse(&sample)?;
+    match rehearsed.failing.first() {
+        None => Ok(sample.len()),
+        Some(failing) => Err(failed(failing)),
+    }
+}
+
+/// Records that came just now to any thread.
+fn sample(relays: &[Arc<Relay>]) -> Sample {
+    let (began, mut sample) = (Instant::now(), Sample::default());
+    relays.iter().for_each(|relay| relay.want_sample());
+    while sample.is_empty() && began.elapsed() < SAMPLED_WITHIN {
+        thread::sleep(LOOK);
+        for one in relays.iter().filter_map(|relay| relay.sample()) {
+            sample.extend(one);
+        }
+    }
+    sample
+}
+
+fn failed(failing: &Failing) -> Error {
+    let Failing { stage, failed, rows, last, .. } = failing;
+    let text = format!(
+        "{}: of {rows} rows that the pipeline has just had, {failed} failed, the last with {last}",
+        stage.name()
+    );
+    Error::new(Code::ReleaseFailed, text)
+}

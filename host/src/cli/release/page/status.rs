@@ -1,0 +1,186 @@
+//! How things are.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::line;
+use crate::app::Status;
+use crate::release::history::{Event, What};
+use crate::release::manifest::{Artifact, Manifest, Proposal, Refusal};
+use crate::time;
+
+/// Digits that are shown of a digest.
+const DIGITS: usize = 12;
+
+/// For a person.
+pub(in crate::cli::release) fn status(status: &Status) -> String {
+    let Status { pipeline, current, kept, waiting, refusals, hosts } = status;
+    let mut page = pipeline.clone();
+    // Writing to memory can't fail.
+    let mut row = |name: &str, text: String| {
+        let _ = write!(page, "\n  {name:<9}  {text}");
+    };
+    match current {
+        Some(current) => of_release(current, &mut row),
+        None => row("release", "none yet".to_owned()),
+    }
+    for (index, Event { by, at, what, code, why, .. }) in hosts.iter().enumerate() {
+        let name = if index == 0 { "hosts" } else { "" };
+        let at = time::written(*at);
+        row(
+            name,
+            match what {
+                What::Failed => {
+                    format!("{by}: can't run it, {at}: {} {}", code.as_deref().unwrap_or("-"), line(why))
+                }
+                _ => format!("{by}: runs it since {at}"),
+            },
+        );
+    }
+    if let [first, .., last] = kept.as_slice() {
+        row("kept", format!("{} releases, {first} to {last}", kept.len()));
+    }
+    for Proposal { ticket, facts } in waiting {
+        let (how, at) = (facts.how.name(), time::written(facts.at));
+        row("waits", format!("{}, proposal {ticket} by {}, {how}, {at}", facts.content.id, facts.by));
+    }
+    for Refusal { by, at, code, message, .. } in refusals {
+        row("refused", format!("{}, {by}: {code} {}", time::written(*at), line(message)));
+    }
+    page.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn of_release(current: &Manifest, row: &mut impl FnMut(&str, String)) {
+    let facts = &current.facts;
+    row("release", current.stamp());
+    row("since", time::written(facts.at));
+    let back = facts.returns_to.map_or(String::new(), |number| format!(", to release {number}"));
+    row("by", format!("{}, {}{back}", facts.by, facts.how.name()));
+    if !facts.why.is_empty() {
+        row("why", line(&facts.why));
+    }
+    let files = &facts.content.artifacts;
+    let width = |text: fn(&Artifact) -> String| files.iter().map(|one| text(one).chars().count()).max();
+    let roles = width(|one| one.role.to_string()).unwrap_or(0);
+    let names = width(|one| one.file.clone()).unwrap_or(0);
+    for (index, one) in files.iter().enumerate() {
+        let name = if index == 0 { "files" } else { "" };
+        let (role, file, digest) = (one.role.to_string(), &one.file, one.digest.to_string());
+        let signed = if one.signature.is_some() { ", signed" } else { "" };
+        let text =
+            format!("{role:<roles$}  {file:<names$}  {}  {} bytes{signed}", &digest[..DIGITS], one.bytes);
+        row(name, text);
+    }
+}
+
+/// For a program; times in milliseconds, null where there is none.
+pub(in crate::cli::release) fn json(status: &Status) -> String {
+    let Status { pipeline, current, kept, waiting, refusals, hosts } = status;
+    let waiting = waiting.iter().map(|Proposal { ticket, facts }| {
+        json!({
+            "ticket": ticket.to_string(), "content": facts.content.id, "by": facts.by, "how": facts.how.name(),
+            "at": facts.at, "why": facts.why,
+        })
+    });
+    let refusals = refusals.iter().map(|Refusal { ticket, by, at, code, message }| {
+        json!({ "ticket": ticket.to_string(), "by": by, "at": at, "code": code, "message": message })
+    });
+    let hosts = hosts.iter().map(|event| {
+        json!({
+            "host": event.by, "at": event.at, "runs": event.what == What::Runs, "code": event.code, "why": event.why,
+        })
+    });
+    let page = json!({
+        "pipeline": pipeline,
+        "current": current.as_ref().map(release),
+        "kept": kept,
+        "waiting": waiting.collect::<Vec<_>>(),
+        "refusals": refusals.collect::<Vec<_>>(),
+        "hosts": hosts.collect::<Vec<_>>(),
+    });
+    page.to_string()
+}
+
+fn release(current: &Manifest) -> Value {
+    let facts = &current.facts;
+    let files = facts.content.artifacts.iter().map(|one| {
+        json!({
+            "stage": one.role.to_string(), "file": one.file, "sha256": one.digest.to_string(), "bytes": one.bytes,
+            "signed": one.signature.is_some(),
+        })
+    });
+    json!({
+        "number": current.number, "content": facts.content.id, "release": current.stamp(), "at": facts.at,
+        "by": facts.by, "how": facts.how.name(), "why": facts.why, "returns_to": facts.returns_to,
+        "files": files.collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use crate::error::Code;
+    use crate::release::manifest::Ticket;
+
+    fn example() -> Status {
+        let current = samples::release(9, Some(6));
+        let proposal = Proposal { ticket: Ticket(11), facts: samples::release(10, None).facts };
+        let refusal = Refusal {
+            ticket: Ticket(10),
+            by: "root@one".to_owned(),
+            at: 1_793_491_260_000,
+            code: "TW204".to_owned(),
+            message: "card.wasm: it imports\n`clock`".to_owned(),
+        };
+        Status {
+            pipeline: "fraud".to_owned(),
+            hosts: vec![
+                Event::runs(&current, "root@one", 1_793_491_201_000),
+                Event::failed(&current, "root@two", 1_793_491_202_000, Code::ModelRuntime, "not found"),
+            ],
+            current: Some(current),
+            kept: vec![4, 6, 9],
+            waiting: vec![proposal],
+            refusals: vec![refusal],
+        }
+    }
+
+    #[test]
+    fn how_things_are_in_aligned_lines() {
+        let expected = "\
+fraud
+  release    9-0123456789abcdef
+  since      2026-11-01T00:00:00Z
+  by         ann@laptop, rollback, to release 6
+  why        too many alerts at night
+  files      features/0  card.wasm   abababababab  70000 bytes
+             model       fraud.onnx  cdcdcdcdcdcd  5000000 bytes, signed
+  hosts      root@one: runs it since 2026-11-01T00:00:01Z
+             root@two: can't run it, 2026-11-01T00:00:02Z: TW302 not found
+  kept       3 releases, 4 to 9
+  waits      0123456789abcdef, proposal 000000000000000b by ann@laptop, apply, 2026-11-01T00:00:00Z
+  refused    2026-11-01T00:01:00Z, root@one: TW204 card.wasm: it imports `clock`";
+        assert_eq!(status(&example()), expected);
+        let none = Status {
+            current: None,
+            kept: Vec::new(),
+            waiting: Vec::new(),
+            refusals: Vec::new(),
+            ..example()
+        };
+        let none = Status { hosts: Vec::new(), ..none };
+        assert_eq!(status(&none), "fraud\n  release    none yet");
+    }
+
+    #[test]
+    fn how_things_are_as_json() {
+        let value: Value = serde_json::from_str(&json(&example())).expect("JSON");
+        assert_eq!(value["current"]["release"], "9-0123456789abcdef");
+        assert_eq!((&value["current"]["returns_to"], &value["hosts"][1]["runs"]), (&json!(6), &json!(false)));
+        assert_eq!(value["current"]["files"][1]["sha256"], "cd".repeat(32));
+        assert_eq!(value["waiting"][0]["ticket"], "000000000000000b");
+        assert_eq!(value["refusals"][0]["code"], "TW204");
+    }
+}

@@ -1,0 +1,166 @@
+//! What becomes of windows.
+
+use super::*;
+
+/// The first stage's windows, with other aggregates.
+fn of(aggregates: Vec<contract::Aggregate>) -> StageWindows {
+    let mut new = Parts::good();
+    new.card.aggregates = aggregates;
+    changes(&new).windows.remove(0)
+}
+
+fn names_and_fates(stage: &StageWindows) -> Vec<(&str, Fate)> {
+    stage.aggregates.iter().map(|one| (one.name.as_str(), one.fate)).collect()
+}
+
+fn with(more: contract::Aggregate) -> StageWindows {
+    of([Parts::good().card.aggregates, vec![more]].concat())
+}
+
+#[test]
+fn other_cells_of_the_same_values_are_kept() {
+    let named = of(vec![
+        aggregate("n7", Fold::Count, Window::Sliding(7 * DAY)),
+        aggregate("average", Fold::Mean, Window::Sliding(7 * DAY)),
+    ]);
+    assert_eq!(named.windows, Windows::Kept);
+    assert_eq!(names_and_fates(&named), [("average", Fate::Kept), ("mean7", Fate::Gone)]);
+}
+
+#[test]
+fn a_shorter_window_is_made_of_what_is_kept() {
+    let stage = with(aggregate("sum1", Fold::Sum, Window::Sliding(DAY)));
+    assert_eq!(stage.windows, Windows::Rebuilt);
+    assert_eq!(names_and_fates(&stage), [("sum1", Fate::Rebuilt)]);
+    assert_eq!(stage.aggregates[0].to.as_deref(), Some("sum of amount, sliding 1d"));
+    let mut filtered = aggregate("nights", Fold::Count, Window::Tumbling(DAY));
+    filtered.filter = Some(1);
+    let stage = with(filtered);
+    assert_eq!(stage.windows, Windows::Rebuilt);
+    assert_eq!(stage.aggregates[0].to.as_deref(), Some("count where night, tumbling 1d"));
+}
+
+#[test]
+fn what_goes_further_back_than_entries_begins() {
+    for (window, after) in [
+        (Window::Sliding(30 * DAY), Some(30 * DAY)),
+        (Window::Hopping { size: 8 * DAY, slide: DAY }, Some(8 * DAY)),
+        (Window::Last(3), None),
+        (Window::Session(1000), None),
+        (Window::Forever, None),
+    ] {
+        let stage = with(aggregate("new", Fold::Count, window));
+        assert_eq!(stage.windows, Windows::Partial);
+        assert_eq!(names_and_fates(&stage), [("new", Fate::Begins(after))]);
+    }
+}
+
+/// Entries have no column that was not kept; where one is gone, nothing is missing.
+#[test]
+fn columns_that_entries_have_not() {
+    let mut more = Parts::good();
+    let browser = column("browser", Kind::Int);
+    more.preprocessor.output.push(browser.clone());
+    more.card.inputs[0].columns.push(browser);
+    more.card.inputs[0].kept.push(2);
+    let mut unused = more.clone();
+    more.card.aggregates.push(contract::Aggregate {
+        column: Some(2),
+        ..aggregate("browsers", Fold::Distinct, Window::Sliding(DAY))
+    });
+    let stage = changes(&more).windows.remove(0);
+    assert_eq!(
+        (stage.windows, names_and_fates(&stage)),
+        (Windows::Partial, vec![("browsers", Fate::Begins(Some(DAY)))])
+    );
+
+    let all = changes(&unused);
+    assert_eq!((all.windows[0].windows, all.windows[0].aggregates.len()), (Windows::Rebuilt, 0));
+    assert!(!all.is_empty() && !all.keeps_all_windows());
+    let error = all.check_windows().unwrap_err();
+    assert_eq!(error.code, Code::NoSuccession);
+    assert!(error.message.contains("these would be: features card\n"), "{}", error.message);
+
+    unused.card.inputs[0].kept.truncate(1);
+    assert_eq!(changes(&unused).windows[0].windows, Windows::Rebuilt);
+}
+
+#[test]
+fn windows_that_close_keep_no_entries() {
+    let closing = |window, more: Option<contract::Aggregate>| {
+        let mut parts =
+            Parts::good().with("[[features]]\n    plugin = \"shop.wasm\"\n    key = \"shop\"\n", "");
+        parts.file = parts.file.replace("[[source]]\n    name", "[[nothing]]\n    name");
+        let (before, rest) = parts.file.split_once("[[nothing]]").unwrap();
+        let (_, rest) = rest.split_once("[preprocess]").unwrap();
+        parts.file = format!("{before}[preprocess]{rest}");
+        parts.card.trigger = Trigger::Close(Vec::new());
+        parts.card.aggregates = vec![aggregate("n", Fold::Count, window)];
+        parts.card.aggregates.extend(more);
+        parts.rules.input.clear();
+        parts.pipeline()
+    };
+    let old = closing(Window::Tumbling(DAY), None);
+    let with = closing(Window::Tumbling(DAY), Some(aggregate("sum", Fold::Sum, Window::Tumbling(DAY))));
+    let changes = succession(&old, &with).unwrap();
+    assert_eq!(changes.windows[0].windows, Windows::Partial);
+    assert_eq!(names_and_fates(&changes.windows[0]), [("sum", Fate::Begins(Some(DAY)))]);
+    let gone = succession(&with, &old).unwrap();
+    assert_eq!(gone.windows[0].windows, Windows::Rebuilt);
+    let longer = succession(&old, &closing(Window::Tumbling(2 * DAY), None)).unwrap();
+    assert_eq!(longer.windows[0].windows, Windows::Lost);
+    let expected = "\
+windows card  all begin anew
+              ~ n  count, tumbling 1d -> count, tumbling 2d: whole after 2d";
+    assert_eq!(longer.to_string(), expected);
+}
+
+#[test]
+fn folds_of_plugins_are_told_by_name_and_version() {
+    let custom = |version| {
+        let mut parts = Parts::good();
+        parts.card.custom_folds = vec![CustomFold {
+            name: "burst".to_owned(),
+            version,
+            register_bytes: 8,
+            invertible: true,
+            cell: column("cell", Kind::Float),
+        }];
+        parts.card.aggregates.push(aggregate("burst", Fold::Custom(0), Window::Sliding(DAY)));
+        parts.card.aggregates.push(aggregate("ever", Fold::Custom(0), Window::Forever));
+        parts
+    };
+    let between = |old: &Parts, new: &Parts| {
+        succession(&old.pipeline(), &new.pipeline()).expect("a succession").windows.remove(0)
+    };
+    assert_eq!(between(&custom(1), &custom(1)).windows, Windows::Kept);
+    let newer = between(&custom(1), &custom(2));
+    assert_eq!(names_and_fates(&newer), [("burst", Fate::Rebuilt), ("ever", Fate::Begins(None))]);
+    let mut seen = custom(1);
+    seen.card.inputs[0].kept.truncate(1);
+    // It saw a column that is there no more.
+    assert_eq!(names_and_fates(&between(&custom(1), &seen)), [("ever", Fate::Begins(None))]);
+}
+
+#[test]
+fn how_far_back_entries_go() {
+    use super::super::windows::covers;
+    use crate::window::SpanKind::{Hopping, Sliding};
+    let hopping = |size, slide| Hopping { size, slide };
+    for (kept, wanted, enough) in [
+        (hopping(10, 2), Sliding(9), true),
+        (hopping(10, 2), Sliding(10), false),
+        (hopping(10, 10), Sliding(2), false),
+        (hopping(10, 2), hopping(10, 4), true),
+        (hopping(10, 2), hopping(10, 5), false),
+        (hopping(10, 2), hopping(9, 5), true),
+        (Sliding(10), hopping(10, 10), true),
+        (Sliding(10), hopping(11, 1), false),
+    ] {
+        assert_eq!(covers(kept, wanted), enough, "{kept}: {wanted}");
+        // The law itself: no row sees an entry longer than it is kept.
+        let sees = |kind: crate::window::SpanKind, time| kind.last_seen(time).unwrap();
+        let holds = (0..200).all(|time| sees(wanted, time) <= sees(kept, time));
+        assert!(holds || !enough, "{kept}: {wanted}");
+    }
+}
