@@ -68,9 +68,7 @@ fn look(
     let base = MemoryDisk::default().open(topic)?;
     let mut restoring = Restoring::new(pipeline, id, base, &standing, 1, Duration::ZERO)?;
     restoring.only(own, key);
-    let keep = |image: &Image| {
-        image.is_of_plans() || usize::from(image.store) == own && *image.key == *key
-    };
+    let keep = |image: &Image| image.is_of_plans() || usize::from(image.store) == own && *image.key == *key;
     // What is not there at once is not committed.
     let (now, mut alive) = (|| Duration::ZERO, || Ok(()));
     let mut patience = Patience::new(&now, &mut alive, Duration::ZERO);

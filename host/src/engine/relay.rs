@@ -24,8 +24,6 @@ pub enum Arrival {
     Current(Box<Flow>),
     /// A release that the thread asked for, to finish rows in flight.
     Asked(Box<Flow>),
-    /// A release that ran before this thread began, and may come back: its windows are kept too.
-    Beside(Box<Flow>),
     /// Nobody has the release of this stamp any more: the thread's own finishes those rows.
     Unknown(String),
 }

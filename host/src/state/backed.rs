@@ -51,9 +51,9 @@ impl Backed {
     fn plans(&self, store: u8) -> Result<Option<Plans>> {
         let (place, key) = Plans::place(store);
         let mut base = lock(&self.base);
-        let found = base.get(place, &key).and_then(|bytes| {
-            bytes.map(|bytes| Plans::read(&bytes).ok_or_else(damaged)).transpose()
-        });
+        let found = base
+            .get(place, &key)
+            .and_then(|bytes| bytes.map(|bytes| Plans::read(&bytes).ok_or_else(damaged)).transpose());
         clear_if_damaged(&mut **base, found)
     }
 
@@ -142,8 +142,7 @@ impl Store {
             _ => None,
         };
         let is_known = found.is_some();
-        let mut slot =
-            found.unwrap_or_else(|| Slot::new(retention.plan, self.plans.current_mark(), key));
+        let mut slot = found.unwrap_or_else(|| Slot::new(retention.plan, self.plans.current_mark(), key));
         if let Some(backed) = &mut self.behind
             && let Some(due) = backed.changes.comes_back(key)
         {

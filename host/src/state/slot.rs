@@ -179,7 +179,16 @@ impl Slot {
         let windows = Windows::thaw(plans.of(kept_by)?, &mut reader)?;
         reader.end()?;
         let standing = Standing { due_before: due, ..Standing::default() };
-        Some(Self { key: key.into(), windows, kept_by, record_keys, generation: 0, newest, timer: due, standing })
+        Some(Self {
+            key: key.into(),
+            windows,
+            kept_by,
+            record_keys,
+            generation: 0,
+            newest,
+            timer: due,
+            standing,
+        })
     }
 }
 

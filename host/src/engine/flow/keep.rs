@@ -18,6 +18,15 @@ impl Flow {
         self
     }
 
+    /// Keeps windows that serve another release too, which may come back, if there are such.
+    pub fn beside(mut self, other: Self) -> Result<Self> {
+        if self.suits(&other).is_ok() {
+            self.learn(other);
+            self.unite()?;
+        }
+        Ok(self)
+    }
+
     /// Whether windows can be kept that serve this release's and another's too. An error says what is in the way.
     pub(in crate::engine) fn suits(&self, other: &Self) -> Result<()> {
         self.own.iter().zip(&other.own).try_for_each(|(own, other)| {

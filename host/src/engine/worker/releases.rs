@@ -103,10 +103,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         while let Some(arrival) = relay.take() {
             match arrival {
                 Arrival::Current(flow) if flow.number() > self.flow.number() => self.switch(*flow)?,
-                Arrival::Asked(flow) | Arrival::Beside(flow) if self.flow.lacks(flow.stamp()) => {
-                    self.learn(*flow)?;
-                }
-                Arrival::Current(flow) | Arrival::Asked(flow) | Arrival::Beside(flow) => relay.retire([*flow]),
+                Arrival::Asked(flow) if self.flow.lacks(flow.stamp()) => self.learn(*flow)?,
+                Arrival::Current(flow) | Arrival::Asked(flow) => relay.retire([*flow]),
                 Arrival::Unknown(stamp) => self.do_without(&stamp, "which nobody has any more"),
             }
         }

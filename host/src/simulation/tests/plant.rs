@@ -82,7 +82,9 @@ impl Plant {
                     shops.extend(shorter);
                 }
                 // What is of the rows alone goes, and comes again.
-                if let Some(sum) = buyers.iter().position(|cell| *cell == (0, Fold::Sum, Window::Sliding(2_000))) {
+                if let Some(sum) =
+                    buyers.iter().position(|cell| *cell == (0, Fold::Sum, Window::Sliding(2_000)))
+                {
                     buyers[sum] = shorter[1];
                 }
             }
@@ -125,11 +127,17 @@ impl Plant {
     /// Behind the cells each stage gives the number of its release, and if that is odd, one more.
     fn describe(self, prefix: &str, cells: &[Cell], trigger: Trigger, release: u64) -> FeaturesDescription {
         let inputs = cells.iter().map(|(input, ..)| input + 1).max().unwrap_or(1);
-        let input = |(index, (name, _)): (usize, &(&str, i32))| Input {
-            source: if index == 0 { String::new() } else { (*name).to_owned() },
-            updates_only: index > 0,
-            columns: vec![Column::new("amount", Kind::Int)],
-            kept: vec![0],
+        let input = |(index, (name, _)): (usize, &(&str, i32))| {
+            let mut columns = vec![Column::new("amount", Kind::Int)];
+            if index == 0 && prefix == "b" && release % VARIANTS == 2 {
+                columns.push(Column::new("id", Kind::Int));
+            }
+            Input {
+                source: if index == 0 { String::new() } else { (*name).to_owned() },
+                updates_only: index > 0,
+                kept: (0..columns.len() as u32).collect(),
+                columns,
+            }
         };
         let aggregate = |(index, (input, fold, window)): (usize, &Cell)| Aggregate {
             name: format!("{prefix}{index}"),

@@ -251,11 +251,8 @@ proptest! {
 
     #[test]
     fn windows_close_once(transactions in transactions(), session: bool) {
-        let mut plan = plan(Window::Tumbling(50));
-        plan.closing = Some(match session {
-            true => SpanKind::Session(30),
-            false => SpanKind::Hopping { size: 50, slide: 50 },
-        });
+        let mut plan = plan(if session { Window::Session(30) } else { Window::Tumbling(50) });
+        plan.closing = Some(plan.spans[0].kind);
         is_kept(&plan, None, &transactions)?;
     }
 }

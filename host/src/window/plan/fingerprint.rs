@@ -5,7 +5,10 @@ use crate::bytes::Write;
 use crate::window::hash::hash;
 
 /// Raised when states are written in another form, or mean something else.
-const FORM: u64 = 2;
+const FORM: u64 = 1;
+
+/// Raised when what says by which plan a state is kept is written in another form.
+const FAMILY_FORM: u64 = 2;
 
 impl Plan {
     /// Differs whenever a state of one plan must not be read by another; the same on every machine and in every
@@ -29,11 +32,12 @@ impl Plan {
 impl Plan {
     /// Differs whenever states can't be [converted](crate::window::History::convert) from one plan to the other.
     pub fn family(&self) -> u64 {
-        if self.closing.is_some() {
-            return self.fingerprint();
-        }
         let mut bytes = Vec::new();
-        bytes.number(FORM);
+        bytes.number(FAMILY_FORM);
+        if self.closing.is_some() {
+            bytes.word(self.fingerprint());
+            return hash(&bytes);
+        }
         list(&self.inputs, &mut bytes, |input, into| text(&input.source, into));
         list(&self.customs, &mut bytes, |one, into| {
             text(&one.name, into);
