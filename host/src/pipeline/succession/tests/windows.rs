@@ -82,6 +82,32 @@ fn columns_that_entries_have_not() {
     assert_eq!(changes(&unused).windows[0].windows, Windows::Rebuilt);
 }
 
+/// Two sources of equal columns, which another stage takes too, and whose numbers in the plugin are exchanged.
+#[test]
+fn windows_are_of_their_sources() {
+    const LABELS: &str = "[[source]]\n    name = \"labels\"\n    topic = \"tx.labels\"\n    event_time = \"at\"\n    \
+        columns = { card = \"text\", shop = \"text\", at = \"time\", fraud = \"boolean\" }\n";
+    let with = |names: [&str; 2]| {
+        let labels = format!("{LABELS}    partitioned_by = [\"card\"]\n");
+        let both = format!("{labels}    {}", labels.replace("labels", "returns"));
+        let mut parts = Parts::good().with(LABELS, &both).with("key = \"shop\"", "key = \"card\"");
+        let input = |name| input(name, &[column("fraud", Kind::Boolean)], 1);
+        parts.card.inputs.extend(["labels", "returns"].map(input));
+        parts.shop.inputs.truncate(1);
+        parts.shop.inputs.extend(names.map(input));
+        let count = aggregate("n", Fold::Count, Window::Sliding(DAY));
+        parts.shop.aggregates = vec![contract::Aggregate { input: 1, ..count }];
+        parts.pipeline()
+    };
+    let [old, new] = [["labels", "returns"], ["returns", "labels"]].map(with);
+    assert_eq!(old.features[1].plan.fingerprint(), new.features[1].plan.fingerprint());
+    let changes = succession(&old, &new).unwrap();
+    assert_eq!(changes.windows[1].windows, Windows::Partial);
+    let declared = "count, sliding 1d, from labels -> count, sliding 1d, from returns: whole after 1d";
+    assert!(changes.to_string().ends_with(declared), "{changes}");
+    assert_eq!(succession(&old, &old).unwrap().windows[1].windows, Windows::Kept);
+}
+
 #[test]
 fn windows_that_close_keep_no_entries() {
     let closing = |window, more: Option<contract::Aggregate>| {
