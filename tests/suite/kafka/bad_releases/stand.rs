@@ -186,7 +186,7 @@ impl Stand {
         assert!(self.program.terminate().success());
         let [out, dead_letters] = ["out", "dead"].map(|topic| broker::read_all(&self.job.topic(topic)));
         let all = || out.iter().chain(&dead_letters);
-        let origins: HashSet<(i32, i64)> = all().map(origin).collect();
+        let origins: HashSet<&str> = all().map(|one| header(one, "tailwater-origin")).collect();
         assert_eq!((all().count(), origins.len()), (fed, fed), "each record comes out once");
         assert!(dead_letters.len() <= dead, "{} dead letters", dead_letters.len());
         let stamps: BTreeSet<(u64, String)> =
@@ -203,18 +203,6 @@ impl Stand {
 
 fn header<'a>(got: &'a Got, name: &str) -> &'a str {
     got.headers.get(name).map_or("", String::as_str)
-}
-
-/// Partition and offset of the record that it was made of.
-fn origin(got: &Got) -> (i32, i64) {
-    let place = header(got, "tailwater-origin");
-    let mut parts = place.rsplit('/').skip(1);
-    let (offset, partition) = match (parts.next(), parts.next()) {
-        (Some(offset), Some(partition)) => (offset, partition),
-        _ => (header(got, "tailwater-offset"), header(got, "tailwater-partition")),
-    };
-    let place = partition.parse().ok().zip(offset.parse().ok());
-    place.unwrap_or_else(|| panic!("it comes from nowhere: {:?}", got.headers))
 }
 
 /// Number and id.
