@@ -152,6 +152,7 @@ impl Producer {
 /// A record that was read back.
 #[derive(Clone, Debug)]
 pub struct Got {
+    pub topic: String,
     pub partition: i32,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
@@ -210,36 +211,38 @@ pub fn read_until_at(brokers: &str, topic: &str, mut enough: impl FnMut(&[Got]) 
 
 /// `enough` is asked before each record, and told which partition was read to its end.
 fn read(brokers: &str, topic: &str, enough: impl FnMut(&[Got], Option<i32>) -> bool) -> Vec<Got> {
-    let mut reader = Reader::at(brokers, topic);
+    let mut reader = Reader::at(brokers, &[topic]);
     reader.read(enough);
     reader.got
 }
 
-/// Reads a topic from its beginning on and on, each record once.
+/// Reads topics from their beginning on and on, each record once.
 pub struct Reader {
-    topic: String,
+    topics: String,
     consumer: BaseConsumer,
     got: Vec<Got>,
 }
 
 impl Reader {
-    pub fn open(topic: &str) -> Self {
-        Self::at(&address(), topic)
+    pub fn open(topics: &[&str]) -> Self {
+        Self::at(&address(), topics)
     }
 
-    fn at(brokers: &str, topic: &str) -> Self {
+    fn at(brokers: &str, topics: &[&str]) -> Self {
         let mut config = at(brokers);
         config.set("enable.partition.eof", "true");
         config.set("group.id", unique("reader")).set("enable.auto.commit", "false");
         config.set("isolation.level", "read_committed").set("fetch.wait.max.ms", "10");
         let consumer: BaseConsumer = config.create().expect("a consumer");
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let mut list = TopicPartitionList::new();
-        for partition in metadata.topics()[0].partitions() {
-            list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a valid offset");
+        for topic in topics {
+            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+            for partition in metadata.topics()[0].partitions() {
+                list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a valid offset");
+            }
         }
         consumer.assign(&list).expect("assigned");
-        Self { topic: topic.to_owned(), consumer, got: Vec::new() }
+        Self { topics: topics.join(", "), consumer, got: Vec::new() }
     }
 
     /// Reads on, until `enough` says so of all that was read so far.
@@ -249,10 +252,10 @@ impl Reader {
     }
 
     fn read(&mut self, mut enough: impl FnMut(&[Got], Option<i32>) -> bool) {
-        let Self { topic, consumer, got } = self;
+        let Self { topics, consumer, got } = self;
         let (mut last, mut ended) = (Instant::now(), None);
         while !enough(got, ended.take()) {
-            assert!(last.elapsed() < PATIENCE, "{topic}: nothing more came after {} records", got.len());
+            assert!(last.elapsed() < PATIENCE, "{topics}: nothing more came after {} records", got.len());
             let Some(message) = consumer.poll(Duration::from_millis(20)) else { continue };
             let message = match message {
                 Err(rdkafka::error::KafkaError::PartitionEOF(partition)) => {
@@ -265,6 +268,7 @@ impl Reader {
             let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
             let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
             got.push(Got {
+                topic: message.topic().to_owned(),
                 partition: message.partition(),
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
