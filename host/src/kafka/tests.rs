@@ -3,6 +3,7 @@
 mod changelog;
 mod clients;
 mod exactly;
+mod fenced;
 mod group;
 mod table;
 mod trip;
