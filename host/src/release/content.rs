@@ -199,7 +199,8 @@ mod tests {
         fs::write(folder.path().join("key.pem"), pem(&key)).expect("writable");
         let own = read(&folder, &format!("{FILE}\n[releases]\nkeys = [\"key.pem\"]"));
         let keys = Keys::of(&own).expect("a key");
-        let check = || Content::take(&own, &depot).and_then(|content| content.check_signatures(&keys, &depot));
+        let check =
+            || Content::take(&own, &depot).and_then(|content| content.check_signatures(&keys, &depot));
         let sign = |file: &str| {
             let file = folder.path().join(file);
             let signature = key.sign(&fs::read(&file).expect("there"));

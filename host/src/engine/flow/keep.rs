@@ -10,7 +10,7 @@ use crate::window::Plan;
 impl Flow {
     /// Takes a release's windows as what all keys are kept by, until [`Self::unite`] is called.
     pub(super) fn keep_own(mut self) -> Self {
-        let unions = self.own.iter().map(|stage| Plan::union(&[&stage.plan]));
+        let unions = self.own.iter().map(|stage| united(&[&stage.plan]));
         // One plan is at peace with itself; if not, it is kept as it is.
         if let Ok(unions) = unions.collect::<Result<Vec<_>>>() {
             self.keep_by(&unions);
@@ -30,8 +30,9 @@ impl Flow {
     /// Whether windows can be kept that serve this release's and another's too. An error says what is in the way.
     pub(in crate::engine) fn suits(&self, other: &Self) -> Result<()> {
         self.own.iter().zip(&other.own).try_for_each(|(own, other)| {
-            let united = Plan::union(&[&own.plan, &other.plan]);
-            united.map(drop).map_err(|error| error.at(format!("features {}", own.name)))
+            united(&[&own.plan, &other.plan])
+                .map(drop)
+                .map_err(|error| error.at(format!("features {}", own.name)))
         })
     }
 
@@ -41,7 +42,7 @@ impl Flow {
         for (stage, own) in self.own.iter().enumerate() {
             let formers = self.formers.iter().filter_map(|one| one.flow.own.get(stage));
             let plans: Vec<&Plan> = [own].into_iter().chain(formers).map(|node| &node.plan).collect();
-            unions.push(Plan::union(&plans).map_err(|error| error.at(format!("features {}", own.name)))?);
+            unions.push(united(&plans).map_err(|error| error.at(format!("features {}", own.name)))?);
         }
         self.keep_by(&unions);
         self.each_former(|former| former.keep_by(&unions));
@@ -66,4 +67,9 @@ impl Flow {
         }
         self.pipeline = Arc::new(pipeline);
     }
+}
+
+/// A value that rows of one release do not have can be none.
+fn united(plans: &[&Plan]) -> Result<Plan> {
+    Plan::union(plans).map(Plan::loosened)
 }

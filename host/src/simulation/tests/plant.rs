@@ -129,7 +129,9 @@ impl Plant {
         let inputs = cells.iter().map(|(input, ..)| input + 1).max().unwrap_or(1);
         let input = |(index, (name, _)): (usize, &(&str, i32))| {
             let mut columns = vec![Column::new("amount", Kind::Int)];
-            if index == 0 && prefix == "b" && release % VARIANTS == 2 {
+            // Custom folds see all columns that are kept.
+            let is_custom = cells.iter().any(|(_, fold, _)| matches!(fold, Fold::Custom(_)));
+            if index == 0 && prefix == "b" && !is_custom && release % VARIANTS == 2 {
                 columns.push(Column::new("id", Kind::Int));
             }
             Input {

@@ -77,6 +77,7 @@ impl<'a> Kept<'a> {
     fn open(&mut self) {
         let base: Behind = Arc::new(Mutex::new(self.disk.open("task").expect("it is closed")));
         self.store = Store::over(0, Arc::clone(&base));
+        self.store.begin().expect("in memory");
         self.base = Some(base);
     }
 
