@@ -1,6 +1,7 @@
 //! What becomes of windows.
 
 use super::*;
+use crate::pipeline::succession::windows::of_stages;
 
 /// The first stage's windows, with other aggregates.
 fn of(aggregates: Vec<contract::Aggregate>) -> StageWindows {
@@ -125,12 +126,12 @@ fn windows_that_close_keep_no_entries() {
     };
     let old = closing(Window::Tumbling(DAY), None);
     let with = closing(Window::Tumbling(DAY), Some(aggregate("sum", Fold::Sum, Window::Tumbling(DAY))));
-    let stage = windows::of_stages(&old, &with).remove(0);
+    let stage = of_stages(&old, &with).remove(0);
     assert_eq!(stage.windows, Windows::Partial);
     assert_eq!(names_and_fates(&stage), [("sum", Fate::Begins(Some(DAY)))]);
     assert_eq!(succession(&old, &with).unwrap_err().code, Code::NoSuccession);
-    assert_eq!(windows::of_stages(&with, &old)[0].windows, Windows::Rebuilt);
-    let longer = windows::of_stages(&old, &closing(Window::Tumbling(2 * DAY), None));
+    assert_eq!(of_stages(&with, &old)[0].windows, Windows::Rebuilt);
+    let longer = of_stages(&old, &closing(Window::Tumbling(2 * DAY), None));
     assert_eq!(longer[0].windows, Windows::Lost);
     let longer = Changes { windows: longer, ..Changes::default() };
     let expected = "\
@@ -154,7 +155,7 @@ fn folds_of_plugins_are_told_by_name_and_version() {
         parts.card.aggregates.push(aggregate("ever", Fold::Custom(0), Window::Forever));
         parts
     };
-    let between = |old: &Parts, new: &Parts| windows::of_stages(&old.pipeline(), &new.pipeline()).remove(0);
+    let between = |old: &Parts, new: &Parts| of_stages(&old.pipeline(), &new.pipeline()).remove(0);
     let refused = succession(&custom(1).pipeline(), &custom(2).pipeline()).unwrap_err();
     assert!(refused.message.contains("custom fold burst"), "{}", refused.message);
     assert_eq!(between(&custom(1), &custom(1)).windows, Windows::Kept);
