@@ -131,7 +131,8 @@ impl Producer {
 
     fn at(brokers: &str, topic: &str) -> Self {
         let mut config = at(brokers);
-        config.set("partitioner", "murmur2_random").set("linger.ms", "5");
+        // In order and once, also where a broker is slow to answer.
+        config.set("partitioner", "murmur2_random").set("linger.ms", "5").set("enable.idempotence", "true");
         Self { topic: topic.to_owned(), producer: config.create().expect("a producer") }
     }
 
