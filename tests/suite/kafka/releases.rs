@@ -1,6 +1,7 @@
 //! Releases come and go while a pipeline runs.
 
 mod commands;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,8 +23,13 @@ struct Machine {
 impl Machine {
     /// Sums of amounts by card.
     fn new(job: &Job) -> Self {
+        Self::of(job, "folds")
+    }
+
+    /// With this plugin.
+    fn of(job: &Job, plugin: &str) -> Self {
         let machine = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        fs::copy(guest("folds"), machine.plugin()).expect("writable");
+        fs::copy(guest(plugin), machine.plugin()).expect("writable");
         machine.configure(job, "");
         machine
     }

@@ -14,7 +14,7 @@ fn ask(verb: &str, machine: &Machine, rest: &[&str]) -> Output {
 }
 
 /// What a command says that goes well.
-fn said(verb: &str, machine: &Machine, rest: &[&str]) -> String {
+pub(super) fn said(verb: &str, machine: &Machine, rest: &[&str]) -> String {
     let output = ask(verb, machine, rest);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
