@@ -36,17 +36,29 @@ impl Flow {
         })
     }
 
-    /// From now on windows are kept that serve all releases known here.
-    pub(in crate::engine) fn unite(&mut self) -> Result<()> {
+    /// From now on windows are kept that serve all releases known here. Gives those that they can't be kept for
+    /// beside the others, which are not known any more: the oldest first.
+    pub(in crate::engine) fn unite(&mut self) -> Result<Vec<Self>> {
+        let mut odd = Vec::new();
+        let unions = loop {
+            match self.unions() {
+                Err(_) if !self.formers.is_empty() => odd.push(self.formers.remove(0).flow),
+                unions => break unions?,
+            }
+        };
+        self.keep_by(&unions);
+        self.each_former(|former| former.keep_by(&unions));
+        Ok(odd)
+    }
+
+    fn unions(&self) -> Result<Vec<Plan>> {
         let mut unions = Vec::new();
         for (stage, own) in self.own.iter().enumerate() {
             let formers = self.formers.iter().filter_map(|one| one.flow.own.get(stage));
             let plans: Vec<&Plan> = [own].into_iter().chain(formers).map(|node| &node.plan).collect();
             unions.push(united(&plans).map_err(|error| error.at(format!("features {}", own.name)))?);
         }
-        self.keep_by(&unions);
-        self.each_former(|former| former.keep_by(&unions));
-        Ok(())
+        Ok(unions)
     }
 
     /// Whether another release's windows are the same.

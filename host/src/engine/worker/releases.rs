@@ -134,7 +134,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Windows of all tasks are kept so that they serve all releases that are known here.
     pub(super) fn keep_windows(&mut self) -> Result<()> {
-        self.flow.unite()?;
+        let odd = self.flow.unite()?;
+        if let Some(line) = &self.line {
+            line.relay.retire(odd);
+        }
         let pipeline = Arc::clone(self.flow.pipeline());
         for index in 0..self.tasks.len() {
             let group = pipeline.groups.get(usize::from(self.tasks.id(index).group));
@@ -150,7 +153,6 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         self.flow.settle_counts(true);
         let before = self.flow.stamp().to_owned();
-        self.flow.suits(&next)?;
         self.flow.succeed(next);
         self.keep_windows()?;
         tracing::debug!(

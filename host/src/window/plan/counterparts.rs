@@ -1,5 +1,5 @@
-//! What two plans have in common. Parts go by name: two columns are the same if they are called the same, two
-//! lanes if they run over the same columns and windows in the same way.
+//! What two plans have in common. Parts go by name: two columns are the same if they are called the same and of one
+//! kind, two lanes if they run over the same columns and windows in the same way.
 
 use std::collections::HashMap;
 
@@ -16,14 +16,18 @@ pub struct Counterparts {
 }
 
 impl Counterparts {
-    /// None: state of the one can't become state of the other: see [`clash`].
+    /// None: state of the one can't become state of the other.
     pub fn find(of: &Plan, among: &Plan) -> Option<Self> {
-        if clash(of, among).is_some() {
+        if form_clash(of, among).is_some() {
             return None;
         }
         let columns = of.inputs.iter().zip(&among.inputs).map(|(input, other)| {
             let columns = input.layout.kept.iter();
-            columns.map(|column| position(&other.layout.kept, &column.name)).collect()
+            let is_same = |theirs: &usize, column: &Column| other.layout.kept[*theirs].kind == column.kind;
+            let place = |column: &Column| {
+                position(&other.layout.kept, &column.name).filter(|theirs| is_same(theirs, column))
+            };
+            columns.map(place).collect()
         });
         let columns: Vec<Vec<_>> = columns.collect();
         let spans = of.spans.iter().map(|span| among.spans.iter().position(|other| other == span));
@@ -43,6 +47,26 @@ impl Counterparts {
 
 /// Why no state serves both plans, if that is so.
 pub fn clash(one: &Plan, other: &Plan) -> Option<String> {
+    form_clash(one, other).or_else(|| kind_clash(one, other))
+}
+
+/// A column that is of two kinds.
+fn kind_clash(one: &Plan, other: &Plan) -> Option<String> {
+    for (index, (input, other)) in one.inputs.iter().zip(&other.inputs).enumerate() {
+        for Column { name, kind, .. } in &input.layout.kept {
+            let theirs = position(&other.layout.kept, name).map(|column| other.layout.kept[column].kind);
+            if let Some(theirs) = theirs.filter(|theirs| theirs != kind) {
+                return Some(format!(
+                    "column {name} of input {index} is {kind} in one, {theirs} in the other"
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Why state of one can't even become state of the other, if that is so.
+fn form_clash(one: &Plan, other: &Plan) -> Option<String> {
     let (inputs, others) = (one.inputs.len(), other.inputs.len());
     if inputs != others {
         return Some(format!("inputs: {inputs} in one, {others} in the other"));
@@ -51,16 +75,6 @@ pub fn clash(one: &Plan, other: &Plan) -> Option<String> {
         if input.source != other.source {
             let (own, theirs) = (&input.source, &other.source);
             return Some(format!("input {index} is the source {own:?} in one, {theirs:?} in the other"));
-        }
-        for column in &input.layout.kept {
-            let theirs = position(&other.layout.kept, &column.name).map(|index| &other.layout.kept[index]);
-            if let Some(theirs) = theirs.filter(|theirs| theirs.kind != column.kind) {
-                let Column { name, kind, .. } = column;
-                let theirs = theirs.kind;
-                return Some(format!(
-                    "column {name} of input {index} is {kind} in one, {theirs} in the other"
-                ));
-            }
         }
     }
     if one.closing != other.closing {
