@@ -106,3 +106,48 @@ fn word(view: View<'_>, row: usize) -> u64 {
         Kind::Int | Kind::Time => view.int(row).cast_unsigned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::{Builder, Column};
+
+    /// The release keeps items, then whether it was declined; another one amounts and cities.
+    #[test]
+    fn what_another_release_keeps_has_no_value() {
+        let columns = [
+            Column::new("time", Kind::Time),
+            Column::new("declined", Kind::Boolean),
+            Column::nullable("items", Kind::Int),
+        ];
+        let mut rows = Builder::new(columns.as_slice().into());
+        for (time, items) in [(5, Some(7)), (6, None)] {
+            rows.column(0).push_int(time);
+            rows.column(1).push_boolean(true);
+            match items {
+                Some(items) => rows.column(2).push_int(items),
+                None => rows.column(2).push_null(),
+            }
+            rows.finish_row();
+        }
+        let rows = rows.seal();
+        let kept = vec![
+            Column::new("amount", Kind::Float),
+            Column::nullable("city", Kind::Text),
+            Column::new("declined", Kind::Boolean),
+            Column::nullable("items", Kind::Int),
+        ];
+        let layout = Layout { stride: 7, kept, flags: Some(5), id: Some(6) };
+        let kept_from = vec![None, None, Some(1), Some(0)];
+        let plan = InputPlan { source: String::new(), layout, kept_from, shown: Vec::new() };
+        let key = KeyColumns::new(vec![1]);
+        let node = InputNode { source: 0, key, key_names: Vec::new(), kept: vec![2, 1], time: 0 };
+        let reader = RowReader::new(&node, &plan, &rows);
+        let mut words = Vec::new();
+        reader.read(0, &mut words);
+        let none = f64::NAN.to_bits();
+        assert_eq!(words, [5, none, none, 1, 7, 0b1100, 0]);
+        reader.read(1, &mut words);
+        assert_eq!(words, [6, none, none, 1, none, 0b0100, 0]);
+    }
+}

@@ -3,7 +3,8 @@
 use super::frozen::damages;
 use super::rows::{everything, windows};
 use super::*;
-use crate::bytes::Reader;
+use crate::bytes::{Reader, Write};
+use crate::columns::position;
 use crate::contract::CustomFold;
 use crate::error::Code;
 
@@ -82,6 +83,12 @@ proptest! {
                 let view = plan.view(kept_by).expect("it holds this plan");
                 prop_assert_eq!(view.fingerprint(), kept_by.fingerprint());
                 prop_assert_eq!(&view.columns, &plan.columns);
+                for (view, own) in view.inputs.iter().zip(&plan.inputs) {
+                    let own = &own.layout.kept;
+                    for (column, from) in view.layout.kept.iter().zip(&view.kept_from) {
+                        prop_assert_eq!(*from, position(own, &column.name));
+                    }
+                }
                 prop_assert_eq!(view.view(kept_by), Some(view));
             }
         }
@@ -126,6 +133,81 @@ proptest! {
             use_of(&plan, &[]);
         }
     }
+}
+
+/// One input with an int and a boolean, one span, one lane; each part can be put in another way.
+#[test]
+fn plans_that_break_a_law_are_not_read() {
+    let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+    let column = |name: &str, kind: &str| [text(name), text(kind), vec![0]].concat();
+    let inputs = [vec![1, 0, 2], column("items", "int"), column("declined", "boolean")].concat();
+    let span = |tag: u8, numbers: &[u64]| {
+        let mut span = vec![1, 0, tag];
+        numbers.iter().for_each(|number| span.number(*number));
+        span
+    };
+    let lane = |places: [u8; 3], kind: &str| [vec![1], places.to_vec(), text(kind)].concat();
+    let custom = |filter: u8, bytes: u64| {
+        let mut custom = [vec![1], text("own"), vec![7, 0, filter, 1]].concat();
+        custom.number(bytes);
+        custom
+    };
+    let (sliding, sum, none) = (span(0, &[5]), lane([0, 1, 2], "int sum"), vec![0]);
+    let reads = |parts: [&[u8]; 5]| Plan::read(&mut Reader(&[&[1], &parts.concat()[..]].concat())).is_some();
+    let fine = [&inputs[..], &sliding, &sum, &none, &none];
+    let with = |part: usize, bytes: &[u8]| {
+        let mut parts = fine;
+        parts[part] = bytes;
+        reads(parts)
+    };
+    assert!(reads(fine) && Plan::read(&mut Reader(&[&[2], &fine.concat()[..]].concat())).is_none());
+    let twice = [vec![1, 0, 2], column("items", "int"), column("items", "boolean")].concat();
+    let list = [vec![1, 0, 2], column("items", "floats"), column("declined", "boolean")].concat();
+    assert!(!with(0, &[0]) && !with(0, &twice) && !with(0, &list));
+    for good in [span(1, &[6, 2]), span(1, &[6, 6]), span(2, &[1 << 53]), span(3, &[1]), span(4, &[])] {
+        assert!(with(1, &good), "{good:?}");
+    }
+    for bad in [
+        span(0, &[0]),
+        span(0, &[(1 << 53) + 1]),
+        span(1, &[6, 0]),
+        span(1, &[6, 7]),
+        span(3, &[1 << 32]),
+        span(5, &[]),
+        vec![1, 1, 4],
+        vec![2, 0, 4, 0, 4],
+    ] {
+        assert!(!with(1, &bad), "{bad:?}");
+    }
+    let decayed = |half_life: u8| [lane([0, 1, 0], "decayed mean"), vec![half_life]].concat();
+    for good in [lane([0, 0, 0], "count"), lane([0, 0, 2], "latest"), lane([0, 2, 0], "distinct"), decayed(1)]
+    {
+        assert!(with(2, &good), "{good:?}");
+    }
+    for bad in [
+        lane([1, 1, 2], "int sum"),
+        lane([0, 3, 0], "int sum"),
+        lane([0, 1, 1], "int sum"),
+        lane([0, 1, 3], "int sum"),
+        lane([0, 0, 0], "int sum"),
+        lane([0, 1, 0], "product"),
+        decayed(0),
+        [vec![2], [0, 0, 0].to_vec(), text("count"), [0, 0, 0].to_vec(), text("count")].concat(),
+    ] {
+        assert!(!with(2, &bad), "{bad:?}");
+    }
+    assert!(with(3, &custom(2, 65_536)));
+    for bad in
+        [custom(1, 8), custom(2, 0), custom(2, 65_537), [vec![17], custom(0, 8)[1..].repeat(17)].concat()]
+    {
+        assert!(!with(3, &bad), "{bad:?}");
+    }
+    let closing = |kind: &[u8]| [&[1], kind].concat();
+    assert!(reads([&inputs, &span(2, &[5]), &sum, &none, &closing(&[2, 5])]));
+    assert!(!reads([&inputs, &span(2, &[5]), &sum, &none, &closing(&[2, 6])]));
+    assert!(!reads([&inputs, &span(2, &[5]), &sum, &custom(2, 8), &closing(&[2, 5])]));
+    assert!(!reads([&inputs, &span(2, &[5]), &lane([0, 1, 0], "latest"), &none, &closing(&[2, 5])]));
+    assert!(!with(4, &closing(&[0, 5])), "a sliding window never closes");
 }
 
 /// Everything that is done with a plan can be done with this one.
