@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Flow;
+use crate::columns::Column;
 use crate::error::Result;
 use crate::pipeline::{FeaturesNode, Pipeline};
 use crate::window::Plan;
@@ -75,7 +76,21 @@ impl Flow {
         }
         let mut pipeline = Pipeline::clone(&self.pipeline);
         for ((node, own), union) in pipeline.features.iter_mut().zip(&self.own).zip(unions) {
-            node.plan = own.plan.view(union).expect("the union is of this plan too");
+            let mut view = own.plan.view(union).expect("the union is of this plan too");
+            // What only other releases keep is kept for them, where this one's rows have it.
+            for ((input, own), view) in node.inputs.iter_mut().zip(&own.inputs).zip(&mut view.inputs) {
+                let rows = &pipeline.sources[usize::from(input.source)].rows;
+                input.kept.clone_from(&own.kept);
+                let lacking = view.layout.kept.iter().zip(&mut view.kept_from);
+                for (column, from) in lacking.filter(|(_, from)| from.is_none()) {
+                    let is_same = |own: &Column| own.name == column.name && own.kind == column.kind;
+                    if let Some(place) = rows.iter().position(is_same) {
+                        *from = Some(input.kept.len());
+                        input.kept.push(place);
+                    }
+                }
+            }
+            node.plan = view;
         }
         self.pipeline = Arc::new(pipeline);
     }
