@@ -189,8 +189,7 @@ impl Driver {
 
     /// What the windows of all partitions hold.
     pub fn usage(&self) -> Usage {
-        let pipeline = self.worker.flow().pipeline();
-        let usages = self.worker.tasks().iter().map(|(id, task)| task.usage(pipeline, usize::from(id.group)));
+        let usages = self.worker.tasks().iter().map(|(_, task)| task.usage());
         usages.fold(Usage::default(), |sum, usage| sum + usage)
     }
 }

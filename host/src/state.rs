@@ -11,6 +11,7 @@ mod base;
 mod changes;
 mod journal;
 mod key;
+mod plans;
 mod slot;
 mod slots;
 
@@ -29,6 +30,7 @@ pub use slots::Slots;
 use crate::error::{Code, Error, Result};
 use crate::window::{Cells, Closed, Plan, Scratch, Scripts};
 use backed::Backed;
+use plans::Plans;
 
 /// How long keys are remembered.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ pub struct Desk<'a, 'b> {
 #[derive(Debug, Default)]
 pub struct Store {
     index: u8,
+    plans: Plans,
     slots: Slots<Slot>,
     timers: BinaryHeap<Reverse<(i64, u32)>>,
     behind: Option<Backed>,
@@ -88,16 +91,48 @@ impl Store {
             Some(id) => id,
             None => self.enter(retention, key)?,
         };
+        self.convert(retention, id)?;
         let slot = self.slots.get_mut(id);
         // Not only when it is looked at: what a row sees must not depend on when that is.
         if slot.is_silent(retention, time) {
             if let Some(Backed { changes, .. }) = &mut self.behind {
-                changes.before(retention.plan, self.index, id, slot);
+                changes.before(&self.plans, self.index, id, slot);
             }
             slot.windows = Windows::new(retention.plan);
             slot.generation += 1;
         }
         Ok(id)
+    }
+
+    /// Windows are kept by another plan from now on; without that, by the one of the first [`Retention`]. All that
+    /// comes in a retention from now on has views of it.
+    pub fn keep_by(&mut self, plan: &Plan, journal: Option<&mut Journal>) -> Result<()> {
+        if self.plans.put(plan)?
+            && let (Some(journal), Some(plan)) = (journal, self.plans.current())
+        {
+            journal.keep_by(self.index, plan);
+        }
+        Ok(())
+    }
+
+    /// By which plan windows are kept.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plans.current().map(|plan| &**plan)
+    }
+
+    /// Sees to it that a key is kept by the plan that holds.
+    fn convert(&mut self, retention: Retention<'_>, id: u32) -> Result<()> {
+        let slot = self.slots.get_mut(id);
+        if slot.kept_by == self.plans.current_mark() {
+            return Ok(());
+        }
+        if let Some(Backed { changes, .. }) = &mut self.behind {
+            changes.before(&self.plans, self.index, id, slot);
+        }
+        slot.convert(&self.plans)?;
+        let newest = slot.newest;
+        self.touch(retention, id, newest);
+        Ok(())
     }
 
     pub fn slot(&mut self, id: u32) -> &mut Slot {
@@ -113,7 +148,7 @@ impl Store {
         desk: Desk<'_, '_>,
         journal: Option<&mut Journal>,
     ) -> Result<()> {
-        self.before(retention, id, &meeting, journal);
+        self.before(id, &meeting, journal);
         let (Retention { plan, lateness, .. }, time) = (retention, meeting.time());
         let Windows::Row(history) = &mut self.slots.get_mut(id).windows else { return Err(other_trigger()) };
         let Desk { scratch, cells, scripts } = desk;
@@ -135,7 +170,7 @@ impl Store {
         closed: &mut Closed,
         journal: Option<&mut Journal>,
     ) -> Result<()> {
-        self.before(retention, id, &meeting, journal);
+        self.before(id, &meeting, journal);
         let time = meeting.time();
         let Windows::Close(closing) = &mut self.slots.get_mut(id).windows else {
             return Err(other_trigger());
@@ -191,17 +226,11 @@ impl Store {
     }
 
     /// A row came that is not met by [`Store::meet`]: what is to be written down of it is.
-    fn before(
-        &mut self,
-        retention: Retention<'_>,
-        id: u32,
-        meeting: &Meeting<'_>,
-        journal: Option<&mut Journal>,
-    ) {
+    fn before(&mut self, id: u32, meeting: &Meeting<'_>, journal: Option<&mut Journal>) {
         if let Some(Backed { changes, .. }) = &mut self.behind {
             let slot = self.slots.get_mut(id);
             slot.standing.used = true;
-            changes.before(retention.plan, self.index, id, slot);
+            changes.before(&self.plans, self.index, id, slot);
             if let Some(journal) = journal {
                 journal.row(self.index, &slot.key, meeting);
             }
@@ -236,7 +265,10 @@ impl Store {
                 && slot.timer == Some(due)
             {
                 if let Some(Backed { changes, .. }) = &mut self.behind {
-                    changes.before(retention.plan, self.index, id, slot);
+                    changes.before(&self.plans, self.index, id, slot);
+                }
+                if slot.kept_by != self.plans.current_mark() {
+                    slot.convert(&self.plans)?;
                 }
                 slot.timer = None;
                 moment = Some(due);
@@ -293,12 +325,13 @@ impl Store {
     }
 
     /// Keys in memory, kept entries or panes, and bytes held, tables included. Walks all keys.
-    pub fn usage(&self, plan: &Plan) -> Usage {
+    pub fn usage(&self) -> Usage {
         let tables = self.slots.size() + self.timers.capacity() * size_of::<(i64, u32)>();
         self.slots.iter().fold(Usage { keys: 0, entries: 0, bytes: tables }, |usage, slot| {
             let (entries, bytes) = match &slot.windows {
                 Windows::Row(history) => {
-                    (history.entries(plan), history.size() - size_of::<crate::window::History>())
+                    let entries = self.plans.of(slot.kept_by).map_or(0, |plan| history.entries(plan));
+                    (entries, history.size() - size_of::<crate::window::History>())
                 }
                 Windows::Close(closing) => (closing.panes(), closing.size()),
             };

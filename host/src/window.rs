@@ -37,7 +37,7 @@ mod script;
 pub use cells::Cells;
 pub use closing::{Closed, Closing};
 pub use hash::{hash, mix};
-pub use history::{History, Scratch};
+pub use history::{Conversion, History, Scratch};
 #[cfg(test)]
 pub use lane::lose_retracts;
 pub use plan::{Cell, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Span, SpanKind, is_float};

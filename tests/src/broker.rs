@@ -118,7 +118,7 @@ pub fn produce_at(brokers: &str, topic: &str, records: impl IntoIterator<Item = 
     producer.flush();
 }
 
-/// Writes to a topic now and then, as [`produce`] does. What it writes stays in order, however often it is sent.
+/// Writes to a topic now and then, as [`produce`] does.
 pub struct Producer {
     topic: String,
     producer: BaseProducer,
@@ -131,6 +131,7 @@ impl Producer {
 
     fn at(brokers: &str, topic: &str) -> Self {
         let mut config = at(brokers);
+        // In order and once, also where a broker is slow to answer.
         config.set("partitioner", "murmur2_random").set("linger.ms", "5").set("enable.idempotence", "true");
         Self { topic: topic.to_owned(), producer: config.create().expect("a producer") }
     }

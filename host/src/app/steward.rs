@@ -243,6 +243,8 @@ impl Steward {
             let slowdown = self.own.releases.slowdown;
             let probation = Probation::begin(&mut self.pace, done, length, slowdown);
             self.probation = Some((manifest.number, probation));
+        } else {
+            self.baton.settle(manifest.number);
         }
     }
 
@@ -278,6 +280,7 @@ impl Steward {
         } else if probation.is_over(done.at) {
             info!(pipeline = %self.own.name, release = number, "has passed its probation");
             self.probation = None;
+            self.baton.settle(number);
         }
     }
 

@@ -183,7 +183,11 @@ impl Seat {
     /// From joining the group to leaving it.
     fn run(&self) -> Result<()> {
         let release = self.baton.release();
-        let flow = release.flow(&self.meter, &self.counts, &self.shelf.tables)?.of_run(self.post.run());
+        let make = |release: &Release| release.flow(&self.meter, &self.counts, &self.shelf.tables);
+        let mut flow = make(&release)?.of_run(self.post.run());
+        if let Some(before) = self.baton.before() {
+            flow = flow.beside(make(&before)?)?;
+        }
         let sink = KafkaSink::connect(self.sink.clone())?;
         let source = KafkaSource::connect(self.source.clone())?;
         let (clock, lodge) = (Monotonic(Instant::now()), Arc::clone(&self.lodge));

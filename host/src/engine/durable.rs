@@ -188,13 +188,12 @@ impl<'a> BaseHead<'a> {
 
 impl Task {
     /// Writes down what was done since the last commit; gives the blocks to be sent. None: nothing was.
-    pub(super) fn prepare(&mut self, pipeline: &Pipeline, group: usize) -> Vec<Vec<u8>> {
+    pub(super) fn prepare(&mut self) -> Vec<Vec<u8>> {
         let head = Head::of(self).written();
         let Some(durable) = &mut self.durable else { return Vec::new() };
-        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
-        for (store, stage) in self.stores.iter().zip(&pipeline.features[stages]) {
+        for store in &self.stores {
             if !planted(Mistake::LosesRegisters) {
-                store.journal_registers(&stage.plan, &mut durable.journal);
+                store.journal_registers(&mut durable.journal);
             }
         }
         // What changes without an offset is nothing yet: no row has come.
@@ -250,14 +249,7 @@ impl Task {
     }
 
     /// Moves the checkpoint on, right after a commit; begins one if there is enough that it would save.
-    pub(super) fn checkpoint(
-        &mut self,
-        pipeline: &Pipeline,
-        group: usize,
-        options: VaultOptions,
-    ) -> Result<()> {
-        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
-        let plans = &pipeline.features[stages];
+    pub(super) fn checkpoint(&mut self, options: VaultOptions) -> Result<()> {
         let begins = self.durable.as_ref().is_some_and(|durable| {
             let is_full = self.stores.iter().map(|store| store.held().1).sum::<usize>() > options.memory / 4;
             let is_due = durable.tail_bytes > options.tail_bytes || is_full;
@@ -274,14 +266,13 @@ impl Task {
             if lock(&durable.base).written(false)? {
                 self.written();
                 let most = options.memory / self.stores.len().max(1);
-                let stores = self.stores.iter_mut().zip(plans);
-                stores.for_each(|(store, node)| store.evict(&node.plan, most));
+                self.stores.iter_mut().for_each(|store| store.evict(most));
             }
             return Ok(());
         }
         let Some(frozen) = &mut durable.checkpoint else { return Ok(()) };
         while let Some(store) = self.stores.get_mut(frozen.store) {
-            if !store.freeze(&plans[frozen.store].plan, FROZEN_AT_ONCE) {
+            if !store.freeze(FROZEN_AT_ONCE) {
                 return Ok(());
             }
             frozen.images.extend(store.take_images());
@@ -323,13 +314,11 @@ impl Task {
     }
 
     /// Finishes the checkpoint that is under way, and waits for it.
-    pub(super) fn finish_checkpoint(&mut self, pipeline: &Pipeline, group: usize) -> Result<()> {
-        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
-        let plans = &pipeline.features[stages];
+    pub(super) fn finish_checkpoint(&mut self) -> Result<()> {
         let Some(durable) = &mut self.durable else { return Ok(()) };
         if let Some(frozen) = &mut durable.checkpoint {
             while let Some(store) = self.stores.get_mut(frozen.store) {
-                store.freeze(&plans[frozen.store].plan, usize::MAX / 2);
+                store.freeze(usize::MAX / 2);
                 frozen.images.extend(store.take_images());
                 frozen.store += 1;
             }
@@ -346,7 +335,7 @@ impl Task {
 
     /// Takes back what was done since the last commit.
     pub(super) fn roll_back(&mut self, pipeline: &Pipeline, group: usize) -> Result<()> {
-        self.finish_checkpoint(pipeline, group)?;
+        self.finish_checkpoint()?;
         let own = pipeline.groups.get(group);
         let stages = own.map_or(0..0, |group| group.stages.clone());
         let lateness = own.map_or(0, |group| group.lateness);

@@ -17,6 +17,7 @@ mod features;
 mod folds;
 mod former;
 mod intake;
+mod keep;
 mod lookups;
 mod rehearse;
 mod run;
@@ -37,7 +38,7 @@ use super::table::Tables;
 use super::task::Tasks;
 use crate::columns::{Builder, Schema};
 use crate::error::{Error, Refusal, Result};
-use crate::pipeline::{Pipeline, Stage};
+use crate::pipeline::{FeaturesNode, Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::window::Scratch;
 use former::Former;
@@ -61,7 +62,10 @@ pub type PartitionCounts = Arc<[i32]>;
 
 /// A pipeline's stages, in one thread.
 pub struct Flow {
+    /// Its windows are views of what is kept.
     pipeline: Arc<Pipeline>,
+    /// Features stages as the release has them.
+    own: Vec<FeaturesNode>,
     parts: Parts,
     meter: Arc<Meter>,
     /// Not in the meter yet.
@@ -122,6 +126,7 @@ impl Flow {
             side_layouts: side_layouts.collect(),
             breakers: breakers(&pipeline),
             lap: Lap::default(),
+            own: pipeline.features.clone(),
             pipeline,
             parts,
             meter,
@@ -135,6 +140,7 @@ impl Flow {
             formers: Vec::new(),
             at_work: None,
         }
+        .keep_own()
     }
 
     /// One of the flows of a run of this number, which no earlier run of the pipeline had.

@@ -9,7 +9,7 @@ use super::vault::{Patience, Restoring, TRIMMED_AT_MOST, WAIT};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Pipeline;
 use crate::record::PartitionId;
-use crate::state::{Commit, Disk, Image, MemoryDisk};
+use crate::state::{Commit, Disk, Image, MemoryDisk, Retention};
 
 /// A key as of the last commit of its task that is to be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ fn look(
     let base = MemoryDisk::default().open(topic)?;
     let mut restoring = Restoring::new(pipeline, id, base, &standing, 1, Duration::ZERO)?;
     restoring.only(own, key);
-    let keep = |image: &Image| usize::from(image.store) == own && *image.key == *key;
+    let keep = |image: &Image| image.is_of_plans() || usize::from(image.store) == own && *image.key == *key;
     // What is not there at once is not committed.
     let (now, mut alive) = (|| Duration::ZERO, || Ok(()));
     let mut patience = Patience::new(&now, &mut alive, Duration::ZERO);
@@ -76,8 +76,9 @@ fn look(
     let (mut task, _) = restoring.finish(&standing);
     let (node, commit) = (&pipeline.features[stage], task.next_commit());
     let retention = node.retention(group.lateness);
-    let Some(slot) = task.stores[own].look(retention, key)? else { return Ok(None) };
-    let (newest, due, windows) = (slot.newest(), slot.due(retention), slot.describe(&node.plan));
+    let Some((slot, plan)) = task.stores[own].look(retention, key)? else { return Ok(None) };
+    let retention = Retention { plan, ..retention };
+    let (newest, due, windows) = (slot.newest(), slot.due(retention), slot.describe(plan));
     Ok(Some(Seen {
         commit,
         inputs: task.inputs.iter().map(|input| (input.id, input.next)).collect(),

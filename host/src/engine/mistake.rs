@@ -35,6 +35,8 @@ pub enum Mistake {
     ForgetsLeftOut,
     /// Rows in flight are finished by the release that runs, whichever began them.
     FinishesAnew,
+    /// It is not written down by which plan windows are kept from now on.
+    ForgetsPlans,
     /// Rows in flight do not wait for a release that the thread lacks.
     LacksRelease,
     /// Of a task only its first input is read again when a transaction is taken back.

@@ -34,6 +34,7 @@ pub struct Relay {
     is_news: AtomicBool,
     is_sample_wanted: AtomicBool,
     at: AtomicU64,
+    settled: AtomicU64,
     shelf: Mutex<Shelf>,
 }
 
@@ -61,6 +62,11 @@ impl Relay {
     /// Number of the release that the thread goes by; 0: it has not begun.
     pub fn at(&self) -> u64 {
         self.at.load(Acquire)
+    }
+
+    /// From this release on nobody goes back any more to one before: their windows are let go of.
+    pub fn settle(&self, number: u64) {
+        self.settled.fetch_max(number, AcqRel);
     }
 
     /// Releases that are of no use any more, to be dropped: that takes a while.
@@ -99,6 +105,10 @@ impl Relay {
 
     pub(super) fn set_at(&self, number: u64) {
         self.at.store(number, Release);
+    }
+
+    pub(super) fn settled(&self) -> u64 {
+        self.settled.load(Acquire)
     }
 
     pub(super) fn retire(&self, flows: impl IntoIterator<Item = Flow>) {

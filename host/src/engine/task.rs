@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::durable::Durable;
 use super::held::Held;
-use crate::pipeline::{Pipeline, Role};
+use super::mistake::{Mistake, planted};
+use crate::error::Result;
+use crate::pipeline::{FeaturesNode, Pipeline, Role};
 use crate::record::{PartitionId, SourceId};
 use crate::state::{Store, Usage};
 use crate::watermark::{BEGINNING, END, Merged, Progress};
@@ -150,14 +152,17 @@ impl Task {
     }
 
     /// What all windows of the task hold.
-    pub fn usage(&self, pipeline: &Pipeline, group: usize) -> Usage {
-        let stages = pipeline.groups.get(group).map_or(0..0, |group| group.stages.clone());
-        let plans = pipeline.features[stages].iter().map(|stage| &stage.plan);
-        self.stores
-            .iter()
-            .zip(plans)
-            .map(|(store, plan)| store.usage(plan))
-            .fold(Usage::default(), |a, b| a + b)
+    pub fn usage(&self) -> Usage {
+        self.stores.iter().map(Store::usage).fold(Usage::default(), |a, b| a + b)
+    }
+
+    /// Windows are kept by the plans of these stages from now on.
+    pub(super) fn keep_by(&mut self, stages: &[FeaturesNode]) -> Result<()> {
+        for (store, stage) in self.stores.iter_mut().zip(stages) {
+            let durable = self.durable.as_mut().filter(|_| !planted(Mistake::ForgetsPlans));
+            store.keep_by(&stage.plan, durable.map(|durable| &mut durable.journal))?;
+        }
+        Ok(())
     }
 }
 

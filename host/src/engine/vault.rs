@@ -196,10 +196,10 @@ fn is_of_another_life(code: Code) -> bool {
     matches!(code, Code::OffsetLost | Code::ChangelogDamaged | Code::StateBehind)
 }
 
-/// Of the windows of a task.
+/// Of all windows that those of a task may become.
 fn fingerprint(pipeline: &Pipeline, id: TaskId) -> u64 {
     let stages = pipeline.groups.get(usize::from(id.group)).map_or(0..0, |group| group.stages.clone());
-    let prints = pipeline.features[stages].iter().map(|stage| stage.plan.fingerprint());
+    let prints = pipeline.features[stages].iter().map(|stage| stage.plan.family());
     prints.fold(hash(b"tailwater"), |all, one| mix(all ^ one))
 }
 
@@ -287,6 +287,7 @@ impl<'a> Restoring<'a> {
         (durable.commit, durable.log_next) = (commit, log_next);
         durable.head = head.to_vec();
         self.task.read_held(held)?;
+        self.task.stores.iter_mut().try_for_each(Store::begin)?;
         self.restored.base = commit;
         Ok(Some(log_next))
     }

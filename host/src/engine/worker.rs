@@ -293,7 +293,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             return Ok(());
         }
         self.last_tell = now;
-        self.retire(now);
+        self.retire(now)?;
         self.retry()?;
         let pipeline = Arc::clone(self.flow.pipeline());
         let Self { tasks, pauses, .. } = self;

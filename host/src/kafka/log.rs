@@ -12,6 +12,8 @@ const REPEAT_AFTER: Duration = Duration::from_secs(5);
 
 /// After all brokers were lost, it is looked for them anew: what is being taken away is gone by then.
 const LOOKED_FOR_AFTER: Duration = Duration::from_secs(1);
+/// From one look to the next: librdkafka keeps a note of each for ever.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Log {
@@ -25,6 +27,7 @@ struct Trouble {
     last: Option<String>,
     told_down: Option<Instant>,
     lost: Option<Instant>,
+    looked: Option<Instant>,
 }
 
 impl Log {
@@ -48,10 +51,11 @@ impl Log {
             return false;
         }
         let Ok(mut trouble) = self.trouble.lock() else { return false };
-        if trouble.lost.is_none_or(|lost| lost.elapsed() < LOOKED_FOR_AFTER) {
+        let is_recent = |at: Option<Instant>, pause| at.is_some_and(|at| at.elapsed() < pause);
+        if is_recent(trouble.lost, LOOKED_FOR_AFTER) || is_recent(trouble.looked, BETWEEN_LOOKS) {
             return false;
         }
-        trouble.lost = None;
+        (trouble.lost, trouble.looked) = (None, Some(Instant::now()));
         self.lost.store(false, Relaxed);
         true
     }
@@ -108,16 +112,24 @@ fn is_old_broker(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// The clock as it was earlier.
+    fn pass(at: &mut Option<Instant>, time: Duration) {
+        *at = at.and_then(|at| at.checked_sub(time));
+    }
+
     #[test]
-    fn lost_brokers_are_looked_for_once_and_a_while_later() {
+    fn lost_brokers_are_looked_for_a_while_later_and_not_all_the_time() {
         let log = Log::new("test");
-        assert!(!log.has_lost_all());
         let down = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        assert!(!log.has_lost_all());
         log.error(&down, "1/1 brokers are down");
         assert!(!log.has_lost_all(), "not yet");
-        let mut trouble = log.trouble.lock().expect("nobody panicked");
-        trouble.lost = trouble.lost.and_then(|lost| lost.checked_sub(LOOKED_FOR_AFTER));
-        drop(trouble);
+        pass(&mut log.trouble.lock().expect("nobody panicked").lost, LOOKED_FOR_AFTER);
         assert!(log.has_lost_all() && !log.has_lost_all());
+        log.error(&down, "1/1 brokers are down");
+        pass(&mut log.trouble.lock().expect("nobody panicked").lost, LOOKED_FOR_AFTER);
+        assert!(!log.has_lost_all(), "it was looked for them just now");
+        pass(&mut log.trouble.lock().expect("nobody panicked").looked, BETWEEN_LOOKS);
+        assert!(log.has_lost_all());
     }
 }

@@ -4,6 +4,7 @@ mod changelog;
 mod clients;
 mod control;
 mod exactly;
+mod fenced;
 mod group;
 mod table;
 mod trip;

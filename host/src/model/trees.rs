@@ -37,7 +37,7 @@ pub(super) fn check(node: &Node<'_>) -> Result<()> {
     sound.map_err(|why| {
         let operator = String::from_utf8_lossy(node.operator);
         let name = words::quoted(&String::from_utf8_lossy(node.name));
-        Error::new(Code::ModelGraph, format!("{operator} {name}: {why}. Is the file whole?"))
+        Error::new(Code::ModelGraph, format!("the trees of {operator} {name}: {why}. Is the file whole?"))
     })
 }
 

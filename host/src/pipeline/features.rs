@@ -45,7 +45,7 @@ pub struct InputNode {
     /// Of the source's rows.
     pub key: KeyColumns,
     pub key_names: Vec<String>,
-    /// For each column that a window's entry keeps, where it stands in the source's rows.
+    /// For each column that the plugin keeps in a window's entries, where it stands in the source's rows.
     pub kept: Vec<usize>,
     pub time: usize,
 }

@@ -54,25 +54,6 @@ pub fn succession(old: &Pipeline, new: &Pipeline) -> Result<Changes> {
 }
 
 impl Changes {
-    /// Whether the state of all stages is read by the new pipeline as it is.
-    pub fn keeps_all_windows(&self) -> bool {
-        self.windows.iter().all(|stage| stage.windows == Windows::Kept)
-    }
-
-    /// Refuses changes of windows: tasks keep the state that they have.
-    pub fn check_windows(&self) -> Result<()> {
-        let changed = self.windows.iter().filter(|stage| stage.windows != Windows::Kept);
-        let stages: Vec<&str> = changed.map(|stage| stage.stage.as_str()).collect();
-        if self.keeps_all_windows() {
-            return Ok(());
-        }
-        let message = format!(
-            "windows can't be changed while the pipeline runs, and these would be: features {}\n{ADVICE}",
-            stages.join(", ")
-        );
-        Err(Error::new(Code::NoSuccession, message))
-    }
-
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         let same = |stage: &StageWindows| stage.windows == Windows::Kept && stage.aggregates.is_empty();
@@ -156,10 +137,6 @@ impl Changes {
             self.list(&subject, "gives", &from.names, &to.names);
             self.columns(&subject, "ids", &from.ids, &to.ids);
             self.columns(&subject, "looks up", &from.looked_up, &to.looked_up);
-            let expiry = |after: Option<i64>| {
-                after.map_or("never".to_owned(), |after| page::span(after.unsigned_abs()))
-            };
-            self.turn(&subject, "expire_after", expiry(from.expire_after), expiry(to.expire_after));
         }
         self.turn("model", "file", digest(before.model.as_deref()), digest(after.model.as_deref()));
         let scores =

@@ -111,7 +111,10 @@ pub fn is_as_seen(config: &Config, content: &Content, has: impl Fn(&Path, u64) -
 
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::{Signer, SigningKey};
+
     use super::*;
+    use crate::codec::base64;
 
     const FILE: &str = r#"
         name = "p"
@@ -178,6 +181,40 @@ mod tests {
         }
         fs::write(folder.path().join("m.onnx"), "other").expect("writable");
         assert_ne!(id(&text), first);
+    }
+
+    /// A public key as openssl writes it.
+    fn pem(key: &SigningKey) -> String {
+        let mut text = b"-----BEGIN PUBLIC KEY-----\n".to_vec();
+        let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        base64::encode(&[&prefix[..], key.verifying_key().as_bytes()].concat(), &mut text);
+        text.extend(b"\n-----END PUBLIC KEY-----\n");
+        String::from_utf8(text).expect("letters")
+    }
+
+    #[test]
+    fn with_keys_every_file_is_signed_or_refused() {
+        let (folder, _, depot) = host("one:9092");
+        let key = SigningKey::from_bytes(&[7; 32]);
+        fs::write(folder.path().join("key.pem"), pem(&key)).expect("writable");
+        let own = read(&folder, &format!("{FILE}\n[releases]\nkeys = [\"key.pem\"]"));
+        let keys = Keys::of(&own).expect("a key");
+        let check =
+            || Content::take(&own, &depot).and_then(|content| content.check_signatures(&keys, &depot));
+        let sign = |file: &str| {
+            let file = folder.path().join(file);
+            let signature = key.sign(&fs::read(&file).expect("there"));
+            fs::write(signature::path_of(&file), signature.to_bytes()).expect("writable");
+        };
+        sign("plugins/folds.wasm");
+        assert!(check().expect_err("the model is not").message.starts_with("m.onnx: has no signature"));
+        sign("m.onnx");
+        check().expect("both are");
+        fs::write(folder.path().join("plugins/folds.wasm"), "others").expect("writable");
+        let error = check().expect_err("it has changed since");
+        assert_eq!((error.code, error.message.starts_with("folds.wasm: ")), (Code::Unsigned, true));
+        let own = read(&folder, &format!("{FILE}\n[releases]\nkeys = [\"m.onnx\"]"));
+        assert_eq!(Keys::of(&own).expect_err("no key").code, Code::Unsigned);
     }
 
     #[test]

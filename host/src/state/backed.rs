@@ -2,10 +2,12 @@
 //! changed is committed, taken back, or written by a checkpoint.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use super::base::{Base, Behind, Due, Image, lock};
 use super::changes::Changes;
 use super::journal::{Journal, Op};
+use super::plans::{Plans, read_plan};
 use super::slot::{Slot, Windows};
 use super::{Desk, Meeting, Retention, Store};
 use crate::columns::Builder;
@@ -37,11 +39,21 @@ impl Backed {
     }
 
     /// A key of the base. One that is damaged is of no use to the next who opens it either.
-    fn read(&self, store: u8, plan: &Plan, key: &[u8]) -> Result<Option<Slot>> {
+    fn read(&self, store: u8, plans: &Plans, key: &[u8]) -> Result<Option<Slot>> {
         let mut base = lock(&self.base);
         let found = base.get(store, key).and_then(|bytes| {
-            bytes.map(|bytes| Slot::thaw(plan, key, &bytes).ok_or_else(damaged)).transpose()
+            bytes.map(|bytes| Slot::thaw(plans, key, &bytes).ok_or_else(damaged)).transpose()
         });
+        clear_if_damaged(&mut **base, found)
+    }
+
+    /// By which plans its keys are kept. None: nothing is here.
+    fn plans(&self, store: u8) -> Result<Option<Plans>> {
+        let (place, key) = Plans::place(store);
+        let mut base = lock(&self.base);
+        let found = base
+            .get(place, &key)
+            .and_then(|bytes| bytes.map(|bytes| Plans::read(&bytes).ok_or_else(damaged)).transpose());
         clear_if_damaged(&mut **base, found)
     }
 
@@ -62,27 +74,38 @@ impl Backed {
 #[derive(Debug)]
 pub struct Replay<'a> {
     retention: Retention<'a>,
-    cells: Builder,
-    closed: Closed,
-    scratch: Scratch,
-    scripts: Scripts,
+    gear: Option<Gear>,
     words: Vec<u64>,
     /// Only these keys are met; none: all.
     only: Option<Vec<Box<[u8]>>>,
 }
 
-impl<'a> Replay<'a> {
-    pub fn new(retention: Retention<'a>) -> Self {
-        let plan = retention.plan;
+/// For one plan.
+#[derive(Debug)]
+struct Gear {
+    plan: Arc<Plan>,
+    cells: Builder,
+    closed: Closed,
+    scratch: Scratch,
+    scripts: Scripts,
+}
+
+impl Gear {
+    fn new(plan: &Arc<Plan>) -> Self {
         Self {
-            retention,
+            plan: Arc::clone(plan),
             cells: Builder::new(plan.columns.as_slice().into()),
             closed: Closed::new(plan),
             scratch: Scratch::default(),
             scripts: Scripts::new(plan),
-            words: Vec::new(),
-            only: None,
         }
+    }
+}
+
+impl<'a> Replay<'a> {
+    /// Its plan is that of a store which says nothing of its own.
+    pub fn new(retention: Retention<'a>) -> Self {
+        Self { retention, gear: None, words: Vec::new(), only: None }
     }
 
     /// Of journals only this key is met; or none.
@@ -92,30 +115,34 @@ impl<'a> Replay<'a> {
 }
 
 impl Store {
-    /// A key as it is remembered, if it is.
-    pub fn look(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<Option<&Slot>> {
-        if let Some(id) = self.slots.number_of(key, |slot| &slot.key) {
-            return Ok(Some(self.slots.get(id)));
-        }
+    /// A key as it is remembered, if it is, and by which plan.
+    pub fn look(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<Option<(&Slot, &Plan)>> {
+        let known = self.slots.number_of(key, |slot| &slot.key);
         let is_known = match &self.behind {
             Some(backed) if !backed.changes.is_gone(key) => {
-                backed.read(self.index, retention.plan, key)?.is_some()
+                backed.read(self.index, &self.plans, key)?.is_some()
             }
             _ => false,
         };
-        let id = if is_known { Some(self.enter(retention, key)?) } else { None };
-        Ok(id.map(|id| self.slots.get(id)))
+        let id = match known {
+            None if is_known => Some(self.enter(retention, key)?),
+            known => known,
+        };
+        Ok(id.and_then(|id| {
+            let slot = self.slots.get(id);
+            Some((slot, &**self.plans.of(slot.kept_by)?))
+        }))
     }
 
     /// The number of a key that is not in memory.
     pub(super) fn enter(&mut self, retention: Retention<'_>, key: &[u8]) -> Result<u32> {
-        let plan = retention.plan;
+        self.plans.begin(retention.plan)?;
         let found = match &mut self.behind {
-            Some(backed) if !backed.changes.is_gone(key) => backed.read(self.index, plan, key)?,
+            Some(backed) if !backed.changes.is_gone(key) => backed.read(self.index, &self.plans, key)?,
             _ => None,
         };
         let is_known = found.is_some();
-        let mut slot = found.unwrap_or_else(|| Slot::new(plan, key));
+        let mut slot = found.unwrap_or_else(|| Slot::new(retention.plan, self.plans.current_mark(), key));
         if let Some(backed) = &mut self.behind
             && let Some(due) = backed.changes.comes_back(key)
         {
@@ -130,9 +157,19 @@ impl Store {
 
     /// A key came from the base: it is looked at when it would have been, had it stayed in memory.
     fn wind(&mut self, retention: Retention<'_>, id: u32) {
-        let Slot { timer, newest, .. } = *self.slots.get(id);
+        let Slot { timer, newest, kept_by, .. } = *self.slots.get(id);
         self.timers.extend(timer.map(|due| Reverse((due, id))));
-        self.touch(retention, id, newest);
+        if kept_by == self.plans.current_mark() {
+            self.touch(retention, id, newest);
+        }
+    }
+
+    /// Takes over by which plans the keys of its base are kept.
+    pub fn begin(&mut self) -> Result<()> {
+        if let Some(backed) = &self.behind {
+            self.plans = backed.plans(self.index)?.unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Brings keys into memory that are due.
@@ -171,14 +208,14 @@ impl Store {
     /// Begins a checkpoint of what is there now, which is committed. The one before is written.
     pub fn begin_checkpoint(&mut self) {
         if let Some(backed) = &mut self.behind {
-            backed.changes.begin(self.index, &mut self.slots);
+            backed.changes.begin(&self.plans, self.index, &mut self.slots);
         }
     }
 
     /// Freezes more keys of the checkpoint, of about so many bytes. Whether all are.
-    pub fn freeze(&mut self, plan: &Plan, most: usize) -> bool {
+    pub fn freeze(&mut self, most: usize) -> bool {
         let Some(backed) = &mut self.behind else { return true };
-        backed.changes.go_on(plan, self.index, &mut self.slots, most)
+        backed.changes.go_on(&self.plans, self.index, &mut self.slots, most)
     }
 
     /// What the checkpoint found, when all is frozen.
@@ -199,6 +236,7 @@ impl Store {
     /// under way.
     pub fn roll_back<'a>(&mut self, retention: Retention<'a>) -> Result<Replay<'a>> {
         let mut replay = Replay::new(retention);
+        self.begin()?;
         let Some(backed) = &mut self.behind else { return Ok(replay) };
         let mut keys: Vec<Box<[u8]>> = std::mem::take(&mut backed.changes.forgotten);
         for id in std::mem::take(&mut backed.changes.touched) {
@@ -215,7 +253,7 @@ impl Store {
         keys.sort_unstable();
         keys.dedup();
         for key in &keys {
-            if let Some(slot) = base.read(self.index, retention.plan, key)? {
+            if let Some(slot) = base.read(self.index, &self.plans, key)? {
                 let id = self.slots.find_or_insert(key, |slot| &slot.key, || slot);
                 self.wind(retention, id);
             }
@@ -226,8 +264,19 @@ impl Store {
 
     /// Does once more what a journal says was done.
     pub fn replay(&mut self, op: &Op<'_>, replay: &mut Replay<'_>) -> Result<()> {
-        let Replay { retention, cells, closed, scratch, scripts, words, only } = replay;
-        let (retention, plan) = (*retention, retention.plan);
+        if let Op::KeepBy { plan, .. } = *op {
+            self.plans.put(&read_plan(plan).ok_or_else(foreign)?)?;
+            return Ok(());
+        }
+        self.plans.begin(replay.retention.plan)?;
+        let plan = Arc::clone(self.plans.current().expect("it has begun"));
+        if replay.gear.as_ref().is_none_or(|gear| !Arc::ptr_eq(&gear.plan, &plan)) {
+            replay.gear = Some(Gear::new(&plan));
+        }
+        let Replay { retention, gear, words, only } = replay;
+        let Some(Gear { cells, closed, scratch, scripts, .. }) = gear else { return Ok(()) };
+        let plan = &*plan;
+        let retention = Retention { plan, ..*retention };
         let is_met = |key: &[u8]| {
             only.as_ref().is_none_or(|only| only.binary_search_by(|one| (**one).cmp(key)).is_ok())
         };
@@ -294,8 +343,9 @@ impl Store {
     }
 
     /// Writes down the registers of custom folds of keys that changed since the last commit.
-    pub fn journal_registers(&self, plan: &Plan, journal: &mut Journal) {
-        let Some(backed) = self.behind.as_ref().filter(|_| !plan.customs.is_empty()) else { return };
+    pub fn journal_registers(&self, journal: &mut Journal) {
+        let Some(backed) = &self.behind else { return };
+        let Some(plan) = self.plans.current().filter(|plan| !plan.customs.is_empty()) else { return };
         for id in &backed.changes.touched {
             let Some(slot) = self.slots.find(*id) else { continue };
             let Windows::Row(history) = &slot.windows else { continue };
@@ -317,11 +367,11 @@ impl Store {
 
     /// Keys that may leave memory leave it, those first that were not met for long, until about so many bytes
     /// are held. No checkpoint is under way.
-    pub fn evict(&mut self, plan: &Plan, most: usize) {
+    pub fn evict(&mut self, most: usize) {
         if self.held().0 <= most {
             return;
         }
-        let mut held = self.usage(plan).bytes;
+        let mut held = self.usage().bytes;
         if let Some(backed) = &mut self.behind {
             backed.per_key = held / self.slots.len().max(1);
         }

@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use super::base::Image;
+use super::plans::Plans;
 use super::slot::Slot;
 use super::slots::Slots;
-use crate::window::Plan;
 
 /// A forgotten key, and when it was due according to the base.
 pub(super) type Gone = HashMap<Box<[u8]>, Option<i64>>;
@@ -36,9 +36,9 @@ pub(super) struct Changes {
 
 impl Changes {
     /// The slot is about to change.
-    pub fn before(&mut self, plan: &Plan, store: u8, id: u32, slot: &mut Slot) {
+    pub fn before(&mut self, plans: &Plans, store: u8, id: u32, slot: &mut Slot) {
         if slot.standing.pending {
-            self.take(plan, store, slot);
+            self.take(plans, store, slot);
         }
         if !slot.standing.touched {
             slot.standing.touched = true;
@@ -84,7 +84,7 @@ impl Changes {
     }
 
     /// Begins a checkpoint of what is there now. The one before is written.
-    pub fn begin(&mut self, store: u8, slots: &mut Slots<Slot>) {
+    pub fn begin(&mut self, plans: &Plans, store: u8, slots: &mut Slots<Slot>) {
         self.pending = std::mem::take(&mut self.dirty);
         self.pending.retain(|id| {
             let Some(slot) = slots.find_mut(*id).filter(|slot| slot.standing.dirty) else { return false };
@@ -100,24 +100,24 @@ impl Changes {
             due: None,
             due_before: *due_before,
         });
-        self.images = forgotten.collect();
+        self.images = forgotten.chain([plans.image(store)]).collect();
         self.bytes = self.leaving.keys().map(|key| key.len()).sum();
     }
 
     /// Freezes slots of the checkpoint under way, up to about so many bytes. Whether all are.
-    pub fn go_on(&mut self, plan: &Plan, store: u8, slots: &mut Slots<Slot>, most: usize) -> bool {
+    pub fn go_on(&mut self, plans: &Plans, store: u8, slots: &mut Slots<Slot>, most: usize) -> bool {
         let until = self.bytes + most;
         while self.bytes < until {
             let Some(id) = self.pending.pop() else { return true };
             if let Some(slot) = slots.find_mut(id).filter(|slot| slot.standing.pending) {
-                self.take(plan, store, slot);
+                self.take(plans, store, slot);
             }
         }
         self.pending.is_empty()
     }
 
-    fn take(&mut self, plan: &Plan, store: u8, slot: &mut Slot) {
-        let (bytes, due, due_before) = (slot.freeze(plan), slot.timer, slot.standing.due_before);
+    fn take(&mut self, plans: &Plans, store: u8, slot: &mut Slot) {
+        let (bytes, due, due_before) = (slot.freeze(plans), slot.timer, slot.standing.due_before);
         slot.standing.pending = false;
         slot.standing.due_before = due;
         self.bytes += slot.key.len() + bytes.len();

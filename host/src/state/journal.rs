@@ -9,6 +9,7 @@
 //!   pass, forget: watermark
 //!   registers: custom, key list, bytes list
 //!   leave out: custom, key list, id
+//!   keep by:   plan list
 //!   hold:      input, offset, parcel list
 //!   release:   watermark
 //! ```
@@ -16,6 +17,7 @@
 use super::Meeting;
 use crate::bytes::{Reader, Write};
 use crate::columns::TIMES;
+use crate::window::Plan;
 
 /// One thing that was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,11 @@ pub enum Op<'a> {
         key: &'a [u8],
         id: u64,
     },
+    /// Windows are kept by another plan from here on.
+    KeepBy {
+        store: u8,
+        plan: &'a [u8],
+    },
     /// A row waits; it came from an input of the task, at an offset.
     Hold {
         input: usize,
@@ -69,7 +76,8 @@ impl Op<'_> {
             | Self::Pass { store, .. }
             | Self::Forget { store, .. }
             | Self::Registers { store, .. }
-            | Self::LeaveOut { store, .. } => Some(store),
+            | Self::LeaveOut { store, .. }
+            | Self::KeepBy { store, .. } => Some(store),
             Self::Hold { .. } | Self::Release { .. } => None,
         }
     }
@@ -83,6 +91,7 @@ const LEAVE_OUT: u8 = 4;
 const HOLD: u8 = 5;
 const RELEASE: u8 = 6;
 const FIRST_ROW: u8 = 7;
+const KEEP_BY: u8 = 8;
 
 /// What was done since the last commit.
 #[derive(Debug, Default)]
@@ -155,6 +164,14 @@ impl Journal {
         self.bytes.number(id);
     }
 
+    /// Windows are kept by another plan from here on.
+    pub(super) fn keep_by(&mut self, store: u8, plan: &Plan) {
+        let mut written = Vec::new();
+        plan.write(&mut written);
+        self.begin(KEEP_BY, store);
+        self.bytes.list(&written);
+    }
+
     /// A row waits.
     pub fn hold(&mut self, input: usize, offset: i64, parcel: &[u8]) {
         self.begin(HOLD, 0);
@@ -225,6 +242,7 @@ impl<'a> Ops<'a> {
                 Op::Hold { input, offset: self.reader.signed()?, parcel: self.reader.list()? }
             }
             RELEASE => Op::Release { watermark: self.watermark()? },
+            KEEP_BY => Op::KeepBy { store, plan: self.reader.list()? },
             _ => return None,
         })
     }

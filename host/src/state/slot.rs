@@ -3,7 +3,9 @@
 use smallvec::SmallVec;
 
 use super::Retention;
+use super::plans::Plans;
 use crate::bytes::{Reader, Write};
+use crate::error::{Code, Error, Result};
 use crate::window::{Closing, History, Plan};
 
 /// The windows of one key.
@@ -43,6 +45,8 @@ impl Windows {
 pub struct Slot {
     pub key: Box<[u8]>,
     pub windows: Windows,
+    /// By which of the store's plans they are kept.
+    pub(super) kept_by: u8,
     /// By input: the hash of the record's key that came with its first row; 0: not known.
     record_keys: SmallVec<[u64; 1]>,
     /// How often it began anew.
@@ -70,10 +74,11 @@ pub(super) struct Standing {
 }
 
 impl Slot {
-    pub(super) fn new(plan: &Plan, key: &[u8]) -> Self {
+    pub(super) fn new(plan: &Plan, kept_by: u8, key: &[u8]) -> Self {
         Self {
             key: key.into(),
             windows: Windows::new(plan),
+            kept_by,
             record_keys: SmallVec::new(),
             generation: 0,
             newest: i64::MIN,
@@ -138,28 +143,52 @@ impl Slot {
         }
     }
 
+    /// Keeps the windows by the plan that holds.
+    pub(super) fn convert(&mut self, plans: &Plans) -> Result<()> {
+        let (from, to) = (plans.of(self.kept_by), plans.current());
+        if let (Windows::Row(history), Some(from), Some(to)) = (&self.windows, from, to)
+            && let Some(history) = history.convert(from, to)
+        {
+            (self.windows, self.kept_by) = (Windows::Row(history), plans.current_mark());
+            return Ok(());
+        }
+        Err(Error::new(Code::Internal, "windows that can't be kept in another way"))
+    }
+
     /// As it stands in a base.
-    pub(super) fn freeze(&self, plan: &Plan) -> Box<[u8]> {
+    pub(super) fn freeze(&self, plans: &Plans) -> Box<[u8]> {
+        let plan = plans.of(self.kept_by).expect("a key is made by a plan of its store");
         let mut into = Vec::new();
         into.byte(u8::from(self.timer.is_some()));
         into.signed(self.timer.unwrap_or_default());
         into.signed(self.newest);
         into.number(self.record_keys.len() as u64);
         self.record_keys.iter().for_each(|key| into.word(*key));
+        into.byte(self.kept_by);
         self.windows.freeze(plan, &mut into);
         into.into_boxed_slice()
     }
 
-    /// `None`: these are not the bytes of a slot of this plan.
-    pub(super) fn thaw(plan: &Plan, key: &[u8], bytes: &[u8]) -> Option<Self> {
+    /// `None`: these are not the bytes of a slot of any of the plans.
+    pub(super) fn thaw(plans: &Plans, key: &[u8], bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let due = read_due(&mut reader)?;
         let newest = reader.signed()?;
         let record_keys = (0..reader.count()?).map(|_| reader.word()).collect::<Option<_>>()?;
-        let windows = Windows::thaw(plan, &mut reader)?;
+        let kept_by = reader.byte()?;
+        let windows = Windows::thaw(plans.of(kept_by)?, &mut reader)?;
         reader.end()?;
         let standing = Standing { due_before: due, ..Standing::default() };
-        Some(Self { key: key.into(), windows, record_keys, generation: 0, newest, timer: due, standing })
+        Some(Self {
+            key: key.into(),
+            windows,
+            kept_by,
+            record_keys,
+            generation: 0,
+            newest,
+            timer: due,
+            standing,
+        })
     }
 }
 

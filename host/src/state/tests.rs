@@ -46,7 +46,7 @@ fn a_key_stays_as_long_as_a_late_row_can_see_it() {
     // At 129 a row at 99 may come still, whose window holds 0.
     for (watermark, keys) in [(129, 2), (130, 1), (179, 1), (180, 0)] {
         forget(&mut store, retention, watermark);
-        assert_eq!(store.usage(&plan).keys, keys, "{watermark}");
+        assert_eq!(store.usage().keys, keys, "{watermark}");
     }
 }
 
@@ -58,10 +58,10 @@ fn a_key_that_goes_on_is_looked_at_again() {
     for time in (0..1_000).step_by(40) {
         admit(&mut store, retention, 1, time);
         forget(&mut store, retention, time);
-        assert_eq!(store.usage(&plan).keys, 1);
+        assert_eq!(store.usage().keys, 1);
     }
     forget(&mut store, retention, 2_000);
-    assert_eq!(store.usage(&plan).keys, 0);
+    assert_eq!(store.usage().keys, 0);
 }
 
 /// A timer that an earlier one took the place of outlives a key that goes at the earlier one.
@@ -86,7 +86,7 @@ fn a_watermark_that_leaps_finds_timers_of_keys_that_are_gone() {
     assert_eq!(pass(&mut store, 100), [100]);
     admit(&mut store, 150, 100);
     assert_eq!(pass(&mut store, i64::MAX), [200]);
-    assert_eq!(store.usage(&plan).keys, 0);
+    assert_eq!(store.usage().keys, 0);
 }
 
 #[test]
@@ -96,13 +96,13 @@ fn what_is_seen_for_ever_goes_only_when_it_is_told_to() {
     let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
     admit(&mut store, retention, 1, 0);
     forget(&mut store, retention, i64::MAX);
-    assert_eq!(store.usage(&plan).keys, 1);
+    assert_eq!(store.usage().keys, 1);
     let retention = Retention { expire_after: Some(500), ..retention };
     admit(&mut store, retention, 1, 10);
     forget(&mut store, retention, 510);
-    assert_eq!(store.usage(&plan).keys, 1);
+    assert_eq!(store.usage().keys, 1);
     forget(&mut store, retention, 511);
-    assert_eq!(store.usage(&plan).keys, 0);
+    assert_eq!(store.usage().keys, 0);
 }
 
 #[test]
@@ -111,13 +111,13 @@ fn memory_of_many_keys_goes_back_and_the_rest_expires_too() {
     let retention = Retention { plan: &plan, lateness: 0, expire_after: None };
     let mut store = Store::default();
     (0..50_000).for_each(|key| admit(&mut store, retention, key, i64::from(key / 100)));
-    let full = store.usage(&plan).bytes;
+    let full = store.usage().bytes;
     forget(&mut store, retention, 595);
-    let left = store.usage(&plan);
+    let left = store.usage();
     assert_eq!(left.keys, 400);
     assert!(left.bytes < full / 20, "{} of {full}", left.bytes);
     forget(&mut store, retention, 600);
-    assert_eq!(store.usage(&plan).keys, 0);
+    assert_eq!(store.usage().keys, 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a key keeps of the rows of one input: one list, from which windows of any kind take their part.
 
 use super::frozen::{freeze_words, thaw_words, within};
-use super::plan::Layout;
+use super::plan::{Layout, is_float};
 use crate::bytes::{Reader, Write};
 use crate::columns::{Kind, TIMES};
 
@@ -69,6 +69,33 @@ impl Entries {
         }
     }
 
+    /// The same entries by another layout. `columns`: for each of its columns which one it is of this layout; of
+    /// one that is not here no entry has a value. None: an entry has none where the new layout has no place to say
+    /// so.
+    pub fn lay_out(&self, layout: &Layout, new: &Layout, columns: &[Option<usize>]) -> Option<Self> {
+        if layout == new {
+            return Some(self.clone());
+        }
+        let count = self.len(layout);
+        let mut words = Vec::with_capacity(count * new.stride);
+        for entry in self.range(layout, 0..count) {
+            words.push(entry[0]);
+            let mut flags = 0;
+            for (index, (column, from)) in new.kept.iter().zip(columns).enumerate() {
+                let valid = from.is_some_and(|from| layout.is_valid(entry, from));
+                if !valid && new.flags.is_none() && !is_float(column.kind) {
+                    return None;
+                }
+                flags |= u64::from(valid) << index;
+                let none = if is_float(column.kind) { f64::NAN.to_bits() } else { 0 };
+                words.push(from.map_or(none, |from| entry[1 + from]));
+            }
+            words.extend(new.flags.map(|_| flags));
+            words.extend(new.id.map(|_| layout.id.map_or(0, |id| entry[id])));
+        }
+        Some(Self { words, head: 0 })
+    }
+
     pub fn freeze(&self, layout: &Layout, into: &mut Vec<u8>) {
         into.number(self.len(layout) as u64);
         freeze_words(&self.words[self.head..], into);
@@ -89,7 +116,7 @@ impl Entries {
         let times = |column: &usize| layout.kept[*column].kind == Kind::Time;
         let mut times = (0..layout.kept.len()).filter(times);
         let fit = |column| {
-            let words = entries.range(layout, 0..count).map(|entry| entry[1 + column]);
+            let words = entries.range(layout, 0..count).filter_map(|entry| layout.value(entry, column));
             words.map(u64::cast_signed).all(|time| TIMES.contains(&time))
         };
         (newest <= *TIMES.end() && times.all(fit)).then_some(entries)

@@ -15,6 +15,7 @@
 //!
 //! One more case costs more than a step: of last n, the extreme leaves, and others of its time stay.
 
+mod convert;
 mod forget;
 mod frozen;
 
@@ -29,6 +30,8 @@ use super::moves::Run;
 use super::plan::{ID, InputPlan, Lane, LaneKind, Plan, Span, SpanKind, left_out};
 use super::registers::{At, Registers};
 use super::script::{SCRATCH, Scripts};
+
+pub use convert::Conversion;
 
 /// Memory to work in, to be used again and again.
 #[derive(Debug, Default)]

@@ -96,7 +96,8 @@ impl Run<'_> {
         })
     }
 
-    fn fold(&self, window: Range<usize>) -> LaneState {
+    /// The value over a window, made of its entries.
+    pub fn fold(&self, window: Range<usize>) -> LaneState {
         let mut state = self.lane.fresh();
         self.add(&mut state, window);
         state

@@ -1,14 +1,19 @@
 //! How the aggregates of a features plugin are kept: which words an entry has, which lanes run over
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
+mod counterparts;
 mod fingerprint;
 mod kind;
 mod layout;
+mod union;
+mod view;
+mod wire;
 
 use crate::columns::{Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
+pub use counterparts::Counterparts;
 pub use kind::SpanKind;
 pub use layout::{CUSTOM_LIMIT, ID, Layout, is_float, left_out};
 
@@ -18,13 +23,19 @@ const KEPT_LIMIT: usize = 64;
 /// What is kept of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputPlan {
+    /// Name of the source; that of the stage's own rows has none.
+    pub source: String,
     pub layout: Layout,
-    /// For each kept column its index in the input.
-    pub kept_from: Vec<usize>,
+    /// For each kept column its index among those that the plugin keeps; none: another release keeps it, and
+    /// this one's rows have no value there.
+    pub kept_from: Vec<Option<usize>>,
+    /// What custom folds see of an entry, as the plugin has it: which kept column, and what it is declared to be.
+    /// Of texts and bytes only a hash is kept, so they are not shown.
+    pub shown: Vec<(usize, Column)>,
 }
 
 /// Windows over the entries of one input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
     /// Index into [`Plan::inputs`].
     pub input: usize,
@@ -32,7 +43,7 @@ pub struct Span {
 }
 
 /// A running value over the entries of one span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lane {
     /// Index into [`Plan::spans`].
     pub span: usize,
@@ -47,7 +58,16 @@ pub struct Lane {
     pub endless: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Lane {
+    /// A count over a span of that kind.
+    fn over(span: usize, kind: SpanKind, column: Option<usize>, filter: Option<usize>) -> Self {
+        let forever = matches!(kind, SpanKind::Forever | SpanKind::Session(_));
+        let endless = kind == SpanKind::Forever;
+        Self { span, column, filter, kind: LaneKind::Count, forever, endless }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LaneKind {
     Count,
     IntSum,
@@ -203,10 +223,8 @@ impl Plan {
             if float { Kind::Float } else { kind.filter(|kind| *kind == Kind::Time).unwrap_or(Kind::Int) };
         let span_kind = SpanKind::of(aggregate.window);
         let span = index_of(&mut self.spans, Span { input, kind: span_kind });
-        let forever = matches!(span_kind, SpanKind::Forever | SpanKind::Session(_));
-        let endless = span_kind == SpanKind::Forever;
-        let mut lane =
-            |kind| index_of(&mut self.lanes, Lane { span, column, filter, kind, forever, endless });
+        let over = Lane::over(span, span_kind, column, filter);
+        let mut lane = |kind| index_of(&mut self.lanes, Lane { kind, ..over });
         let sum_kind = if float { LaneKind::FloatSum } else { LaneKind::IntSum };
         let (cell, kind, nullable) = match aggregate.fold {
             Fold::Count => (Cell::Count(lane(LaneKind::Count)), Kind::Int, false),
@@ -271,15 +289,24 @@ impl Plan {
 
 impl InputPlan {
     fn new(input: &Input, custom: bool) -> Result<Self> {
-        let kept_from: Vec<usize> = input.kept.iter().map(|column| *column as usize).collect();
-        let kept: Vec<Column> = kept_from.iter().map(|column| input.columns[*column].clone()).collect();
+        let kept = input.kept.iter().map(|column| input.columns[*column as usize].clone());
+        let kept: Vec<Column> = kept.collect();
         if let Some(Column { name, kind, .. }) = kept.iter().find(|column| column.kind == Kind::Floats) {
             return Err(not_yet(format!("column {name}: keeping {kind} in a window")));
         }
         if kept.len() > KEPT_LIMIT {
             return Err(not_yet(format!("keeping {} columns; {KEPT_LIMIT} is the limit", kept.len())));
         }
-        Ok(Self { layout: Layout::new(kept, custom), kept_from })
+        let kept_from = (0..kept.len()).map(Some).collect();
+        let shown = kept.iter().cloned().enumerate().filter(|(_, column)| custom && !column.kind.is_list());
+        let shown = shown.collect();
+        Ok(Self { source: input.source.clone(), layout: Layout::new(kept, custom), kept_from, shown })
+    }
+
+    /// Of a layout alone: no rows come in by it.
+    fn bare(source: String, layout: Layout) -> Self {
+        let kept_from = vec![None; layout.kept.len()];
+        Self { source, layout, kept_from, shown: Vec::new() }
     }
 }
 

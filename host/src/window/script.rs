@@ -12,7 +12,7 @@
 
 use hashbrown::HashMap;
 
-use super::plan::{Custom, ID, Layout, Plan, left_out};
+use super::plan::{Custom, ID, InputPlan, Plan, left_out};
 use crate::columns::{Builder, Column, Kind, Schema};
 
 /// An instruction: an operation on the register `slot`.
@@ -115,7 +115,7 @@ impl Script {
             input,
             steps: Vec::new(),
             items: Vec::new(),
-            entries: Builder::new(entry_schema(&plan.inputs[input].layout)),
+            entries: Builder::new(entry_schema(&plan.inputs[input])),
             ids: Vec::new(),
             registers: vec![None],
             known: HashMap::new(),
@@ -161,7 +161,7 @@ impl Script {
 
     /// Puts an entry on the list, unless it does not count.
     fn entry(&mut self, plan: &Plan, custom: &Custom, entry: &[u64]) -> Option<u32> {
-        let layout = &plan.inputs[self.input].layout;
+        let InputPlan { layout, shown, .. } = &plan.inputs[self.input];
         let id = layout.id.map_or(0, |word| entry[word]);
         let filtered = custom.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1));
         if id & left_out(self.index) != 0 || filtered {
@@ -170,11 +170,9 @@ impl Script {
         if let Some(index) = self.known.get(&(self.key, id & ID)) {
             return Some(*index);
         }
-        let mut columns = 0;
-        for (index, column) in shown(layout) {
-            let into = self.entries.column(columns);
-            columns += 1;
-            let Some(word) = layout.value(entry, index) else {
+        for (into, (index, column)) in shown.iter().enumerate() {
+            let into = self.entries.column(into);
+            let Some(word) = layout.value(entry, *index) else {
                 // NaN is no value, and a column that is not nullable says it so.
                 if column.nullable {
                     into.push_null()
@@ -185,7 +183,7 @@ impl Script {
             };
             into.push_word(word);
         }
-        self.entries.column(columns).push_int(entry[0].cast_signed());
+        self.entries.column(shown.len()).push_int(entry[0].cast_signed());
         self.entries.finish_row();
         self.ids.push((self.key, id & ID));
         let index = self.ids.len() as u32 - 1;
@@ -194,13 +192,8 @@ impl Script {
     }
 }
 
-/// Columns that a fold sees, and their indices among those kept: of texts and bytes only a hash is kept.
-fn shown(layout: &Layout) -> impl Iterator<Item = (usize, &Column)> {
-    layout.kept.iter().enumerate().filter(|(_, column)| !column.kind.is_list())
-}
-
 /// Columns that a fold sees, then the time.
-fn entry_schema(layout: &Layout) -> Schema {
+fn entry_schema(input: &InputPlan) -> Schema {
     let time = Column::new("@time", Kind::Time);
-    shown(layout).map(|(_, column)| column.clone()).chain([time]).collect()
+    input.shown.iter().map(|(_, column)| column.clone()).chain([time]).collect()
 }

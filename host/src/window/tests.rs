@@ -1,11 +1,13 @@
 //! Every fold and window against a model that recomputes from a list of all events.
 
+mod converting;
 mod customs;
 pub mod frozen;
 mod memory;
 mod model;
 mod planning;
 mod rows;
+mod unions;
 
 use proptest::prelude::*;
 
@@ -64,14 +66,16 @@ struct Event {
 
 impl Event {
     fn words(&self, plan: &Plan) -> Vec<u64> {
-        let InputPlan { layout, kept_from } = &plan.inputs[self.input];
-        let columns = [
-            (self.amount.to_bits(), true),
-            (self.items.unwrap_or_default().cast_unsigned(), self.items.is_some()),
-            (u64::from(self.declined), true),
-            (self.city.unwrap_or_default(), self.city.is_some()),
-        ];
-        let kept: Vec<_> = kept_from.iter().map(|column| columns[*column]).collect();
+        let InputPlan { layout, kept_from, .. } = &plan.inputs[self.input];
+        let value = |name: &str| match name {
+            "amount" => Some(self.amount.to_bits()),
+            "items" => self.items.map(i64::cast_unsigned),
+            "declined" => Some(u64::from(self.declined)),
+            _ => self.city,
+        };
+        let kept = layout.kept.iter().zip(kept_from);
+        let kept = kept.map(|(column, from)| from.and_then(|_| value(&column.name)));
+        let kept: Vec<_> = kept.map(|value| (value.unwrap_or(f64::NAN.to_bits()), value.is_some())).collect();
         let mut words = vec![self.time.cast_unsigned()];
         words.extend(kept.iter().map(|(word, _)| word));
         words.push((0..).zip(&kept).map(|(index, (_, valid))| u64::from(*valid) << index).sum());

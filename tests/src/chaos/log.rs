@@ -40,7 +40,7 @@ const LINES: [(&str, Mark); 12] = [
     ("tasks: assigned", Mark::Assigned),
     ("tasks: revoked", Mark::Revoked),
     ("tasks: restored", Mark::Restored),
-    (" starts pipeline=", Mark::Starts),
+    ("tailwater::app::crew: starts", Mark::Starts),
     ("Kafka Server started", Mark::Ready),
     ("files have changed: they are tried", Mark::Tries),
     ("threads go over", Mark::GoesOver),

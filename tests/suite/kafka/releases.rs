@@ -233,11 +233,15 @@ fn what_is_proposed_is_answered() {
     replace(&machine.plugin(), &marked("more"));
     feed_until(&job, &mut fed, 2);
     propose(How::Apply, ledger(&topic).current().expect("one").facts.content.clone(), None);
+    // This one says that it is the first, which is known, and is another.
+    let mut lying = first.clone();
+    lying.artifacts[0].digest = Digest([7; 32]);
+    propose(How::Apply, lying, None);
     propose(How::Rollback, first, Some(1));
     feed_until(&job, &mut fed, 3);
     let ledger = ledger(&topic);
     let codes: Vec<&str> = ledger.refusals().iter().map(|refusal| refusal.code.as_str()).collect();
-    assert_eq!(codes, ["TW705", "TW708"]);
+    assert_eq!(codes, ["TW705", "TW708", "TW705"]);
     let current = ledger.current().expect("one");
     assert_eq!((current.number, current.facts.how, current.facts.returns_to), (3, How::Rollback, Some(1)));
     // The files are those of release 2, which was there.

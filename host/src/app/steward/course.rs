@@ -49,6 +49,8 @@ enum Step {
     Refused(Ticket),
     /// At the desk.
     Going(Box<Manifest>),
+    /// At the desk: lines of the history.
+    Telling(Vec<Event>),
     /// At the desk: something else.
     Errand,
 }
@@ -175,8 +177,9 @@ impl Course {
 
     fn errand(&mut self, ledger: &Ledger) -> Option<Job> {
         if !self.events.is_empty() {
-            self.step = Step::Errand;
-            return Some(Job::Tell(std::mem::take(&mut self.events)));
+            let events = std::mem::take(&mut self.events);
+            self.step = Step::Telling(events.clone());
+            return Some(Job::Tell(events));
         }
         if !std::mem::take(&mut self.sweeps) {
             return None;
@@ -295,7 +298,15 @@ impl Course {
             (Reply::Gone(Err(error)), Step::Going(manifest)) => {
                 return (self.not_gone(&manifest, error, ledger), None);
             }
-            (Reply::Refused(Err(error)) | Reply::Told(Err(error)) | Reply::Cleared(Err(error)), _) => {
+            (Reply::Told(Err(error)), Step::Telling(events)) => {
+                // Nothing depends on them: where they can't be told, all else goes on.
+                if !error.code.retry() {
+                    return (Outcome::Never("the history".to_owned(), error), None);
+                }
+                self.events.splice(0..0, events);
+                return (Outcome::Later(error), None);
+            }
+            (Reply::Refused(Err(error)) | Reply::Cleared(Err(error)), _) => {
                 return (Outcome::Later(error), None);
             }
             _ => {}

@@ -207,7 +207,6 @@ impl Clerk {
                 give(&relay, self.maker.flow(&release)?);
             }
         }
-        self.loader.keep(&manifest.facts.content.id);
         Ok(())
     }
 

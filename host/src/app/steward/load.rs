@@ -28,8 +28,9 @@ pub(in crate::app) struct Loader {
     pub depot: Depot,
     keys: Keys,
     runtimes: Arc<Runtimes>,
-    /// By id; what was used last is last.
-    loaded: Vec<(String, Arc<Release>)>,
+    /// What was used last is last. A content is known by all of it: its id is only what its writer says, and
+    /// its signatures count.
+    loaded: Vec<(Content, Arc<Release>)>,
 }
 
 impl Loader {
@@ -40,10 +41,7 @@ impl Loader {
 
     /// All files are fetched that are not here; then all is checked that can be by itself.
     pub fn load(&mut self, content: &Content, pieces: &Pieces, pen: &mut Pen) -> Result<Arc<Release>> {
-        if let Some(place) = self.loaded.iter().position(|(id, _)| *id == content.id) {
-            let found = self.loaded.remove(place);
-            let release = Arc::clone(&found.1);
-            self.loaded.push(found);
+        if let Some(release) = self.keep(content) {
             return Ok(release);
         }
         self.fetch(content, pieces, pen)?;
@@ -51,7 +49,7 @@ impl Loader {
         let config = self.configured(content)?;
         let release = Release::load(&config, &self.runtimes);
         let release = Arc::new(release.map_err(|error| content.in_its_words(&self.depot, error))?);
-        self.loaded.push((content.id.clone(), Arc::clone(&release)));
+        self.loaded.push((content.clone(), Arc::clone(&release)));
         if self.loaded.len() > LOADED {
             self.loaded.remove(0);
         }
@@ -63,12 +61,13 @@ impl Loader {
         content.configured(&self.own, &self.depot)
     }
 
-    /// What runs now is used last.
-    pub fn keep(&mut self, id: &str) {
-        if let Some(place) = self.loaded.iter().position(|(own, _)| own == id) {
-            let found = self.loaded.remove(place);
-            self.loaded.push(found);
-        }
+    /// This one is used last, if it is loaded.
+    fn keep(&mut self, content: &Content) -> Option<Arc<Release>> {
+        let place = self.loaded.iter().position(|(own, _)| own == content)?;
+        let found = self.loaded.remove(place);
+        let release = Arc::clone(&found.1);
+        self.loaded.push(found);
+        Some(release)
     }
 
     fn fetch(&self, content: &Content, pieces: &Pieces, pen: &mut Pen) -> Result<()> {

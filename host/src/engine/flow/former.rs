@@ -56,13 +56,22 @@ impl Flow {
         !self.formers.is_empty()
     }
 
-    /// Lets go of releases that had nothing to do since the last time and begin no row that waits in `tasks`.
-    pub(in crate::engine) fn retire(&mut self, tasks: &Tasks) -> Vec<Self> {
+    /// Lets go of releases that had nothing to do since the last time and began no row that waits in `tasks`. Of
+    /// those that are not settled, by number, one stays for all of the same windows, so that these go on.
+    pub(in crate::engine) fn retire(&mut self, settled: u64, tasks: &Tasks) -> Vec<Self> {
+        let mut kept: Vec<u64> = Vec::new();
+        for (index, Former { flow, .. }) in self.formers.iter().enumerate() {
+            let later = &self.formers[index + 1..];
+            let is_last = later.iter().all(|one| !one.flow.has_windows_of(flow));
+            if flow.number() >= settled && is_last && !flow.has_windows_of(self) {
+                kept.push(flow.number());
+            }
+        }
         let is_idle = |former: &mut Former| {
+            let waits = |stamp: &str| stamp == former.flow.stamp();
             !std::mem::take(&mut former.is_used)
-                && tasks
-                    .iter()
-                    .all(|(_, task)| task.held.releases().all(|stamp| stamp != former.flow.stamp()))
+                && !kept.contains(&former.flow.number())
+                && !tasks.iter().any(|(_, task)| task.held.releases().any(waits))
         };
         self.formers.extract_if(.., is_idle).map(|former| former.flow).collect()
     }

@@ -4,7 +4,7 @@ use crate::columns::{Batch, Kind, View};
 use crate::engine::outbox::Place;
 use crate::pipeline::{FeaturesNode, Group, InputNode};
 use crate::state::{KeyColumns, MissingKey};
-use crate::window::{Layout, hash};
+use crate::window::{InputPlan, Layout, hash};
 
 use super::run::{Event, Flight, Step};
 
@@ -31,7 +31,7 @@ impl<'a> Readers<'a> {
                 0 => Some(&flight.work.rows),
                 _ => group.side(input.source).and_then(|side| flight.sides.get(side)).map(|side| &side.rows),
             };
-            rows.map(|rows| RowReader::new(input, &plan.layout, rows))
+            rows.map(|rows| RowReader::new(input, plan, rows))
         });
         let feeds =
             |source| node.inputs.iter().skip(1).position(|input| input.source == source).map(|at| at + 1);
@@ -60,14 +60,16 @@ impl<'a> Readers<'a> {
 pub(super) struct RowReader<'a> {
     time: View<'a>,
     key: Vec<View<'a>>,
-    kept: Vec<View<'a>>,
+    /// None: a column that another release keeps.
+    kept: Vec<Option<View<'a>>>,
     layout: &'a Layout,
 }
 
 impl<'a> RowReader<'a> {
-    pub fn new(input: &InputNode, layout: &'a Layout, rows: &'a Batch) -> Self {
-        let kept = input.kept.iter().map(|column| rows.column(*column)).collect();
-        Self { time: rows.column(input.time), key: input.key.views(rows), kept, layout }
+    pub fn new(input: &InputNode, plan: &'a InputPlan, rows: &'a Batch) -> Self {
+        let kept = plan.kept_from.iter().map(|from| from.map(|column| rows.column(input.kept[column])));
+        let (time, key) = (rows.column(input.time), input.key.views(rows));
+        Self { time, key, kept: kept.collect(), layout: &plan.layout }
     }
 
     pub fn key(&self, row: usize, into: &mut Vec<u8>) -> Result<(), MissingKey> {
@@ -84,9 +86,9 @@ impl<'a> RowReader<'a> {
         words.push(self.time(row).cast_unsigned());
         let mut flags = 0;
         for (index, view) in self.kept.iter().enumerate() {
-            let valid = view.is_valid(row);
-            flags |= u64::from(valid) << index;
-            words.push(if valid { word(*view, row) } else { f64::NAN.to_bits() });
+            let view = view.filter(|view| view.is_valid(row));
+            flags |= u64::from(view.is_some()) << index;
+            words.push(view.map_or(f64::NAN.to_bits(), |view| word(view, row)));
         }
         if self.layout.flags.is_some() {
             words.push(flags);

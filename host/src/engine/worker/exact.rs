@@ -96,7 +96,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let TaskId { group, partition } = self.tasks.id(index);
             let task = self.tasks.at(index);
             task.committed();
-            task.checkpoint(&pipeline, usize::from(group), options)?;
+            task.checkpoint(options)?;
             if let (Some(before), Some(topic)) =
                 (task.image_committed(), &pipeline.changelogs[usize::from(group)])
             {
@@ -116,7 +116,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let TaskId { group, partition } = tasks.id(index);
             let Some(topic) = &pipeline.changelogs[usize::from(group)] else { continue };
             let task = tasks.at(index);
-            let changes = task.prepare(&pipeline, usize::from(group));
+            let changes = task.prepare();
             for block in changes.into_iter().chain(task.image(tail_bytes)?) {
                 let message = Message {
                     topic,
@@ -183,6 +183,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 self.tasks.at(index).roll_back(&pipeline, usize::from(id.group))?;
             }
         }
+        // What was taken back may be by which plans they are kept.
+        self.keep_windows()?;
         (self.is_dirty, self.last_commit) = (false, self.clock.monotonic());
         self.sink.begin()?;
         let kept = |(id, task): &(TaskId, _)| {

@@ -44,7 +44,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                     self.lodge.leave(id, task);
                     self.waiting.extend(id.inputs(&pipeline));
                 }
-                Some(task) => self.tasks.insert(id, task),
+                Some(mut task) => {
+                    let group = pipeline.groups.get(usize::from(id.group));
+                    let stages = group.map_or(0..0, |group| group.stages.clone());
+                    task.keep_by(&pipeline.features[stages])?;
+                    self.tasks.insert(id, task);
+                }
                 None => self.waiting.extend(id.inputs(&pipeline)),
             }
         }

@@ -103,19 +103,45 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         while let Some(arrival) = relay.take() {
             match arrival {
                 Arrival::Current(flow) if flow.number() > self.flow.number() => self.switch(*flow)?,
-                Arrival::Asked(flow) if self.flow.lacks(flow.stamp()) => self.flow.learn(*flow),
+                Arrival::Asked(flow) if self.flow.lacks(flow.stamp()) => self.learn(*flow)?,
                 Arrival::Current(flow) | Arrival::Asked(flow) => relay.retire([*flow]),
-                Arrival::Unknown(stamp) => {
-                    tracing::warn!(
-                        pipeline = %self.flow.pipeline().name,
-                        "rows in flight were begun by release {stamp}, which nobody has any more; \
-                         release {} finishes them", self.flow.stamp()
-                    );
-                    self.line.iter_mut().for_each(|line| line.unknown.push(stamp.clone()));
-                }
+                Arrival::Unknown(stamp) => self.do_without(&stamp, "which nobody has any more"),
             }
         }
         self.read_on()
+    }
+
+    fn learn(&mut self, flow: Flow) -> Result<()> {
+        if let Err(error) = self.flow.suits(&flow) {
+            self.do_without(flow.stamp(), &format!("whose windows do not go with its own: {error}"));
+            if let Some(line) = &self.line {
+                line.relay.retire([flow]);
+            }
+            return Ok(());
+        }
+        self.flow.learn(flow);
+        self.keep_windows()
+    }
+
+    /// Rows of a release can't be finished by itself.
+    fn do_without(&mut self, stamp: &str, why: &str) {
+        tracing::warn!(
+            pipeline = %self.flow.pipeline().name,
+            "rows in flight were begun by release {stamp}, {why}; release {} finishes them", self.flow.stamp()
+        );
+        self.line.iter_mut().for_each(|line| line.unknown.push(stamp.to_owned()));
+    }
+
+    /// Windows of all tasks are kept so that they serve all releases that are known here.
+    pub(super) fn keep_windows(&mut self) -> Result<()> {
+        self.flow.unite()?;
+        let pipeline = Arc::clone(self.flow.pipeline());
+        for index in 0..self.tasks.len() {
+            let group = pipeline.groups.get(usize::from(self.tasks.id(index).group));
+            let stages = group.map_or(0..0, |group| group.stages.clone());
+            self.tasks.at(index).keep_by(&pipeline.features[stages])?;
+        }
+        Ok(())
     }
 
     fn switch(&mut self, next: Flow) -> Result<()> {
@@ -124,7 +150,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         self.flow.settle_counts(true);
         let before = self.flow.stamp().to_owned();
+        self.flow.suits(&next)?;
         self.flow.succeed(next);
+        self.keep_windows()?;
         tracing::debug!(
             target: "tasks", pipeline = %self.flow.pipeline().name, before, release = self.flow.stamp(), "goes on"
         );
@@ -173,12 +201,18 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     /// Lets go of releases of which nothing is in flight.
-    pub(super) fn retire(&mut self, now: Duration) {
-        let Self { line: Some(line), flow, tasks, .. } = self else { return };
-        if flow.has_formers() && now.saturating_sub(line.last_retired) >= RETIRE_AFTER {
-            line.last_retired = now;
-            line.relay.retire(flow.retire(tasks));
+    pub(super) fn retire(&mut self, now: Duration) -> Result<()> {
+        let Self { line: Some(line), flow, tasks, .. } = self else { return Ok(()) };
+        if !flow.has_formers() || now.saturating_sub(line.last_retired) < RETIRE_AFTER {
+            return Ok(());
         }
+        line.last_retired = now;
+        let retired = flow.retire(line.relay.settled(), tasks);
+        if retired.is_empty() {
+            return Ok(());
+        }
+        line.relay.retire(retired);
+        self.keep_windows()
     }
 
     /// The control side hears of stages that failed too often.

@@ -1,10 +1,11 @@
 //! What stays as it is while a pipeline runs.
 
-use super::ADVICE;
+use super::{ADVICE, page};
 use crate::columns::Column;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{FeaturesNode, Group, Order, Pipeline, Role, SourceNode, declared};
 use crate::record::SourceId;
+use crate::window::Plan;
 
 /// Names all that is in the way.
 pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
@@ -24,6 +25,11 @@ pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
             fixed.same(&format!("{place}: key"), &key(old, from), &key(new, to));
             let [before, after] = [old, new].map(|pipeline| group(pipeline, index));
             fixed.same(&format!("{place}: rows come"), &before, &after);
+            let [before, after] = [from, to].map(expiry);
+            fixed.same(&format!("{place}: expire_after"), &before, &after);
+            if let Err(error) = Plan::union(&[&from.plan, &to.plan]) {
+                fixed.0.push(format!("{place}: windows: {error}"));
+            }
         }
         fixed.lateness(old, new);
         fixed.topics(old, new);
@@ -146,6 +152,11 @@ fn key(pipeline: &Pipeline, stage: &FeaturesNode) -> String {
     let columns =
         input.key.columns().iter().map(|column| Column { nullable: false, ..rows[*column].clone() });
     declared(&columns.collect::<Vec<_>>())
+}
+
+/// What is done again after a crash must be as it was.
+fn expiry(stage: &FeaturesNode) -> String {
+    stage.expire_after.map_or("never".to_owned(), |after| page::span(after.unsigned_abs()))
 }
 
 /// How a stage's rows come to it.

@@ -66,7 +66,9 @@ pub(super) fn of_stages(old: &Pipeline, new: &Pipeline) -> Vec<StageWindows> {
 fn of_stage(old: &Side<'_>, new: &Side<'_>) -> StageWindows {
     let (before, after) = (old.declarations(), new.declarations());
     let fits = old.plan.closing == new.plan.closing;
-    let mut windows = match old.plan.fingerprint() == new.plan.fingerprint() {
+    // A plan knows its inputs by their numbers alone.
+    let same_inputs = old.sources().eq(new.sources());
+    let mut windows = match same_inputs && old.plan.fingerprint() == new.plan.fingerprint() {
         true => Windows::Kept,
         false if fits => Windows::Rebuilt,
         false => Windows::Lost,
@@ -120,6 +122,11 @@ enum Value<'a> {
 impl<'a> Side<'a> {
     fn new(pipeline: &'a Pipeline, stage: &'a FeaturesNode) -> Self {
         Self { pipeline, stage, plan: &stage.plan }
+    }
+
+    /// Of its inputs.
+    fn sources(&self) -> impl Iterator<Item = SourceId> + use<'a> {
+        self.stage.inputs.iter().map(|input| input.source)
     }
 
     /// Names of all aggregates, and how they are declared.

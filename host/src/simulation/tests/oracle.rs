@@ -1,12 +1,13 @@
 //! What must come out of what came in: computed offline, by loops over all rows, knowing nothing of the engine.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::plant::{Cell, MOST, ODD, OUT_OF_ORDER, POISON, Plant};
+use super::plant::{Cell, MOST, ODD, OUT_OF_ORDER, POISON, Plant, VARIANTS};
 use crate::contract::{Fold, Window};
 use crate::pipeline::Identity;
 use crate::record::RELEASE;
-use crate::simulation::World;
+use crate::simulation::{Stored, World};
 
 /// A row of a source.
 #[derive(Clone, Debug)]
@@ -75,8 +76,8 @@ fn rows(plant: Plant, world: &World) -> Vec<Row> {
     rows
 }
 
-/// All that has to be there.
-pub fn expected(plant: Plant, world: &World) -> Output {
+/// All that has to be there, if all rows were of releases of this number's windows.
+pub fn expected(plant: Plant, release: u64, world: &World) -> Output {
     let (Given { mut rows, newest }, late) = in_time(plant, world);
     if plant == Plant::Plain {
         return Output { out: rows.iter().map(|row| (row.words(), 1)).collect(), ..Output::default() };
@@ -89,7 +90,7 @@ pub fn expected(plant: Plant, world: &World) -> Output {
     }
     let (out, dead) = match plant {
         Plant::Close => (closed(&rows, end), Lines::new()),
-        _ => lines(plant, rows, end),
+        _ => lines(plant, release, rows, end),
     };
     Output { out, late, dead }
 }
@@ -116,9 +117,9 @@ fn in_time(plant: Plant, world: &World) -> (Given, Lines) {
 }
 
 /// Each row with what it sees, and the dead letters; `end`: what is at this time or later does not come out.
-fn lines(plant: Plant, mut rows: Vec<Row>, end: i64) -> (Lines, Lines) {
+fn lines(plant: Plant, release: u64, mut rows: Vec<Row>, end: i64) -> (Lines, Lines) {
     let (mut out, mut dead) = (Lines::new(), Lines::new());
-    for ((key, cells), poison) in [BUYER, SHOP].into_iter().zip(plant.cells()).zip(POISON) {
+    for ((key, cells), poison) in [BUYER, SHOP].into_iter().zip(plant.cells(release)).zip(POISON) {
         if cells.is_empty() {
             continue;
         }
@@ -204,25 +205,35 @@ pub fn found(world: &World, topic: &str) -> Lines {
     lines
 }
 
-/// Decisions, without what tells their releases: that has to be what they are stamped with, in each stage.
-pub fn decisions(plant: Plant, world: &World) -> Lines {
-    let mut lines = Lines::new();
-    for (.., record) in world.output("out") {
+/// Decisions, without what tells their releases: that has to be what they are stamped with, in each stage. By the
+/// variant of the windows of their release.
+pub fn decisions(plant: Plant, world: &World) -> Vec<(u64, String)> {
+    let read = |(.., record): (i32, i64, Rc<Stored>)| {
         let text = String::from_utf8(record.value.as_deref().expect("given").to_vec()).expect("text");
         let stamp = record.headers.iter().find(|(name, _)| &**name == RELEASE).expect("it is stamped");
         let stamp = std::str::from_utf8(stamp.1.as_deref().expect("it has a value")).expect("text");
         let number = Identity::number_of(stamp).expect("it has a number");
-        *lines.entry(without_release(plant, &text, number)).or_default() += 1;
-    }
-    lines
+        (number % VARIANTS, without_release(plant, &text, number))
+    };
+    world.output("out").into_iter().map(read).collect()
+}
+
+/// What tells a decision from others, whatever its release made of it.
+pub fn identity(plant: Plant, line: &str) -> String {
+    line.split(' ').take(before_cells(plant)).collect::<Vec<_>>().join(" ")
+}
+
+/// Words that are of the row, or of the closed window.
+fn before_cells(plant: Plant) -> usize {
+    if plant == Plant::Close { 4 } else { 5 }
 }
 
 fn without_release(plant: Plant, text: &str, number: u64) -> String {
     let mut words: Vec<&str> = text.split(' ').collect();
     // A closed window has nothing of the stage before.
-    let (mut at, skipped) = if plant == Plant::Close { (4, 1) } else { (5, 0) };
+    let (mut at, skipped) = (before_cells(plant), usize::from(plant == Plant::Close));
     let more = [number.to_string(), ODD.to_string()];
-    for cells in plant.cells().iter().skip(skipped).filter(|cells| !cells.is_empty()) {
+    for cells in plant.cells(number).iter().skip(skipped).filter(|cells| !cells.is_empty()) {
         at += cells.len();
         for expected in more.iter().take(1 + (number % 2) as usize) {
             assert!(at < words.len() && words[at] == expected, "{text:?} is not of release {number}");

@@ -49,6 +49,9 @@ pub enum Plant {
     Sides,
 }
 
+/// So many releases have windows of their own; then they come again.
+pub const VARIANTS: u64 = 3;
+
 /// A cell: of which input, which is that of the source of this number; fold and window.
 pub type Cell = (usize, Fold, Window);
 
@@ -67,8 +70,30 @@ impl Plant {
         matches!(self, Self::TwoKeys | Self::Close | Self::Sides)
     }
 
-    /// By buyer, and by shop.
-    pub fn cells(self) -> [Vec<Cell>; 2] {
+    /// By buyer, and by shop, of a release. Windows differ, and none reaches further back than others do.
+    pub fn cells(self, release: u64) -> [Vec<Cell>; 2] {
+        let [mut buyers, mut shops] = self.usual_cells();
+        let shorter = [(0, Fold::Sum, Window::Sliding(1_000)), (0, Fold::Max, Window::Sliding(1_500))];
+        match release % VARIANTS {
+            1 => buyers.extend(shorter.iter().take(buyers.len().min(1))),
+            2 => {
+                if self == Self::TwoKeys {
+                    shops.reverse();
+                    shops.extend(shorter);
+                }
+                // What is of the rows alone goes, and comes again.
+                if let Some(sum) =
+                    buyers.iter().position(|cell| *cell == (0, Fold::Sum, Window::Sliding(2_000)))
+                {
+                    buyers[sum] = shorter[1];
+                }
+            }
+            _ => {}
+        }
+        [buyers, shops]
+    }
+
+    fn usual_cells(self) -> [Vec<Cell>; 2] {
         let (sum, most) = (Fold::Custom(SUM), Fold::Custom(MOST));
         let (two, three) = (Window::Sliding(2_000), Window::Sliding(3_000));
         let usual = vec![(0, Fold::Count, two), (0, Fold::Sum, two), (0, Fold::Sum, Window::Forever)];
@@ -102,11 +127,19 @@ impl Plant {
     /// Behind the cells each stage gives the number of its release, and if that is odd, one more.
     fn describe(self, prefix: &str, cells: &[Cell], trigger: Trigger, release: u64) -> FeaturesDescription {
         let inputs = cells.iter().map(|(input, ..)| input + 1).max().unwrap_or(1);
-        let input = |(index, (name, _)): (usize, &(&str, i32))| Input {
-            source: if index == 0 { String::new() } else { (*name).to_owned() },
-            updates_only: index > 0,
-            columns: vec![Column::new("amount", Kind::Int)],
-            kept: vec![0],
+        let input = |(index, (name, _)): (usize, &(&str, i32))| {
+            let mut columns = vec![Column::new("amount", Kind::Int)];
+            // Custom folds see all columns that are kept.
+            let is_custom = cells.iter().any(|(_, fold, _)| matches!(fold, Fold::Custom(_)));
+            if index == 0 && prefix == "b" && !is_custom && release % VARIANTS == 2 {
+                columns.push(Column::new("id", Kind::Int));
+            }
+            Input {
+                source: if index == 0 { String::new() } else { (*name).to_owned() },
+                updates_only: index > 0,
+                kept: (0..columns.len() as u32).collect(),
+                columns,
+            }
         };
         let aggregate = |(index, (input, fold, window)): (usize, &Cell)| Aggregate {
             name: format!("{prefix}{index}"),
@@ -150,7 +183,7 @@ impl Plant {
                 "#
             )
         };
-        let stages = ["buyer", "shop"].iter().zip(self.cells()).filter(|(_, cells)| !cells.is_empty());
+        let stages = ["buyer", "shop"].iter().zip(self.usual_cells()).filter(|(_, cells)| !cells.is_empty());
         let stages =
             stages.map(|(key, _)| format!("[[features]]\nplugin = \"{key}s.wasm\"\nkey = \"{key}\"\n"));
         let text = format!(
@@ -176,7 +209,7 @@ impl Plant {
     /// The same of another release.
     fn release(self, number: u64) -> Pipeline {
         let config = self.config();
-        let [buyers, shops] = self.cells();
+        let [buyers, shops] = self.cells(number);
         let trigger = match self {
             Self::Close => {
                 Trigger::Close(vec![Column::new("shop", Kind::Int), Column::new(WINDOW_START, Kind::Time)])
@@ -308,6 +341,8 @@ impl Works {
     }
 }
 
+/// How often nobody goes back any more to a release before: times in ten thousand steps.
+const SETTLED: u32 = 100;
 /// How often a release is handed over that is to be: times in ten thousand steps.
 const HANDED_OVER: u32 = 300;
 
@@ -328,6 +363,9 @@ impl Thread {
         if self.relay.at() < current && self.random.hits(HANDED_OVER) {
             journal.tally("release");
             self.relay.give(Arrival::Current(Box::new(self.works.flow(current))));
+        }
+        if self.random.hits(SETTLED) {
+            self.relay.settle(self.relay.at());
         }
         self.asked.extend(self.relay.asked());
         if !self.asked.is_empty() && self.random.hits(HANDED_OVER) {

@@ -77,6 +77,7 @@ impl<'a> Kept<'a> {
     fn open(&mut self) {
         let base: Behind = Arc::new(Mutex::new(self.disk.open("task").expect("it is closed")));
         self.store = Store::over(0, Arc::clone(&base));
+        self.store.begin().expect("in memory");
         self.base = Some(base);
     }
 
@@ -85,7 +86,7 @@ impl<'a> Kept<'a> {
     }
 
     fn commit(&mut self) {
-        self.store.journal_registers(self.retention.plan, &mut self.journal);
+        self.store.journal_registers(&mut self.journal);
         self.commit += 1;
         self.tail.push((self.commit, self.journal.take()));
         self.store.commit();
@@ -125,7 +126,7 @@ impl<'a> Kept<'a> {
             }
             return;
         }
-        if self.store.freeze(self.retention.plan, most) {
+        if self.store.freeze(most) {
             let images = self.store.take_images();
             let checkpoint = Checkpoint { commit, head: Vec::new(), images };
             lock(&self.base()).write(checkpoint).expect("in memory");
@@ -149,7 +150,7 @@ impl<'a> Kept<'a> {
             }
             Between::BeginCheckpoint => {}
             Between::GoOn(most) => self.go_on(*most),
-            Between::Evict(most) if self.checkpoint.is_none() => self.store.evict(self.retention.plan, *most),
+            Between::Evict(most) if self.checkpoint.is_none() => self.store.evict(*most),
             Between::Evict(_) => {}
             Between::Crash => {
                 self.store = Store::default();
@@ -251,11 +252,8 @@ proptest! {
 
     #[test]
     fn windows_close_once(transactions in transactions(), session: bool) {
-        let mut plan = plan(Window::Tumbling(50));
-        plan.closing = Some(match session {
-            true => SpanKind::Session(30),
-            false => SpanKind::Hopping { size: 50, slide: 50 },
-        });
+        let mut plan = plan(if session { Window::Session(30) } else { Window::Tumbling(50) });
+        plan.closing = Some(plan.spans[0].kind);
         is_kept(&plan, None, &transactions)?;
     }
 }

@@ -7,6 +7,9 @@ use crate::window::hash::hash;
 /// Raised when states are written in another form, or mean something else.
 const FORM: u64 = 1;
 
+/// Raised when what says by which plan a state is kept is written in another form.
+const FAMILY_FORM: u64 = 2;
+
 impl Plan {
     /// Differs whenever a state of one plan must not be read by another; the same on every machine and in every
     /// version. Cells count for nothing: another quantile is read from the same state, and so is another name.
@@ -18,15 +21,52 @@ impl Plan {
             optional(input.layout.flags, into);
             optional(input.layout.id, into);
         });
-        list(&self.spans, &mut bytes, |Span { input, kind }, into| {
-            into.number(*input as u64);
-            text(kind, into);
-        });
+        list(&self.spans, &mut bytes, span);
         list(&self.lanes, &mut bytes, lane);
         list(&self.customs, &mut bytes, custom);
         list(self.closing.as_slice(), &mut bytes, |kind, into| text(kind, into));
         hash(&bytes)
     }
+}
+
+impl Plan {
+    /// Differs whenever states can't be [converted](crate::window::History::convert) from one plan to the other.
+    pub fn family(&self) -> u64 {
+        let mut bytes = Vec::new();
+        bytes.number(FAMILY_FORM);
+        if self.closing.is_some() {
+            let own = Self::union(&[self]).map(Self::loosened);
+            bytes.word(own.as_ref().unwrap_or(self).fingerprint());
+            return hash(&bytes);
+        }
+        list(&self.inputs, &mut bytes, |input, into| text(&input.source, into));
+        list(&self.customs, &mut bytes, |one, into| {
+            text(&one.name, into);
+            into.number(u64::from(one.version));
+            let Span { input, kind } = self.spans[one.span];
+            into.number(input as u64);
+            text(kind, into);
+            let filter = one.filter.map(|filter| &self.inputs[input].layout.kept[filter].name);
+            text(filter.map_or("", |name| name), into);
+            into.byte(u8::from(one.invertible));
+            into.number(one.register_bytes as u64);
+        });
+        hash(&bytes)
+    }
+}
+
+/// What the fingerprint takes of a span.
+pub(super) fn span_bytes(of: &Span) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    span(of, &mut bytes);
+    bytes
+}
+
+/// What the fingerprint takes of a lane.
+pub(super) fn lane_bytes(of: &Lane) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    lane(of, &mut bytes);
+    bytes
 }
 
 fn list<T>(things: &[T], into: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
@@ -46,6 +86,11 @@ fn column(Column { name, kind, nullable }: &Column, into: &mut Vec<u8>) {
 
 fn text(text: impl ToString, into: &mut Vec<u8>) {
     into.list(text.to_string().as_bytes());
+}
+
+fn span(Span { input, kind }: &Span, into: &mut Vec<u8>) {
+    into.number(*input as u64);
+    text(kind, into);
 }
 
 fn lane(Lane { span, column, filter, kind, forever, endless }: &Lane, into: &mut Vec<u8>) {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::contract::Window;
 
 /// In milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpanKind {
     Sliding(u64),
     /// Tumbling, where the slide is the size.

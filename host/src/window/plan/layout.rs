@@ -42,7 +42,12 @@ impl Layout {
         if is_float(self.kept[kept].kind) {
             return (!f64::from_bits(word).is_nan()).then_some(word);
         }
-        self.flags.is_none_or(|flags| entry[flags] >> kept & 1 == 1).then_some(word)
+        self.is_valid(entry, kept).then_some(word)
+    }
+
+    /// Whether the flags don't say that there is no value.
+    pub fn is_valid(&self, entry: &[u64], kept: usize) -> bool {
+        self.flags.is_none_or(|flags| entry[flags] >> kept & 1 == 1)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Custom folds: their scripts, executed by a little interpreter, against the model.
 
+mod converting;
+
 use std::collections::{HashMap, HashSet};
 
 use super::model::window;
@@ -346,7 +348,8 @@ impl<'a> Live<'a> {
             let mut interpreter = Interpreter::new(&self.plan.customs[index], &mut script);
             interpreter.run();
             self.history.settle(self.plan, index, &interpreter.registers);
-            let ids: Vec<u64> = interpreter.left_out.iter().map(|(_, id)| *id).collect();
+            let mut ids: Vec<u64> = interpreter.left_out.iter().map(|(_, id)| *id).collect();
+            ids.sort_unstable();
             ids.iter().for_each(|id| self.history.leave_out(self.plan, index, *id));
             all.push(ids);
         }

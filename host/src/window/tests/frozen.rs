@@ -235,6 +235,20 @@ fn histories_that_break_a_law_are_not_thawed() {
 }
 
 #[test]
+fn a_time_without_a_value_is_thawed() {
+    let latest = Aggregate { column: Some(1), ..aggregate(Fold::Latest, Window::Last(4)) };
+    let mut description = description(vec![latest]);
+    description.inputs[0].columns[1].kind = Kind::Time;
+    let plan = Plan::new(&description).expect("all supported");
+    let mut bench = Bench::new(&plan, History::new(&plan));
+    for items in [Some(3), None] {
+        let event = Event { input: 0, time: 5, amount: 1.0, items, declined: true, city: None };
+        bench.take(&Arrival { horizon: None, event });
+        bench.history = again(&plan, &bench.history);
+    }
+}
+
+#[test]
 fn a_key_is_described() {
     let labels = Aggregate { input: 1, filter: Some(2), ..aggregate(Fold::Max, Window::Last(4)) };
     let folds = [Fold::Sum, Fold::Latest].map(|fold| aggregate(fold, Window::Sliding(3_600_000)));

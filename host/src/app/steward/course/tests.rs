@@ -132,7 +132,9 @@ impl Fleet {
                 Reply::Gone(gone)
             }
             Job::Tell(events) => {
-                self.history.extend(events);
+                if !fails {
+                    self.history.extend(events);
+                }
                 Reply::Told(done())
             }
             Job::Clear(keys, _) => {

@@ -114,7 +114,7 @@ fn unsound_forests_are_refused() {
         change(&mut forest);
         let message = refused(&forest.model());
         assert!(
-            message.starts_with("TreeEnsembleRegressor `forest`: ") && message.contains(why),
+            message.starts_with("the trees of TreeEnsembleRegressor `forest`: ") && message.contains(why),
             "{at}: {message}"
         );
     }

@@ -97,7 +97,10 @@ fn unsound_forests_are_refused() {
         let mut forest = Forest::good();
         change(&mut forest);
         let message = refused(&forest.model());
-        assert!(message.starts_with("TreeEnsemble `forest`: ") && message.contains(why), "{at}: {message}");
+        assert!(
+            message.starts_with("the trees of TreeEnsemble `forest`: ") && message.contains(why),
+            "{at}: {message}"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of windows.
 
 use super::*;
+use crate::pipeline::succession::windows::of_stages;
 
 /// The first stage's windows, with other aggregates.
 fn of(aggregates: Vec<contract::Aggregate>) -> StageWindows {
@@ -76,13 +77,38 @@ fn columns_that_entries_have_not() {
 
     let all = changes(&unused);
     assert_eq!((all.windows[0].windows, all.windows[0].aggregates.len()), (Windows::Rebuilt, 0));
-    assert!(!all.is_empty() && !all.keeps_all_windows());
-    let error = all.check_windows().unwrap_err();
-    assert_eq!(error.code, Code::NoSuccession);
-    assert!(error.message.contains("these would be: features card\n"), "{}", error.message);
+    assert!(!all.is_empty());
 
     unused.card.inputs[0].kept.truncate(1);
     assert_eq!(changes(&unused).windows[0].windows, Windows::Rebuilt);
+}
+
+/// Two sources of equal columns, which another stage takes too, and whose numbers in the plugin are exchanged.
+#[test]
+fn windows_are_of_their_sources() {
+    const LABELS: &str = "[[source]]\n    name = \"labels\"\n    topic = \"tx.labels\"\n    event_time = \"at\"\n    \
+        columns = { card = \"text\", shop = \"text\", at = \"time\", fraud = \"boolean\" }\n";
+    let with = |names: [&str; 2]| {
+        let labels = format!("{LABELS}    partitioned_by = [\"card\"]\n");
+        let both = format!("{labels}    {}", labels.replace("labels", "returns"));
+        let mut parts = Parts::good().with(LABELS, &both).with("key = \"shop\"", "key = \"card\"");
+        let input = |name| input(name, &[column("fraud", Kind::Boolean)], 1);
+        parts.card.inputs.extend(["labels", "returns"].map(input));
+        parts.shop.inputs.truncate(1);
+        parts.shop.inputs.extend(names.map(input));
+        let count = aggregate("n", Fold::Count, Window::Sliding(DAY));
+        parts.shop.aggregates = vec![contract::Aggregate { input: 1, ..count }];
+        parts.pipeline()
+    };
+    let [old, new] = [["labels", "returns"], ["returns", "labels"]].map(with);
+    assert_eq!(old.features[1].plan.fingerprint(), new.features[1].plan.fingerprint());
+    assert_eq!(succession(&old, &new).unwrap_err().code, Code::NoSuccession);
+    let windows = of_stages(&old, &new);
+    assert_eq!(windows[1].windows, Windows::Partial);
+    let changes = Changes { windows, ..Changes::default() };
+    let declared = "count, sliding 1d, from labels -> count, sliding 1d, from returns: whole after 1d";
+    assert!(changes.to_string().ends_with(declared), "{changes}");
+    assert_eq!(succession(&old, &old).unwrap().windows[1].windows, Windows::Kept);
 }
 
 #[test]
@@ -102,13 +128,14 @@ fn windows_that_close_keep_no_entries() {
     };
     let old = closing(Window::Tumbling(DAY), None);
     let with = closing(Window::Tumbling(DAY), Some(aggregate("sum", Fold::Sum, Window::Tumbling(DAY))));
-    let changes = succession(&old, &with).unwrap();
-    assert_eq!(changes.windows[0].windows, Windows::Partial);
-    assert_eq!(names_and_fates(&changes.windows[0]), [("sum", Fate::Begins(Some(DAY)))]);
-    let gone = succession(&with, &old).unwrap();
-    assert_eq!(gone.windows[0].windows, Windows::Rebuilt);
-    let longer = succession(&old, &closing(Window::Tumbling(2 * DAY), None)).unwrap();
-    assert_eq!(longer.windows[0].windows, Windows::Lost);
+    let stage = of_stages(&old, &with).remove(0);
+    assert_eq!(stage.windows, Windows::Partial);
+    assert_eq!(names_and_fates(&stage), [("sum", Fate::Begins(Some(DAY)))]);
+    assert_eq!(succession(&old, &with).unwrap_err().code, Code::NoSuccession);
+    assert_eq!(of_stages(&with, &old)[0].windows, Windows::Rebuilt);
+    let longer = of_stages(&old, &closing(Window::Tumbling(2 * DAY), None));
+    assert_eq!(longer[0].windows, Windows::Lost);
+    let longer = Changes { windows: longer, ..Changes::default() };
     let expected = "\
 windows card  all begin anew
               ~ n  count, tumbling 1d -> count, tumbling 2d: whole after 2d";
@@ -130,9 +157,9 @@ fn folds_of_plugins_are_told_by_name_and_version() {
         parts.card.aggregates.push(aggregate("ever", Fold::Custom(0), Window::Forever));
         parts
     };
-    let between = |old: &Parts, new: &Parts| {
-        succession(&old.pipeline(), &new.pipeline()).expect("a succession").windows.remove(0)
-    };
+    let between = |old: &Parts, new: &Parts| of_stages(&old.pipeline(), &new.pipeline()).remove(0);
+    let refused = succession(&custom(1).pipeline(), &custom(2).pipeline()).unwrap_err();
+    assert!(refused.message.contains("custom fold burst"), "{}", refused.message);
     assert_eq!(between(&custom(1), &custom(1)).windows, Windows::Kept);
     let newer = between(&custom(1), &custom(2));
     assert_eq!(names_and_fates(&newer), [("burst", Fate::Rebuilt), ("ever", Fate::Begins(None))]);
