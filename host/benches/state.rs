@@ -54,7 +54,7 @@ fn main() -> Result<()> {
         }
         let grown = resident()? - before;
         let (_, task) = tasks.iter().next().context("it is there")?;
-        let usage = task.usage(release.pipeline(), 0);
+        let usage = task.usage();
         let entry = |bytes: f64| bytes / usage.entries as f64;
         println!(
             "{:>7} keys {:>8} entries: {:>4.0} bytes an entry, {:>4.0} by the growth of the process",

@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     println!("one key with a million entries, one a second");
     let mut rows = Rows::new(&plan(Window::Sliding(1_000_000_000), Trigger::Row))?;
     (0..1_000_000).try_for_each(|n| rows.admit(n * 1_000))?;
-    let usage = rows.store.usage(&rows.plan);
+    let usage = rows.store.usage();
     println!("{:>6.1} bytes an entry", usage.bytes as f64 / usage.entries as f64);
     println!("{:>6.0} ns a row in order", rows.time(200_000, |n| (1_000_000 + n) * 1_000)?);
     for (start, behind) in [(1_200_000, 10), (1_220_000, 100), (1_240_000, 1_000)] {
@@ -165,7 +165,7 @@ fn many_keys(keys: u64) -> Result<()> {
     let start = Instant::now();
     (0..keys).try_for_each(|key| rows.admit_to(&key.to_le_bytes(), key as i64 / 1_000))?;
     let nanos = start.elapsed().as_nanos() as f64 / keys as f64;
-    let usage = rows.store.usage(&rows.plan);
+    let usage = rows.store.usage();
     let grown = resident()? - before;
     println!(
         "{nanos:>6.0} ns a new key, {:.0} bytes a key by our own count, {:.0} by the growth of the process",
@@ -176,7 +176,7 @@ fn many_keys(keys: u64) -> Result<()> {
     let retention = Retention { plan: &rows.plan, lateness: 0, expire_after: None };
     rows.store.forget(retention, keys as i64 + 2 * DAY as i64, None)?;
     let nanos = start.elapsed().as_nanos() as f64 / keys as f64;
-    let left = rows.store.usage(&rows.plan);
+    let left = rows.store.usage();
     // The allocator gives memory back with some delay, and only while it is used.
     for key in 0..100u64 {
         std::thread::sleep(Duration::from_millis(10));

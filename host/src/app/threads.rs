@@ -21,6 +21,7 @@ use crate::kafka::{
     ChangelogOptions, Claims, KafkaChangelog, KafkaSink, KafkaSource, SinkOptions, SourceOptions,
     Transactions,
 };
+use crate::release::Release;
 
 /// How long an idle thread waits for a record before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(10);

@@ -18,7 +18,7 @@ use std::fmt;
 
 use super::{Pipeline, Route};
 use crate::columns::Column;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 
 pub use windows::{Aggregate, Fate, StageWindows, Windows};
 

@@ -249,7 +249,7 @@ impl Store {
             backed.changes.gone.remove(key);
         }
         backed.look_anew();
-        let base = Backed::new(std::sync::Arc::clone(&backed.base));
+        let base = Backed::new(Arc::clone(&backed.base));
         keys.sort_unstable();
         keys.dedup();
         for key in &keys {
