@@ -41,14 +41,13 @@ impl Flow {
         self.clear();
         let counts = std::mem::take(&mut self.counts);
         let Counts { decisions, .. } = counts;
-        let mut failing = self.breakers.judge_all();
-        match ended {
-            Ok(()) => {}
-            Err(error) if error.code == Code::PluginFailing => {
-                failing.push(self.breakers.gave_up(error.message))
-            }
-            Err(error) => return Err(error),
-        }
+        let gave_up = match ended {
+            Ok(()) => Ok(None),
+            Err(error) if error.code == Code::PluginFailing => Ok(Some(self.breakers.gave_up(error.message))),
+            Err(error) => Err(error),
+        };
+        let judged = self.breakers.judge_all();
+        let failing = gave_up?.into_iter().chain(judged).collect();
         Ok(Rehearsed { records: sample.len(), refused: counts.refused(), decisions, failing })
     }
 
