@@ -60,8 +60,13 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             self.last_commit = self.clock.monotonic();
         }
         let mut from = self.places(&inputs);
-        // An assignment is started as a whole; those that wait begin again with their task.
-        from.extend(ids.iter().filter(|id| self.waiting.contains(id)).map(|id| (*id, None)));
+        // An assignment is started as a whole; those that wait begin again with their task, and never before where
+        // the group is: what was fetched until then must not be taken for what comes.
+        let next = |id: &PartitionId| {
+            let known = committed.iter().find(|(of, _)| of == id);
+            known.and_then(|(_, committed)| committed.map(|one| one.next))
+        };
+        from.extend(ids.iter().filter(|id| self.waiting.contains(id)).map(|id| (*id, next(id))));
         self.source.start(&from)?;
         self.hold_back()?;
         self.claim(&inputs)
