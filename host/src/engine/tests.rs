@@ -1,5 +1,6 @@
 //! The worker between scripted ports: what it does when a sink is full, partitions move, something fails.
 
+mod failing;
 mod ports;
 mod releases;
 

@@ -125,6 +125,8 @@ impl Flow {
         }
         let builder = &mut self.cells[stage];
         if !plan.customs.is_empty() {
+            // Rows are counted where vectors are made of them.
+            self.breakers.passed(Stage::Features(stage as u8), 0);
             let plugin = self.parts.features[stage].as_mut();
             let failed = folding.run(plan, plugin, scripts, at, tasks, builder)?;
             for (row, refusal) in failed.rows {

@@ -6,13 +6,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
-use crate::contract::{Computed, FeaturesDescription, Folded, Input, RawBatch, Tape, Trigger};
+use crate::contract::{Computed, FeaturesDescription, Folded, Input, Processed, RawBatch, Tape, Trigger};
 use crate::engine::ports::{
-    Clock, Committed, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
+    Clock, Committed, Decoder, Encoder, Features, Limit, PluginFault, Polled, Preprocessor, Sent, Sink,
+    Source, UnderWay,
 };
 use crate::engine::{Flow, Lodge, Parts, Relay, TaskId, Worker, WorkerOptions};
 use crate::error::{Code, Error, Refusal, Result};
@@ -104,6 +106,10 @@ pub(super) struct House {
     sink: Rc<RefCell<SinkState>>,
     pub clock: Hands,
     lodge: Arc<Lodge>,
+    /// Whether plugins spin now.
+    pub spins: Arc<AtomicBool>,
+    /// Whether there is a preprocessor, which passes everything on.
+    pub preprocesses: bool,
 }
 
 pub(super) struct Tap(Rc<RefCell<SourceState>>, Vec<(PartitionId, i64, String)>);
@@ -120,8 +126,15 @@ impl House {
     }
 
     fn of(pipeline: Pipeline, lodge: Arc<Lodge>) -> Self {
-        let clock = Hands::default();
-        Self { pipeline: Arc::new(pipeline), source: Rc::default(), sink: Rc::default(), clock, lodge }
+        Self {
+            pipeline: Arc::new(pipeline),
+            source: Rc::default(),
+            sink: Rc::default(),
+            clock: Hands::default(),
+            lodge,
+            spins: Arc::default(),
+            preprocesses: false,
+        }
     }
 
     pub fn script(&mut self, events: impl IntoIterator<Item = Event>) {
@@ -156,10 +169,12 @@ impl House {
 
     /// That of a release of this number.
     pub fn flow(&self, number: u64) -> Flow {
-        let features = self.pipeline.features.iter().map(|_| Box::new(Nothing) as _).collect();
+        let plugin = || Nothing { spins: Arc::clone(&self.spins) };
+        let features = self.pipeline.features.iter().map(|_| Box::new(plugin()) as _).collect();
+        let preprocessor = self.preprocesses.then(|| Box::new(plugin()) as _);
         let parts = Parts {
             decoders: vec![Box::new(Numbers(self.pipeline.sources[0].decoded.clone()))],
-            preprocessor: None,
+            preprocessor,
             features,
             model: None,
             rules: None,
@@ -239,11 +254,30 @@ fn timed() -> Pipeline {
     pipeline
 }
 
-/// A vector of zeros.
-struct Nothing;
+/// A vector of zeros, and rows as they came; unless it spins.
+struct Nothing {
+    spins: Arc<AtomicBool>,
+}
+
+impl Nothing {
+    fn call(&self) -> std::result::Result<(), PluginFault> {
+        let fault = || PluginFault { code: Code::PluginTime, message: "it spins".to_owned() };
+        if self.spins.load(Relaxed) { Err(fault()) } else { Ok(()) }
+    }
+}
+
+impl Preprocessor for Nothing {
+    fn process(&mut self, rows: &Batch) -> std::result::Result<Processed, PluginFault> {
+        self.call()?;
+        let raw =
+            RawBatch { rows: rows.rows() as u32, spans: rows.spans().to_vec(), data: rows.data().to_vec() };
+        Ok(Processed { rows: raw, origin: (0..rows.rows() as u32).collect(), rejected: Vec::new() })
+    }
+}
 
 impl Features for Nothing {
     fn compute(&mut self, rows: &Batch) -> std::result::Result<Computed, PluginFault> {
+        self.call()?;
         let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
         Ok(Computed { matrix: vec![0.0; rows.rows()], ids, rejected: Vec::new() })
     }
