@@ -12,6 +12,7 @@ mod changes;
 mod journal;
 mod key;
 mod plans;
+mod room;
 mod slot;
 mod slots;
 
@@ -24,6 +25,7 @@ pub use base::contract;
 pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, MemoryDisk, lock};
 pub use journal::{Journal, Op, Ops};
 pub use key::{KeyColumns, KeyReader, MissingKey, parse_key};
+pub use room::Coming;
 pub use slot::{Slot, Windows, due_of};
 pub use slots::Slots;
 
