@@ -9,6 +9,7 @@
 mod backed;
 mod base;
 mod changes;
+mod copy;
 mod journal;
 mod key;
 mod plans;
@@ -23,6 +24,7 @@ pub use backed::Replay;
 #[cfg(test)]
 pub use base::contract;
 pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, MemoryDisk, lock};
+pub use copy::KeyCopy;
 pub use journal::{Journal, Op, Ops};
 pub use key::{KeyColumns, KeyReader, MissingKey, parse_key};
 pub use room::Coming;

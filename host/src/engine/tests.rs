@@ -3,6 +3,7 @@
 mod failing;
 mod ports;
 mod releases;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -245,7 +245,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        self.give_sample(&self.source.records());
+        let sample = self.begin_sample();
         let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, .. } = self;
         *is_dirty = true;
         let mut records = source.records();
@@ -264,6 +264,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             .filter(|_| !planted(Mistake::LacksRelease))
             .is_some_and(|line| line.sift(flow, &mut records));
         let worked = flow.process(&records, tasks, &mut |message| send(source, sink, clock, message));
+        if let (Some(mut sample), Some(line)) = (sample, line) {
+            sample.keys = flow.take_copies();
+            line.give_sample(sample);
+        }
         let mut began: Vec<Began> = Vec::new();
         // Records of one partition come in runs; the last one of a run tells.
         for run in records.rows.chunk_by(|one, next| one.from == next.from) {

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use crate::columns::{Batch, Builder, Schema};
 use crate::config::Config;
-use crate::contract::{Computed, FeaturesDescription, Folded, Input, Processed, RawBatch, Tape, Trigger};
+use crate::contract::{
+    Aggregate, Computed, FeaturesDescription, Fold, Folded, Input, Processed, RawBatch, Tape, Trigger, Window,
+};
 use crate::engine::ports::{
     Clock, Committed, Decoder, Encoder, Features, Limit, PluginFault, Polled, Preprocessor, Sent, Sink,
     Source, UnderWay,
@@ -110,6 +112,8 @@ pub(super) struct House {
     pub spins: Arc<AtomicBool>,
     /// Whether there is a preprocessor, which passes everything on.
     pub preprocesses: bool,
+    /// What a window may count; else plugins trap.
+    pub most: Option<i64>,
 }
 
 pub(super) struct Tap(Rc<RefCell<SourceState>>, Vec<(PartitionId, i64, String)>);
@@ -125,6 +129,11 @@ impl House {
         Self::of(timed(), lodge)
     }
 
+    /// As they come, each with a count of rows of its half, even or odd, in a window.
+    pub fn counting(lodge: Arc<Lodge>, window: Window) -> Self {
+        Self::of(counted(window), lodge)
+    }
+
     fn of(pipeline: Pipeline, lodge: Arc<Lodge>) -> Self {
         Self {
             pipeline: Arc::new(pipeline),
@@ -134,6 +143,7 @@ impl House {
             lodge,
             spins: Arc::default(),
             preprocesses: false,
+            most: None,
         }
     }
 
@@ -169,7 +179,7 @@ impl House {
 
     /// That of a release of this number.
     pub fn flow(&self, number: u64) -> Flow {
-        let plugin = || Nothing { spins: Arc::clone(&self.spins) };
+        let plugin = || Nothing { spins: Arc::clone(&self.spins), most: self.most };
         let features = self.pipeline.features.iter().map(|_| Box::new(plugin()) as _).collect();
         let preprocessor = self.preprocesses.then(|| Box::new(plugin()) as _);
         let parts = Parts {
@@ -232,6 +242,33 @@ fn timed() -> Pipeline {
         plugin = "nothing.wasm"
         key = "n"
     "#;
+    with_features(text, Vec::new())
+}
+
+/// With a count by half.
+fn counted(window: Window) -> Pipeline {
+    let text = r#"
+        name = "numbers"
+        routes.output.topic = "out"
+        dead_letters.topic = "dead"
+        [[source]]
+        topic = "in"
+        columns = { half = "int", n = "int", t = "time" }
+        partitioned_by = ["half"]
+        event_time = "t"
+        custom_partitioner = true
+        [[features]]
+        plugin = "nothing.wasm"
+        key = "half"
+    "#;
+    let name = "count".to_owned();
+    with_features(
+        text,
+        vec![Aggregate { name, input: 0, fold: Fold::Count, column: None, filter: None, window }],
+    )
+}
+
+fn with_features(text: &str, aggregates: Vec<Aggregate>) -> Pipeline {
     let config = Config::parse(text, Path::new(""), []).expect("valid");
     let features = FeaturesDescription {
         inputs: vec![Input {
@@ -241,7 +278,7 @@ fn timed() -> Pipeline {
             kept: Vec::new(),
         }],
         lookups: Vec::new(),
-        aggregates: Vec::new(),
+        aggregates,
         custom_folds: Vec::new(),
         trigger: Trigger::Row,
         features: vec!["nothing".to_owned()],
@@ -254,9 +291,10 @@ fn timed() -> Pipeline {
     pipeline
 }
 
-/// A vector of zeros, and rows as they came; unless it spins.
+/// A vector of zeros, and rows as they came; unless it spins or traps.
 struct Nothing {
     spins: Arc<AtomicBool>,
+    most: Option<i64>,
 }
 
 impl Nothing {
@@ -278,6 +316,9 @@ impl Preprocessor for Nothing {
 impl Features for Nothing {
     fn compute(&mut self, rows: &Batch) -> std::result::Result<Computed, PluginFault> {
         self.call()?;
+        if self.most.is_some_and(|most| (0..rows.rows()).any(|row| rows.column(0).int(row) > most)) {
+            return Err(PluginFault { code: Code::PluginTrap, message: "so many".to_owned() });
+        }
         let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
         Ok(Computed { matrix: vec![0.0; rows.rows()], ids, rejected: Vec::new() })
     }
@@ -301,8 +342,10 @@ impl Decoder for Numbers {
         into: &mut Builder,
     ) -> std::result::Result<(), Refusal> {
         let text = std::str::from_utf8(record.value.expect("given")).expect("text");
-        let number = text.parse().expect("a number");
-        (0..self.0.len()).for_each(|column| into.column(column).push_int(number));
+        let number: i64 = text.parse().expect("a number");
+        for (index, column) in self.0.iter().enumerate() {
+            into.column(index).push_int(if column.name == "half" { number % 2 } else { number });
+        }
         into.finish_row();
         Ok(())
     }
