@@ -2,9 +2,11 @@
 
 pub(crate) mod control;
 mod crew;
+mod current;
 mod progress;
 mod releases;
 mod reset;
+mod scratch;
 mod show;
 mod steward;
 mod tables;
