@@ -25,15 +25,20 @@ impl Flow {
     /// Copies keys of the first rows, of all stages whose tasks are here.
     pub(super) fn copy_keys(&mut self, records: &Records<'_>, taken: &Taken, tasks: &Tasks) {
         let Some(mut copies) = self.copies.take() else { return };
-        let (mut seen, mut room) = (HashSet::new(), COPIED);
+        let mut room = COPIED;
         for (group, own) in self.pipeline.groups.iter().enumerate() {
             for stage in own.stages.clone() {
+                let mut seen = HashSet::new();
                 for (partition, key) in keys(&self.pipeline.features[stage], records, taken) {
+                    if seen.contains(&key) {
+                        continue;
+                    }
                     let at = Place { group, partition, store: stage - own.stages.start };
-                    if let Some(copy) = find(at, &key, room, tasks).filter(|_| seen.insert((stage, key))) {
+                    if let Some(copy) = find(at, &key, room, tasks) {
                         room -= copy.size();
                         copies.push((stage, copy));
                     }
+                    seen.insert(key);
                 }
             }
         }

@@ -28,7 +28,7 @@ struct Transaction {
 }
 
 fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
-    let row = (0u8..12, 0i64..40, prop_oneof![3 => Just(0i64), 1 => 0i64..60]);
+    let row = (KEYS, 0i64..40, prop_oneof![3 => Just(0i64), 1 => 0i64..60]);
     let then = prop_oneof![
         2 => Just(Between::Nothing),
         3 => Just(Between::BeginCheckpoint),
@@ -42,6 +42,7 @@ fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
 }
 
 const LATENESS: i64 = 60;
+const KEYS: std::ops::Range<u8> = 0..12;
 
 /// Bytes that a key may hold.
 fn most() -> impl Strategy<Value = usize> {
@@ -244,6 +245,16 @@ fn is_kept(
         }
         kept.then(then);
     }
+    // Copies of all keys show the next rows the same.
+    let mut laid = Store::default();
+    for key in KEYS {
+        let copy = kept.store.copy_of(&[key], usize::MAX, true);
+        copy.iter().for_each(|copy| laid.lay(retention, copy).expect("of the same plan"));
+    }
+    let probe: Vec<(u8, i64, i64)> = KEYS.map(|key| (key, 1, 0)).collect();
+    let mut own_clock = clock;
+    let seen = process(&mut laid, (retention, most), &probe, &mut own_clock, None);
+    prop_assert_eq!(seen, process(&mut twin, (retention, most), &probe, &mut clock, None));
     // After the end nothing is left that could ever be due.
     let (end, mut closed) = (i64::MAX, Closed::new(plan));
     match plan.closing {
