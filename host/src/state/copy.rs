@@ -29,7 +29,12 @@ impl Store {
     /// and nothing comes into memory. `deep`: it is looked for in the base too. The batch at hand is settled.
     pub fn copy_of(&self, key: &[u8], most: usize, deep: bool) -> Option<KeyCopy> {
         let bytes = match (self.slots.number_of(key, |slot| &slot.key), &self.behind) {
-            (Some(id), _) => Some(self.slots.get(id)).filter(|slot| slot.size() <= most)?.freeze(&self.plans),
+            (Some(id), _) => {
+                let slot = Some(self.slots.get(id)).filter(|slot| slot.size() <= most)?;
+                // None: nothing has come to it yet but rows that were refused.
+                self.plans.of(slot.kept_by)?;
+                slot.freeze(&self.plans)
+            }
             // Whoever meets the key finds out what is wrong with the base.
             (None, Some(backed)) if deep && !backed.changes.is_gone(key) => {
                 lock(&backed.base).get(self.index, key).ok().flatten()?

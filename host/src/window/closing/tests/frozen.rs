@@ -41,7 +41,7 @@ fn same(window: Window, late: i64, steps: &[Step], freezes: &[bool]) -> Result<(
     for (step, freeze) in steps.iter().zip(freezes.iter().cycle()) {
         take(&plan, &mut live, step, &mut watermark, late, &mut out);
         take(&plan, &mut twin, step, &mut other, late, &mut expected);
-        take(&plan, &mut lazy, &Step { forgets: false, ..step.clone() }, &mut third, late, &mut dropped);
+        take(&plan, &mut lazy, &Step { forgets: false, ..*step }, &mut third, late, &mut dropped);
         if *freeze {
             live = again(&plan, &live);
         }
