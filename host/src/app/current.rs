@@ -11,7 +11,7 @@ use super::scratch::Scratch;
 use super::steward::{Loader, pieces};
 use crate::config::Config;
 use crate::error::Result;
-use crate::release::manifest::{Content, Manifest};
+use crate::release::manifest::Manifest;
 use crate::release::{Release, Runtimes};
 
 /// What the pipeline's topic says; none: there is no release yet.
@@ -68,35 +68,29 @@ impl Run {
 
     /// The current release, if it is another one than these files.
     pub(super) fn current(&self) -> Option<Arc<Release>> {
-        let loaded = control(&self.config).and_then(|control| match control {
+        let loaded = self.other().and_then(|other| match other {
             Some(control) => load(&self.config, &control, &self.runtimes),
             None => Ok(None),
         });
-        let id = |release: &Release| release.pipeline().identity.id.clone();
-        match loaded {
-            Ok(loaded) => {
-                let release = loaded.map(|(release, ..)| release);
-                release.filter(|release| id(release) != id(&self.release))
-            }
-            Err(error) => {
-                let pipeline = &self.config.name;
-                warn!(%pipeline, "the current release can't be read; these files alone count: {} {error}", error.code);
-                None
-            }
-        }
+        let loaded = loaded.inspect_err(|error| {
+            let pipeline = &self.config.name;
+            warn!(%pipeline, "the current release can't be read; these files alone count: {} {error}", error.code);
+        });
+        loaded.ok().flatten().map(|(release, ..)| release)
     }
 
     /// Stamp of the current release, if it is another one than these files. Asks the brokers.
     pub fn runs_other(&self) -> Result<Option<String>> {
-        let other = || {
-            let Some(control) = control(&self.config)? else { return Ok(None) };
-            let scratch = Scratch::new()?;
-            let mut aside = self.config.clone();
-            scratch.path().clone_into(&mut aside.state.directory);
-            let content = Content::take(&self.config, &crate::release::depot::Depot::of(&aside)?)?;
-            let current = control.ledger.current();
-            Ok(current.filter(|current| current.facts.content.id != content.id).map(Manifest::stamp))
+        let other = self.other().map_err(|error| error.at(&self.config.name))?;
+        Ok(other.and_then(|control| control.ledger.current().map(Manifest::stamp)))
+    }
+
+    /// What the topic says, if that is another release than these files.
+    fn other(&self) -> Result<Option<Control>> {
+        let own = &self.release.pipeline().identity.id;
+        let is_other = |control: &Control| {
+            control.ledger.current().is_some_and(|current| current.facts.content.id != *own)
         };
-        other().map_err(|error: crate::error::Error| error.at(&self.config.name))
+        Ok(control(&self.config)?.filter(is_other))
     }
 }
