@@ -2,10 +2,12 @@
 
 pub(crate) mod control;
 mod crew;
+mod current;
 mod progress;
 mod releases;
 mod reset;
 mod roster;
+mod scratch;
 mod show;
 mod steward;
 mod tables;

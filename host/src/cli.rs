@@ -41,7 +41,7 @@ enum Command {
     Validate {
         #[command(flatten)]
         pipelines: Pipelines,
-        /// Also asks the brokers whether all topics are there.
+        /// Also asks the brokers whether all topics are there, and whether another release runs.
         #[arg(long)]
         connect: bool,
     },
@@ -95,6 +95,10 @@ impl Cli {
                         run.check_topics(false)?;
                     }
                     println!("{}", summary::Summary(run));
+                    let other = if connect { run.runs_other()? } else { None };
+                    if let Some(stamp) = other {
+                        println!("{}", summary::other(&stamp));
+                    }
                 }
                 Ok(())
             }

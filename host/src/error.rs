@@ -89,6 +89,7 @@ codes! {
     FarAhead = 409, Data, false, "an event time is too far ahead";
     Misplaced = 410, Data, false, "one key comes with different record keys";
     OtherRelease = 411, Configuration, false, "a row in flight was begun by another release";
+    KeyFull = 412, Data, false, "the windows of a key are full";
     BrokerUnreachable = 501, Broker, true, "the broker can't be reached";
     TopicMissing = 502, Configuration, false, "a topic does not exist";
     Delivery = 503, Broker, true, "the broker did not take a record";

@@ -108,6 +108,8 @@ pub struct Bounds {
     pub message_bytes: usize,
     /// Rows on their way, of all threads of a process: read ahead, waiting for their watermark, waiting to be sent.
     pub memory_bytes: usize,
+    /// Of the windows of a key, in each features stage.
+    pub key_bytes: usize,
     pub errors: ErrorBudget,
 }
 
@@ -262,6 +264,7 @@ impl Front {
             None => DecisionNode::of_everything(&self.rows, &self.names, scores)?,
         };
         let routes = routes(config, declared.rules)?;
+        self.features.iter().try_for_each(|stage| room(config, stage))?;
         let topics = self.sources.iter().map(|source| source.topic.clone()).chain(self.repartition_topics);
         let mut pipeline = Pipeline {
             name: config.name.clone(),
@@ -284,12 +287,27 @@ impl Front {
                 batch_bytes: config.limits.batch_bytes.bytes(),
                 message_bytes: config.limits.record.bytes(),
                 memory_bytes: config.limits.memory(config.threads),
+                key_bytes: config.limits.state_per_key.bytes(),
                 errors: ErrorBudget { share: config.limits.failures, at_least: 16 },
             },
         };
         pipeline.changelogs = groups::changelogs(&pipeline);
         Ok(pipeline)
     }
+}
+
+/// What the registers of a key take is no more than half of what its windows may hold.
+fn room(config: &Config, stage: &FeaturesNode) -> Result<()> {
+    let registers: usize = stage.plan.customs.iter().map(|custom| custom.register_bytes).sum();
+    let most = config.limits.state_per_key.bytes();
+    if registers <= most / 2 {
+        return Ok(());
+    }
+    let text = format!(
+        "limits.state_per_key: {most} bytes are too few for features {}: registers alone are {registers} bytes a key",
+        stage.name
+    );
+    Err(Error::new(Code::ConfigValue, text))
 }
 
 /// Features and ids of several stages meet in one vector.

@@ -9,9 +9,11 @@
 mod backed;
 mod base;
 mod changes;
+mod copy;
 mod journal;
 mod key;
 mod plans;
+mod room;
 mod slot;
 mod slots;
 
@@ -22,8 +24,10 @@ pub use backed::Replay;
 #[cfg(test)]
 pub use base::contract;
 pub use base::{Base, Behind, Checkpoint, Commit, Disk, Due, Frozen, Image, MemoryDisk, lock};
+pub use copy::KeyCopy;
 pub use journal::{Journal, Op, Ops};
 pub use key::{KeyColumns, KeyReader, MissingKey, parse_key};
+pub use room::Coming;
 pub use slot::{Slot, Windows, due_of};
 pub use slots::Slots;
 

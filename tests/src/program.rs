@@ -50,6 +50,12 @@ impl Program {
         Self::start(&["run", pipeline.to_str().expect("UTF-8")], environment)
     }
 
+    /// The same with several pipelines.
+    pub fn run_all(pipelines: &[&Path], environment: &[(&str, &str)]) -> Self {
+        let pipelines = pipelines.iter().map(|pipeline| pipeline.to_str().expect("UTF-8"));
+        Self::start(&["run"].into_iter().chain(pipelines).collect::<Vec<_>>(), environment)
+    }
+
     /// Starts `tailwater run --until-end PIPELINE`.
     pub fn run_until_end(pipeline: &Path) -> Self {
         Self::start(&["run", "--until-end", pipeline.to_str().expect("UTF-8")], &[])

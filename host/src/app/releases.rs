@@ -4,11 +4,11 @@
 //! a directory of this process alone.
 
 mod ask;
-mod scratch;
 
 use std::sync::Arc;
 
 use super::control::{Control, Pen, cluster, is_there};
+use super::scratch::Scratch;
 use super::steward::{Loader, pieces};
 use super::topics::METADATA_WITHIN;
 use crate::config::Config;
@@ -18,7 +18,6 @@ use crate::pipeline::{Changes, succession};
 use crate::release::history::{Event, What};
 use crate::release::manifest::{Content, Manifest, Proposal, Refusal};
 use crate::release::{Release, Runtimes, settings};
-use scratch::Scratch;
 
 /// The releases of one pipeline.
 #[derive(Debug)]

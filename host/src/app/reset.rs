@@ -1,8 +1,10 @@
-//! Begins a pipeline anew: with empty windows, wherever it is to go on.
+//! Begins a pipeline anew: with empty windows, wherever it is to go on. What is kept is that of the release that ran, which
+//! may be of other files than these.
 //!
 //! First the group is put there, which brokers refuse while it has members; then what was kept is deleted. Should
 //! that be cut short, the pipeline does not run (TW606) until it is reset again.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::Run;
@@ -14,8 +16,9 @@ use crate::config::{Delivery, Start};
 use crate::disk;
 use crate::error::{Code, Error, Result};
 use crate::kafka::{Operator, Place, look_up, topics};
-use crate::pipeline::Role;
+use crate::pipeline::{Pipeline, Role, SourceNode};
 use crate::record::SourceId;
+use crate::release::Release;
 
 /// What a reset does.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +50,7 @@ impl Run {
         let plan = || {
             let operator = Operator::connect(self.cluster(), self.config.group())?;
             self.refuse_running(&operator)?;
-            self.plan(&operator, to)
+            self.plan(&operator, to, self.current().as_deref())
         };
         plan().map_err(|error| error.at(&self.config.name))
     }
@@ -60,13 +63,14 @@ impl Run {
     fn begin_anew(&self, to: Option<Start>) -> Result<()> {
         let operator = Operator::connect(self.cluster(), self.config.group())?;
         self.refuse_running(&operator)?;
-        let plan = self.plan(&operator, to)?;
+        let current = self.current();
+        let plan = self.plan(&operator, to, current.as_deref())?;
         let places: Vec<Place<'_>> = plan.moved.iter().map(Moved::place).collect();
         let owners = operator.owners(&places, format!("{}-", self.config.group()))?;
         operator.commit(&plan.offsets())?;
         // Nobody runs it. When what was open has ended, ends are where they are.
         owners.end_transactions()?;
-        let plan = self.plan(&operator, to)?;
+        let plan = self.plan(&operator, to, current.as_deref())?;
         operator.commit(&plan.offsets())?;
         let emptied: Vec<_> = plan
             .emptied
@@ -98,48 +102,71 @@ impl Run {
         Err(Error::new(Code::Running, message))
     }
 
-    fn plan(&self, operator: &Operator, to: Option<Start>) -> Result<Reset> {
-        let (pipeline, cluster) = (self.release.pipeline(), self.cluster());
+    /// Of the release that runs, as far as it is another one, and of these files, which run next.
+    fn plan(&self, operator: &Operator, to: Option<Start>, current: Option<&Release>) -> Result<Reset> {
+        let own = self.release.pipeline();
         let mut reset = Reset { group: self.config.group(), ..Reset::default() };
-        let names: Vec<&str> = pipeline.sources.iter().map(|source| source.topic.as_str()).collect();
-        let mut counts: Vec<i32> =
-            topics(&cluster, &names, METADATA_WITHIN)?.iter().map(|topic| topic.partitions as i32).collect();
-        for (source, name) in names.iter().enumerate() {
-            if pipeline.role(source as SourceId) != Role::Table {
-                reset.moved.extend(moved(operator, name, counts[source], to)?);
-            }
-        }
-        let internal = |name: &str| -> Result<i32> {
-            let found = look_up(&cluster, &[name], METADATA_WITHIN)?.pop().flatten();
-            Ok(found.map_or(0, |topic| topic.partitions as i32))
-        };
-        for (_, name) in pipeline.repartition_topics() {
-            let count = internal(name)?;
-            let moved = moved(operator, name, count, Some(Start::Latest))?;
-            reset
-                .emptied
-                .extend(moved.iter().filter_map(|one| Some((one.topic.clone(), one.partition, one.to?))));
-            reset.moved.extend(moved);
-            counts.push(count);
+        let names: Vec<&str> = own.sources.iter().map(|source| source.topic.as_str()).collect();
+        topics(&self.cluster(), &names, METADATA_WITHIN)?;
+        let mut known = BTreeSet::new();
+        for pipeline in [own].into_iter().chain(current.map(Release::pipeline)) {
+            self.add(pipeline, (operator, to), &mut known, &mut reset)?;
         }
         if self.config.delivery == Delivery::ExactlyOnce {
-            for (name, source) in changelogs(pipeline) {
-                let count = internal(name)?;
-                if count > 0 && counts[usize::from(source)] > 0 && count != counts[usize::from(source)] {
-                    reset.deleted.push(name.to_owned());
-                    continue;
-                }
-                let places: Vec<Place<'_>> = (0..count).map(|partition| (name, partition)).collect();
-                let ends = operator.find(&places, Start::Latest)?;
-                let ends = places.iter().zip(ends);
-                reset
-                    .emptied
-                    .extend(ends.map(|((name, partition), end)| ((*name).to_owned(), *partition, end)));
-            }
             reset.directories = left_behind(&self.config)?;
         }
         reset.emptied.retain(|(_, _, end)| *end > 0);
         Ok(reset)
+    }
+
+    /// What is to be done to topics of a pipeline that are not `known` yet.
+    fn add(
+        &self,
+        pipeline: &Pipeline,
+        (operator, to): (&Operator, Option<Start>),
+        known: &mut BTreeSet<String>,
+        reset: &mut Reset,
+    ) -> Result<()> {
+        let count = |name: &str| -> Result<i32> {
+            let found = look_up(&self.cluster(), &[name], METADATA_WITHIN)?.pop().flatten();
+            Ok(found.map_or(0, |topic| topic.partitions as i32))
+        };
+        let mut counts = Vec::new();
+        for (source, SourceNode { topic, .. }) in pipeline.sources.iter().enumerate() {
+            let partitions = count(topic)?;
+            if pipeline.role(source as SourceId) != Role::Table && known.insert(topic.clone()) {
+                reset.moved.extend(moved(operator, topic, partitions, to)?);
+            }
+            counts.push(partitions);
+        }
+        for (_, name) in pipeline.repartition_topics() {
+            let partitions = count(name)?;
+            counts.push(partitions);
+            if known.insert(name.to_owned()) {
+                let moved = moved(operator, name, partitions, Some(Start::Latest))?;
+                reset
+                    .emptied
+                    .extend(moved.iter().filter_map(|one| Some((one.topic.clone(), one.partition, one.to?))));
+                reset.moved.extend(moved);
+            }
+        }
+        if self.config.delivery == Delivery::AtLeastOnce {
+            return Ok(());
+        }
+        for (name, source) in changelogs(pipeline) {
+            if !known.insert(name.to_owned()) {
+                continue;
+            }
+            let (partitions, source) = (count(name)?, counts[usize::from(source)]);
+            if partitions > 0 && source > 0 && partitions != source {
+                reset.deleted.push(name.to_owned());
+                continue;
+            }
+            let places: Vec<Place<'_>> = (0..partitions).map(|partition| (name, partition)).collect();
+            let ends = places.iter().zip(operator.find(&places, Start::Latest)?);
+            reset.emptied.extend(ends.map(|((name, partition), end)| ((*name).to_owned(), *partition, end)));
+        }
+        Ok(())
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Shown {
+    /// Of the release by which it is read.
+    pub release: String,
     pub stage: String,
     /// Names of the key's columns.
     pub columns: Vec<String>,
@@ -98,7 +100,8 @@ impl Run {
                 found.push(Found { partition, seen, read });
             }
         }
-        Ok(Shown { stage: node.name.clone(), columns, changelog, partitions, found })
+        let (release, stage) = (pipeline.identity.stamp.clone(), node.name.clone());
+        Ok(Shown { release, stage, columns, changelog, partitions, found })
     }
 
     fn stage(&self, name: Option<&str>) -> Result<usize> {

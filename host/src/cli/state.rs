@@ -4,13 +4,15 @@ mod page;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use super::Libraries;
 use crate::app::{Run, Wanted};
-use crate::config::Start;
+use crate::config::{Config, Start};
 use crate::error::{Code, Error, Result};
+use crate::release::Runtimes;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum State {
@@ -77,7 +79,7 @@ impl State {
         match self {
             Self::Show { pipeline, key, stage, partition, json } => {
                 let wanted = Wanted { key: &key, stage: stage.as_deref(), partition };
-                let shown = pipeline.load()?.show(wanted)?;
+                let shown = pipeline.load_current()?.show(wanted)?;
                 println!("{}", if json { page::json(&key, &shown) } else { page::shown(&key, &shown) });
                 Ok(())
             }
@@ -102,7 +104,16 @@ impl State {
 
 impl Pipeline {
     fn load(self) -> Result<Run> {
-        let run = self.libraries.load(&[self.file])?.pop();
+        self.one(Run::load)
+    }
+
+    /// As the release that runs.
+    fn load_current(self) -> Result<Run> {
+        self.one(Run::load_current)
+    }
+
+    fn one(self, load: impl Fn(Config, &Arc<Runtimes>) -> Result<Run>) -> Result<Run> {
+        let run = self.libraries.each(&[self.file], load)?.pop();
         run.ok_or_else(|| Error::new(Code::Internal, "a file without a pipeline"))
     }
 }

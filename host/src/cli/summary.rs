@@ -7,6 +7,14 @@ use crate::pipeline::{Order, declared};
 
 pub(super) struct Summary<'a>(pub &'a Run);
 
+/// A line for files that are not what runs.
+pub(super) fn other(stamp: &str) -> String {
+    format!(
+        "  {:<13} {stamp}, of other files: hosts go by it, whatever files they are started with",
+        "current"
+    )
+}
+
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pipeline = self.0.release.pipeline();

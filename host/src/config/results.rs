@@ -10,14 +10,27 @@ use crate::error::{Code, Error, Result};
 const KEYS: [&str; 10] =
     ["name", "order", "source", "preprocess", "features", "model", "rules", "routes", "dead_letters", "late"];
 
+/// Of `limits`: which rows are refused.
+const LIMITS: [&str; 2] = ["record", "state_per_key"];
+
 /// That part of a pipeline file.
 pub(super) fn of(mut file: Table) -> Table {
-    let record = file.get("limits").and_then(|limits| limits.get("record")).cloned();
+    let limits = file.remove("limits");
     file.retain(|key, _| KEYS.contains(&key));
-    if let Some(record) = record {
-        file.insert("limits".to_owned(), Value::Table(Table::from_iter([("record".to_owned(), record)])));
+    if let Some(Value::Table(mut limits)) = limits {
+        limits.retain(|key, _| LIMITS.contains(&key));
+        if !limits.is_empty() {
+            file.insert("limits".to_owned(), Value::Table(limits));
+        }
     }
     file
+}
+
+impl Limits {
+    /// With what bears on results as others have it.
+    fn with_results(&self, other: &Self) -> Self {
+        Self { record: other.record, state_per_key: other.state_per_key, ..self.clone() }
+    }
 }
 
 impl Config {
@@ -59,7 +72,7 @@ impl Config {
             threads: self.threads,
             kafka: self.kafka.clone(),
             state: self.state.clone(),
-            limits: Limits { record: new.limits.record, ..self.limits.clone() },
+            limits: self.limits.with_results(&new.limits),
             releases: self.releases.clone(),
             folder: self.folder.clone(),
             file: self.file.clone(),
@@ -73,7 +86,7 @@ impl Config {
     /// Names of this host's own settings that another reading of its file has differently: they change with a restart.
     pub fn settled_at_start(&self, other: &Self) -> Vec<&'static str> {
         let same = |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") == format!("{b:?}");
-        let limits = |config: &Self| Limits { record: self.limits.record, ..config.limits.clone() };
+        let limits = |config: &Self| config.limits.with_results(&self.limits);
         [
             ("name", self.name == other.name),
             ("delivery", self.delivery == other.delivery),

@@ -319,6 +319,8 @@ pub struct Limits {
     pub memory: Option<Size>,
     /// Key, value and headers of a record that is sent; also the largest that is decoded.
     pub record: Size,
+    /// What the windows of a key may hold, in each features stage.
+    pub state_per_key: Size,
     /// Share of the rows at which a plugin or the model may fail, of the last thousand or so that a thread has had.
     pub failures: f64,
 }
@@ -336,6 +338,8 @@ impl Default for Limits {
             memory: None,
             // With what is around it, just below what a topic allows by default.
             record: Size::from_kib(1000),
+            // More than aggregates over all time take by themselves.
+            state_per_key: Size::from_mib(8),
             failures: 0.1,
         }
     }
@@ -369,6 +373,10 @@ impl Limits {
             if !(16 << 10..=256 << 20).contains(&size.bytes()) {
                 return Err(value(format!("limits.{name}: {size:?} is not between 16KiB and 256MiB")));
             }
+        }
+        if !(64 << 10..=1 << 30).contains(&self.state_per_key.bytes()) {
+            let size = self.state_per_key;
+            return Err(value(format!("limits.state_per_key: {size:?} is not between 64KiB and 1GiB")));
         }
         let (memory, least) = (self.memory(threads), 2 * threads * self.aside(threads));
         if memory < least {

@@ -88,6 +88,7 @@ fn values_are_checked() {
             Code::ConfigValue,
             "are too few for 1 threads with",
         ),
+        ("[kafka]", "[limits]\nstate_per_key = \"1KiB\"\n[kafka]", Code::ConfigValue, "limits.state_per_key"),
         ("[kafka]", "[limits]\nfailures = 1.5\n[kafka]", Code::ConfigValue, "limits.failures"),
         ("[kafka]", "[limits]\nrecord = \"15KiB\"\n[kafka]", Code::ConfigValue, "limits.record"),
         ("[kafka]", "[releases]\nslowdown = 1.0\n[kafka]", Code::ConfigValue, "releases.slowdown"),
@@ -146,6 +147,7 @@ plugin = "../built/f.wasm"
 key = "user"
 [limits]
 record = "32KiB"
+state_per_key = "1MiB"
 batch_rows = 7
 "#;
 
@@ -161,6 +163,7 @@ fn results_go_over_to_another_host_and_its_own_settings_stay() {
     let both = theirs.with_results(toml::from_str(&results).expect("TOML")).expect("valid");
     assert_eq!((both.kafka.brokers.as_str(), both.threads, both.limits.batch_rows), ("two:9092", 3, 1024));
     assert_eq!((both.source[0].topic.as_str(), both.limits.record.bytes()), ("tx", 32 << 10));
+    assert_eq!(both.limits.state_per_key.bytes(), 1 << 20);
     assert_eq!(both.stage_name(0), "f");
     assert_eq!(
         both.preprocess.as_ref().expect("given").plugin().settings["most"].as_float(),

@@ -70,7 +70,7 @@ impl Breakers {
     /// The stage that rows came to last did not get through with them.
     pub fn gave_up(&mut self, why: String) -> Failing {
         let one = &mut self.stages[self.current];
-        (one.failed, one.last) = (one.rows, why);
+        (one.failed, one.last) = (one.rows.max(1), why);
         one.spend(&self.release)
     }
 

@@ -12,6 +12,7 @@
 
 mod admit;
 mod closing;
+mod copies;
 mod decide;
 mod features;
 mod folds;
@@ -40,6 +41,7 @@ use crate::columns::{Builder, Schema};
 use crate::error::{Error, Refusal, Result};
 use crate::pipeline::{FeaturesNode, Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
+use crate::state::KeyCopy;
 use crate::window::Scratch;
 use former::Former;
 pub use rehearse::Rehearsed;
@@ -91,6 +93,8 @@ pub struct Flow {
     formers: Vec<Former>,
     /// Which of them is at work.
     at_work: Option<usize>,
+    /// Of keys of the next batch, if they are wanted, each with its stage.
+    copies: Option<Vec<(usize, KeyCopy)>>,
 }
 
 /// Where messages go.
@@ -139,6 +143,7 @@ impl Flow {
             run: 0,
             formers: Vec::new(),
             at_work: None,
+            copies: None,
         }
         .keep_own()
     }
@@ -167,6 +172,7 @@ impl Flow {
     ) -> Result<()> {
         self.turn(Activity::Decode);
         let taken = self.intake(records)?;
+        self.copy_keys(records, &taken, tasks);
         self.counts.batches += 1;
         self.counts.records += records.rows.len() - taken.parcels.len();
         let mut released = self.released();

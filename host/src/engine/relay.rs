@@ -79,7 +79,7 @@ impl Relay {
         std::mem::take(&mut self.shelf().failing)
     }
 
-    /// Asks for records that come next.
+    /// Asks for records that come next, and what is kept of their keys.
     pub fn want_sample(&self) {
         self.shelf().sample = None;
         self.is_sample_wanted.store(true, Release);

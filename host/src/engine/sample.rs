@@ -1,15 +1,24 @@
-//! Some records that came just now, kept to try another release on.
+//! Some records that came just now, kept to try another release on; and copies of what windows held of their keys right
+//! before: so they meet what they met, and none is in it twice.
 
 use crate::record::{Header, PartitionId, Record, Records};
+use crate::state::KeyCopy;
 
 /// Records at most.
-const ROWS: usize = 64;
+pub(super) const ROWS: usize = 64;
 /// Bytes of values at most; the first record is always taken.
 const BYTES: usize = 1 << 20;
 
+/// Bytes of copies at most; a key that does not fit in is left out.
+pub(super) const COPIED: usize = 1 << 20;
+
 /// Records of the sources, as they came.
 #[derive(Clone, Debug, Default)]
-pub struct Sample(Vec<Kept>);
+pub struct Sample {
+    records: Vec<Kept>,
+    /// Each with the features stage that it is of.
+    pub(super) keys: Vec<(usize, KeyCopy)>,
+}
 
 #[derive(Clone, Debug)]
 struct Kept {
@@ -43,25 +52,26 @@ impl Sample {
                 headers: headers.map(|header| (header.name.into(), header.value.map(Into::into))).collect(),
             });
         }
-        Self(kept)
+        Self { records: kept, keys: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.records.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.records.is_empty()
     }
 
     /// Adds those of another.
     pub fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.records.extend(other.records);
+        self.keys.extend(other.keys);
     }
 
     pub(super) fn records(&self) -> Records<'_> {
         let mut records = Records::default();
-        for kept in &self.0 {
+        for kept in &self.records {
             let first = records.headers.len() as u32;
             let headers = kept.headers.iter();
             records.headers.extend(headers.map(|(name, value)| Header { name, value: value.as_deref() }));

@@ -1,7 +1,10 @@
 //! The worker between scripted ports: what it does when a sink is full, partitions move, something fails.
 
+mod failing;
+mod parts;
 mod ports;
 mod releases;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;

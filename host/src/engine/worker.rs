@@ -39,7 +39,7 @@ use super::vault::Vault;
 use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
 use crate::watermark::END;
-use failing::Pauses;
+use failing::{Began, Pauses};
 use patience::Wait;
 use releases::Line;
 
@@ -238,7 +238,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             input.end();
         }
         let worked = self.advance();
-        self.judge(worked)?;
+        self.judge(worked, &[])?;
         self.tell()
     }
 
@@ -259,7 +259,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn work(&mut self) -> Result<()> {
-        self.give_sample(&self.source.records());
+        let sample = self.begin_sample();
         let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, .. } = self;
         *is_dirty = true;
         let mut records = source.records();
@@ -278,14 +278,22 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             .filter(|_| !planted(Mistake::LacksRelease))
             .is_some_and(|line| line.sift(flow, &mut records));
         let worked = flow.process(&records, tasks, &mut |message| send(source, sink, clock, message));
+        if let (Some(mut sample), Some(line)) = (sample, line) {
+            sample.keys = flow.take_copies();
+            line.give_sample(sample);
+        }
+        let mut began: Vec<Began> = Vec::new();
         // Records of one partition come in runs; the last one of a run tells.
         for run in records.rows.chunk_by(|one, next| one.from == next.from) {
             let (from, last) = (run[0].from, run[run.len() - 1].offset);
             let Some((task, input)) = tasks.find(from) else { continue };
             let input = &mut tasks.at(task).inputs[input];
+            if worked.is_err() && began.iter().all(|(id, _)| *id != from) {
+                began.push((from, input.next));
+            }
             (input.next, input.heard, input.at_end) = (Some(last + 1), now, false);
         }
-        self.judge(worked)?;
+        self.judge(worked, &began)?;
         if waits { self.hold_back() } else { Ok(()) }
     }
 
@@ -319,7 +327,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 && times.is_some_and(|times| now.saturating_sub(input.heard) >= times.idleness);
         }
         let worked = self.advance();
-        self.judge(worked)?;
+        self.judge(worked, &[])?;
         self.tell()?;
         self.hold_back()
     }

@@ -49,6 +49,8 @@ pub fn succession(old: &Pipeline, new: &Pipeline) -> Result<Changes> {
     changes.sources(old, new);
     changes.plugins(old, new);
     changes.outputs(old, new);
+    let room = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.key_bytes);
+    changes.turn("limits", "state_per_key", room(old), room(new));
     changes.windows = windows::of_stages(old, new);
     Ok(changes)
 }

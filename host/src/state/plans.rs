@@ -63,6 +63,11 @@ impl Plans {
         self.current as u8
     }
 
+    /// A plan that is known holds from now on.
+    pub fn hold(&mut self, mark: u8) {
+        self.current = usize::from(mark).min(self.all.len().saturating_sub(1));
+    }
+
     /// The plan of a key that says so.
     pub fn of(&self, mark: u8) -> Option<&Arc<Plan>> {
         self.all.get(usize::from(mark))

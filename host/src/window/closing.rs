@@ -167,6 +167,26 @@ impl Closing {
             }
     }
 
+    /// Bytes of panes or sessions with one more, by lengths alone: the same for all states that took in the same.
+    pub fn weight_at_most(&self, plan: &Plan) -> usize {
+        match &self.0 {
+            Windows::Panes(panes) => panes.weight() + Panes::weight_of_one(plan),
+            Windows::Sessions(sessions) => sessions.weight() + Sessions::weight_of_one(plan),
+        }
+    }
+
+    /// Bytes of panes or sessions with one more entry, without those that no entry at or after `horizon` can change.
+    pub fn weight_with(&self, plan: &Plan, time: i64, horizon: i64) -> usize {
+        match &self.0 {
+            Windows::Panes(panes) => {
+                panes.weight() + panes.weight_opened(plan, time) - panes.weight_gone(plan, horizon)
+            }
+            Windows::Sessions(sessions) => {
+                sessions.weight() + sessions.weight_opened(plan, time) - sessions.weight_gone(plan, horizon)
+            }
+        }
+    }
+
     /// Panes or sessions held.
     pub fn panes(&self) -> usize {
         match &self.0 {

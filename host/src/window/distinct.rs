@@ -102,6 +102,11 @@ impl Distinct {
             + self.list.capacity() * size_of::<(u32, u32)>()
     }
 
+    /// The same by lengths alone.
+    pub fn weight(&self) -> usize {
+        self.tables.len() * size_of::<[u32; REGISTERS]>() + self.list.len() * size_of::<(u32, u32)>()
+    }
+
     /// Cells that have room, those of tables whether they are in use or not.
     pub fn cells(&self) -> usize {
         self.tables.len() * REGISTERS + self.list.len()

@@ -18,6 +18,7 @@
 mod convert;
 mod forget;
 mod frozen;
+mod weight;
 
 use std::ops::Range;
 

@@ -10,6 +10,14 @@ use super::quantile::Quantiles;
 use crate::bytes::{Reader, Write};
 use crate::columns::{Kind, TIMES};
 
+/// What weighs in a state, about, in bytes: a candidate of extremes, a bucket of quantiles, a block of a decayed mean, a
+/// value of frequencies; and what a value of a distinct count weighs at the most.
+const CANDIDATE: usize = 16;
+const BUCKET: usize = 12;
+const DECAYED: usize = 128;
+const FREQUENCY: usize = 72;
+const DISTINCT: usize = 24;
+
 /// State of a lane. Adding what was added before and retracting are each other's inverse; so are merge and
 /// unmerge. All but the newest entry depends on which entries are in alone, not on how they came in.
 #[derive(Clone, Debug)]
@@ -56,6 +64,31 @@ impl LaneState {
             Self::Decayed(decayed) => size_of::<Decayed>() + decayed.size(),
             Self::Frequencies(frequencies) => size_of::<Frequencies>() + frequencies.size(),
         }
+    }
+
+    /// Bytes that grow with what is in, by lengths alone: the same for all states that took in the same.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Count(_) | Self::IntSum(_) | Self::Float(_) | Self::Latest(_) => 0,
+            Self::Extremes(extremes) => extremes.len() * CANDIDATE,
+            Self::Distinct(distinct) => distinct.weight(),
+            Self::Quantile(quantiles) => quantiles.len() * BUCKET,
+            Self::Decayed(decayed) => decayed.len() * DECAYED,
+            Self::Frequencies(frequencies) => frequencies.len() * FREQUENCY,
+        }
+    }
+
+    /// The same with so many of its entries, at the most.
+    pub fn weight_of(&self, entries: usize) -> usize {
+        let most = match self {
+            Self::Count(_) | Self::IntSum(_) | Self::Float(_) | Self::Latest(_) => return 0,
+            Self::Extremes(_) => CANDIDATE,
+            Self::Distinct(_) => DISTINCT,
+            Self::Quantile(_) => BUCKET,
+            Self::Decayed(_) => DECAYED,
+            Self::Frequencies(_) => FREQUENCY,
+        };
+        self.weight().min(entries.saturating_mul(most))
     }
 
     /// Takes in all that another state of the same lane took in.

@@ -321,6 +321,12 @@ impl Registers {
         Some(Self { main, middle, fronts })
     }
 
+    /// Bytes of registers, by how many there are alone, if no more than so many entries are in.
+    pub fn weight(&self, custom: &Custom, entries: usize) -> usize {
+        let fronts = self.fronts.len().min(entries.div_ceil(BLOCK));
+        custom.register_bytes + fronts * (size_of::<Front>() + custom.register_bytes)
+    }
+
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         let fronts = self.fronts.iter().map(|front| front.register.size()).sum::<usize>();

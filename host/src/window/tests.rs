@@ -8,6 +8,7 @@ mod model;
 mod planning;
 mod rows;
 mod unions;
+mod weight;
 
 use proptest::prelude::*;
 

@@ -138,3 +138,22 @@ fn what_turns_bad_later_goes_back() {
     let ids = stand.end(&[1, 2, 3, 4, 5, 6, 7], DEAD_LETTERS);
     assert!(ids[0] == ids[2] && ids[0] == ids[4] && ids[0] == ids[6], "{ids:?}");
 }
+
+/// Nothing can be taken back then: what was under way comes again, by the release that came back.
+#[test]
+fn what_spins_goes_back_at_least_once_too() {
+    let mut stand = Stand::start_with("spins", false, &[("TAILWATER__DELIVERY", "at-least-once")]);
+    stand.takes(2, |files| {
+        files.rules_do("spin");
+        files.edit("[rules]", "[rules]\n            time_limit = \"20ms\"");
+    });
+    stand.drip.turn(true);
+    let said = stand.runs(3);
+    assert!(said.iter().any(|line| line.contains("is no good") && line.contains("time limit")), "{said:?}");
+    let is_told = |line: &String| line.contains("TW210 release 2-") && line.contains("come again");
+    assert!(said.iter().any(is_told), "{said:?}");
+    stand.drip.turn(false);
+    stand.goes_on();
+    let ids = stand.end_at_least_once(&[1, 2, 3], DEAD_LETTERS);
+    assert_eq!(ids[0], ids[2]);
+}

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use tailwater_tests::program::Program;
 use tailwater_tests::{broker, guest, program};
 
 use super::Job;
@@ -111,4 +112,41 @@ fn a_plugin_that_fails_too_often_writes_nothing_until_it_is_allowed_to() {
     assert!(program.terminate().success());
     assert_eq!(broker::read_all(&job.topic("dead")).len(), 500);
     assert_eq!(broker::read_all(&job.topic("out")).len(), 21);
+}
+
+/// At least once nothing can be taken back, and all of it comes again.
+#[test]
+fn what_a_plugin_spins_for_waits_at_least_once_too_and_other_pipelines_go_on() {
+    let (job, beside) = (Job::with_topics("spinning"), Job::with_topics("beside"));
+    let write = |mode: &str| {
+        job.write(&format!(
+            r#"
+            [preprocess]
+            plugin = "{}"
+            time_limit = "20ms"
+            settings = {{ mode = "{mode}" }}
+            "#,
+            guest("hostile-preprocessor").display(),
+        ));
+    };
+    write("spin");
+    let record = |n: i64| ("k".to_owned(), format!("{{\"n\":{n},\"t\":1}}").into_bytes());
+    let files = [job.file(), beside.file()];
+    let mut program = Program::run_all(&[&files[0], &files[1]], &[("TAILWATER__DELIVERY", "at-least-once")]);
+    broker::produce(&job.topic("in"), (100..120).map(record));
+    broker::read_until(&job.topic("out"), |got| got.len() >= 20);
+    broker::produce(&job.topic("in"), (0..500).map(|_| record(13)));
+    let said = program.says("TW210 release 1-");
+    assert!(said.last().is_some_and(|line| line.contains("rows of the last batch come again")), "{said:?}");
+    beside.feed(0..100);
+    assert_eq!(beside.read(0..100).len(), 100);
+    // Whoever mends it finds all of it.
+    write("pass");
+    program.says("release 2-");
+    let [out, dead] = ["out", "dead"].map(|which| job.topic(which));
+    broker::Reader::open(&[&out, &dead]).until(|got| got.len() >= 520);
+    assert!(program.terminate().success());
+    // Of the first batch there may have been too few to tell.
+    let dead = broker::read_all(&dead).len();
+    assert!(dead <= 16, "{dead} dead letters");
 }

@@ -88,6 +88,53 @@ fn a_key_is_shown_as_its_last_decision_saw_it() {
 }
 
 #[test]
+fn what_is_kept_is_that_of_the_release_that_runs() {
+    let job = Job::with_topics("current");
+    let mut program = job.start();
+    job.feed(0..100);
+    job.read(0..100);
+    let own = std::fs::read_to_string(job.file()).expect("readable");
+    let elsewhere = job.folder.path().join("elsewhere.toml");
+    // As files that nobody has tried yet: a stage is called otherwise, and its plugin is not there.
+    let write = |plugin: &str| {
+        let stage = format!("[[features]]\n            name = \"other\"\n            plugin = {plugin}");
+        let (before, after) = own.split_once("[[features]]").expect("a stage");
+        let (_, after) = after.split_once("key = ").expect("its key");
+        std::fs::write(&elsewhere, format!("{before}{stage}\n            key = {after}")).expect("writable");
+    };
+    write("\"nowhere.wasm\"");
+    let tell = |arguments: &[&str]| {
+        let (before, after) = arguments.split_at(2);
+        let all = [before, &[elsewhere.to_str().expect("UTF-8")], after].concat();
+        let output = output(&all);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.success(), said)
+    };
+    let (ok, said) = tell(&["state", "show", "--key", "card-7", "--stage", "folds"]);
+    assert!(ok && said.contains("by release   1-") && said.contains("newest row"), "{said}");
+
+    write(&format!("{:?}", tailwater_tests::guest("folds")));
+    let (ok, said) = tell(&["validate", "--connect"]);
+    assert!(ok && said.contains("1-") && said.contains("of other files"), "{said}");
+    let (ok, said) = validated(&job);
+    assert!(ok && !said.contains("of other files"), "{said}");
+
+    assert!(program.terminate().success());
+    let (ok, said) = tell(&["state", "reset", "--yes"]);
+    assert!(ok && said.contains(&format!("{}.folds.changelog", job.name)), "{said}");
+    let (ok, said) = state(&job, &["show", "--key", "card-7"]);
+    assert!(
+        !ok && said.contains("TW502") && said.contains("other.changelog"),
+        "these files are the next release: {said}"
+    );
+}
+
+fn validated(job: &Job) -> (bool, String) {
+    let output = output(&["validate", "--connect", job.file().to_str().expect("UTF-8")]);
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
 fn a_reset_begins_anew_with_empty_windows() {
     let job = Job::with_topics("reset");
     let mut program = job.start();

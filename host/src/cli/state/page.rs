@@ -9,7 +9,7 @@ use crate::time;
 
 /// A key, for a person.
 pub(super) fn shown(key: &str, shown: &Shown) -> String {
-    let Shown { stage, columns, changelog, partitions, found } = shown;
+    let Shown { release, stage, columns, changelog, partitions, found } = shown;
     let mut page = format!("{stage}, {} = {key}", columns.join("|"));
     if found.is_empty() {
         let _ = write!(page, ": nothing is kept in {changelog}, {}", ranges(partitions));
@@ -20,6 +20,7 @@ pub(super) fn shown(key: &str, shown: &Shown) -> String {
             let _ = write!(page, "\n  {name:<12} {text}");
         };
         line("changelog", format!("{changelog}/{partition}"));
+        line("by release", release.clone());
         line("commit", seen.commit.to_string());
         for (place, next) in read {
             line("read", format!("{place} up to {next}"));
@@ -52,6 +53,7 @@ pub(super) fn json(key: &str, shown: &Shown) -> String {
         })
     });
     let page = json!({
+        "release": shown.release,
         "stage": shown.stage,
         "key": key,
         "changelog": shown.changelog,
@@ -134,6 +136,7 @@ mod tests {
         };
         let found = vec![Found { partition: 2, seen, read: vec![("in/2".to_owned(), 41)] }];
         Shown {
+            release: "3-0f".to_owned(),
             stage: "cards".to_owned(),
             columns: vec!["card".to_owned()],
             changelog: "p.cards.changelog".to_owned(),
@@ -147,6 +150,7 @@ mod tests {
         let expected = "\
 cards, card = c-7
   changelog    p.cards.changelog/2
+  by release   3-0f
   commit       7
   read         in/2 up to 41
   watermark    1793491200000, 2026-11-01T00:00:00Z
@@ -164,6 +168,7 @@ cards, card = c-7
     #[test]
     fn a_key_as_json() {
         let value: serde_json::Value = serde_json::from_str(&json("c-7", &example())).expect("JSON");
+        assert_eq!(value["release"], "3-0f");
         assert_eq!(value["found"][0]["read"]["in/2"], 41);
         assert_eq!(value["found"][0]["windows"][1]["value"], "3");
         assert!(value["found"][0]["due"].is_null());

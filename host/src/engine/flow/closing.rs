@@ -6,10 +6,10 @@ use crate::columns::{Batch, Builder, View};
 use crate::error::Result;
 use crate::pipeline::{ClosedNode, Stage};
 use crate::record::{Record, Records, WindowId};
-use crate::state::{KeyReader, Meeting};
+use crate::state::{Coming, KeyReader, Meeting};
 use crate::window::Closed;
 
-use super::features::{keyless, no_key, too_long};
+use super::features::{keyless, no_key, no_room, too_long};
 use super::run::Flight;
 use super::words::{Arrival, Readers};
 use super::{Flow, Post};
@@ -123,8 +123,12 @@ impl Flow {
                 continue;
             }
             let found = store.find(retention, &key, reader.time(index))?;
-            let slot = store.slot(found);
-            let record_key = match self.misplaced(own.key.is_none(), input, node, slot, records, place) {
+            let coming = Coming { input, time: reader.time(index), watermark: step.watermark };
+            let admitted = match store.excess(retention, found, coming, pipeline.bounds.key_bytes) {
+                Some(bytes) => Err(no_room(&key, bytes, pipeline.bounds.key_bytes)),
+                None => self.misplaced(own.key.is_none(), input, node, store.slot(found), records, place),
+            };
+            let record_key = match admitted {
                 Ok(record_key) => record_key,
                 Err(refusal) => {
                     self.refuse_update(stage, place, refusal);

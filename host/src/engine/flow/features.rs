@@ -7,7 +7,7 @@ use crate::columns::{Batch, Builder, Column, Kind, Schema, View};
 use crate::error::{Code, Refusal, Result};
 use crate::pipeline::{FeaturesNode, RowColumn, Stage};
 use crate::record::Records;
-use crate::state::{Desk, Meeting, Slot};
+use crate::state::{Coming, Desk, Meeting, Slot};
 use crate::window::{Cell, Cells, Plan, Scripts, hash};
 
 use super::Flow;
@@ -99,8 +99,13 @@ impl Flow {
             let Task { stores, durable, .. } = tasks.at(step.task);
             let store = &mut stores[at];
             let id = store.find(retention, &key, reader.time(index))?;
-            let slot = store.slot(id);
-            let record_key = match self.misplaced(own.key.is_none(), input, node, slot, records, place) {
+            let coming = Coming { input, time: reader.time(index), watermark: step.watermark };
+            let admitted = match store.excess(retention, id, coming, pipeline.bounds.key_bytes) {
+                Some(bytes) => Err(no_room(&key, bytes, pipeline.bounds.key_bytes)),
+                None => self.misplaced(own.key.is_none(), input, node, store.slot(id), records, place),
+            };
+            let generation = store.slot(id).generation;
+            let record_key = match admitted {
                 Ok(record_key) => record_key,
                 Err(refusal) if input > 0 => {
                     self.refuse_update(stage, place, refusal);
@@ -115,7 +120,7 @@ impl Flow {
             };
             if !plan.customs.is_empty() {
                 let item = if input == 0 { Item::Row } else { Item::Update(place) };
-                folding.begin((step.task, id, slot.generation), item, &mut scripts);
+                folding.begin((step.task, id, generation), item, &mut scripts);
             }
             reader.read(index, &mut words);
             let meeting = Meeting { input, words: &mut words, record_key, watermark: step.watermark };
@@ -125,6 +130,8 @@ impl Flow {
         }
         let builder = &mut self.cells[stage];
         if !plan.customs.is_empty() {
+            // Rows are counted where vectors are made of them.
+            self.breakers.passed(Stage::Features(stage as u8), 0);
             let plugin = self.parts.features[stage].as_mut();
             let failed = folding.run(plan, plugin, scripts, at, tasks, builder)?;
             for (row, refusal) in failed.rows {
@@ -293,6 +300,16 @@ const LONGEST_KEY: usize = 60_000;
 pub(super) fn too_long(key: &[u8]) -> Option<Refusal> {
     let text = || format!("a key of {} bytes; windows have keys of {LONGEST_KEY} at most", key.len());
     (key.len() > LONGEST_KEY).then(|| Refusal::new(Code::TooLarge, text()))
+}
+
+/// A key whose windows would hold so many bytes.
+pub(super) fn no_room(key: &[u8], bytes: usize, most: usize) -> Refusal {
+    let key = hash(key);
+    let text = format!(
+        "with it the windows of its key, whose hash is {key:016x}, would hold {bytes} bytes; limits.state_per_key \
+         is {most}"
+    );
+    Refusal::new(Code::KeyFull, text)
 }
 
 pub(super) fn no_key(column: &str) -> Refusal {

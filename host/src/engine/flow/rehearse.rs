@@ -1,5 +1,5 @@
-//! A release is tried on records that came just now, before it is to run: through all stages, with windows that are
-//! empty. Nothing is sent, kept or counted.
+//! A release is tried on records that came just now, before it is to run: through all stages, with windows that hold what
+//! was kept of their keys, as far as it was copied. Nothing is sent, kept or counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Flow {
         let partitions = self.partitions.iter().map(|_| 1).collect();
         let partitions = std::mem::replace(&mut self.partitions, partitions);
         let mut tasks = self.empty_tasks();
-        let ended = self.play(sample, &mut tasks);
+        let ended = self.lay(sample, &mut tasks).and_then(|()| self.play(sample, &mut tasks));
         self.partitions = partitions;
         self.lap = Lap::default();
         self.clear();

@@ -3,20 +3,17 @@
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::columns::{Batch, Builder, Schema};
-use crate::config::Config;
-use crate::contract::{Computed, FeaturesDescription, Folded, Input, RawBatch, Tape, Trigger};
-use crate::engine::ports::{
-    Clock, Committed, Decoder, Encoder, Features, Limit, PluginFault, Polled, Sent, Sink, Source, UnderWay,
-};
+use super::parts::{Digits, Nothing, Numbers, counted, pipeline, timed};
+use crate::contract::Window;
+use crate::engine::ports::{Clock, Committed, Limit, Polled, Sent, Sink, Source, UnderWay};
 use crate::engine::{Flow, Lodge, Parts, Relay, TaskId, Worker, WorkerOptions};
-use crate::error::{Code, Error, Refusal, Result};
-use crate::pipeline::{Declared, Front, Identity, Pipeline};
+use crate::error::{Code, Error, Result};
+use crate::pipeline::{Identity, Pipeline};
 use crate::record::{Message, PartitionId, RELEASE, Record, Records};
 
 pub(super) fn id(partition: i32) -> PartitionId {
@@ -106,6 +103,12 @@ pub(super) struct House {
     sink: Rc<RefCell<SinkState>>,
     pub clock: Hands,
     lodge: Arc<Lodge>,
+    /// Whether plugins spin now.
+    pub spins: Arc<AtomicBool>,
+    /// Whether there is a preprocessor, which passes everything on.
+    pub preprocesses: bool,
+    /// What a window may count; else plugins trap.
+    pub most: Option<i64>,
 }
 
 pub(super) struct Tap(Rc<RefCell<SourceState>>, Vec<(PartitionId, i64, String)>);
@@ -121,9 +124,22 @@ impl House {
         Self::of(timed(), lodge)
     }
 
+    /// As they come, each with a count of rows of its half, even or odd, in a window.
+    pub fn counting(lodge: Arc<Lodge>, window: Window) -> Self {
+        Self::of(counted(window), lodge)
+    }
+
     fn of(pipeline: Pipeline, lodge: Arc<Lodge>) -> Self {
-        let clock = Hands::default();
-        Self { pipeline: Arc::new(pipeline), source: Rc::default(), sink: Rc::default(), clock, lodge }
+        Self {
+            pipeline: Arc::new(pipeline),
+            source: Rc::default(),
+            sink: Rc::default(),
+            clock: Hands::default(),
+            lodge,
+            spins: Arc::default(),
+            preprocesses: false,
+            most: None,
+        }
     }
 
     pub fn script(&mut self, events: impl IntoIterator<Item = Event>) {
@@ -158,10 +174,12 @@ impl House {
 
     /// That of a release of this number.
     pub fn flow(&self, number: u64) -> Flow {
-        let features = self.pipeline.features.iter().map(|_| Box::new(Nothing) as _).collect();
+        let plugin = || Nothing { spins: Arc::clone(&self.spins), most: self.most };
+        let features = self.pipeline.features.iter().map(|_| Box::new(plugin()) as _).collect();
+        let preprocessor = self.preprocesses.then(|| Box::new(plugin()) as _);
         let parts = Parts {
             decoders: vec![Box::new(Numbers(self.pipeline.sources[0].decoded.clone()))],
-            preprocessor: None,
+            preprocessor,
             features,
             model: None,
             rules: None,
@@ -184,103 +202,6 @@ impl House {
         let (tap, drain) =
             (Tap(Rc::clone(&self.source), Vec::new()), Drain(Rc::clone(&self.sink), self.clock.clone()));
         Worker::new(flow, tap, drain, self.clock.clone(), Arc::clone(&self.lodge), options)
-    }
-}
-
-fn pipeline() -> Pipeline {
-    let text = r#"
-        name = "numbers"
-        routes.output.topic = "out"
-        dead_letters.topic = "dead"
-        [[source]]
-        topic = "in"
-        columns = { n = "int" }
-    "#;
-    let config = Config::parse(text, Path::new(""), []).expect("valid");
-    let front = Front::new(&config, &Declared::default()).expect("fits");
-    front.complete(&config, &Declared::default(), None, Identity::default()).expect("fits")
-}
-
-/// With windows, so that rows wait; and so few bytes that ten rows are too many.
-fn timed() -> Pipeline {
-    let text = r#"
-        name = "numbers"
-        order = "event-time"
-        routes.output.topic = "out"
-        dead_letters.topic = "dead"
-        [[source]]
-        topic = "in"
-        columns = { n = "int", t = "time" }
-        partitioned_by = ["n"]
-        event_time = "t"
-        out_of_orderness = "50ms"
-        custom_partitioner = true
-        [[features]]
-        plugin = "nothing.wasm"
-        key = "n"
-    "#;
-    let config = Config::parse(text, Path::new(""), []).expect("valid");
-    let features = FeaturesDescription {
-        inputs: vec![Input {
-            source: String::new(),
-            updates_only: false,
-            columns: Vec::new(),
-            kept: Vec::new(),
-        }],
-        lookups: Vec::new(),
-        aggregates: Vec::new(),
-        custom_folds: Vec::new(),
-        trigger: Trigger::Row,
-        features: vec!["nothing".to_owned()],
-        ids: Vec::new(),
-    };
-    let declared = Declared { features: vec![&features], ..Declared::default() };
-    let front = Front::new(&config, &declared).expect("fits");
-    let mut pipeline = front.complete(&config, &declared, None, Identity::default()).expect("fits");
-    pipeline.bounds.memory_bytes = 2400;
-    pipeline
-}
-
-/// A vector of zeros.
-struct Nothing;
-
-impl Features for Nothing {
-    fn compute(&mut self, rows: &Batch) -> std::result::Result<Computed, PluginFault> {
-        let ids = RawBatch { rows: rows.rows() as u32, ..RawBatch::default() };
-        Ok(Computed { matrix: vec![0.0; rows.rows()], ids, rejected: Vec::new() })
-    }
-
-    fn fold(&mut self, _: u32, _: &Batch, _: &Tape, _: &[u8]) -> std::result::Result<Folded, PluginFault> {
-        unreachable!("there are no custom folds")
-    }
-}
-
-struct Numbers(Schema);
-
-impl Decoder for Numbers {
-    fn schema(&self) -> &Schema {
-        &self.0
-    }
-
-    fn decode(
-        &mut self,
-        _: &str,
-        record: &Record<'_>,
-        into: &mut Builder,
-    ) -> std::result::Result<(), Refusal> {
-        let text = std::str::from_utf8(record.value.expect("given")).expect("text");
-        let number = text.parse().expect("a number");
-        (0..self.0.len()).for_each(|column| into.column(column).push_int(number));
-        into.finish_row();
-        Ok(())
-    }
-}
-
-struct Digits;
-
-impl Encoder for Digits {
-    fn encode(&mut self, rows: &Batch, row: usize, into: &mut Vec<u8>) {
-        into.extend(rows.column(0).int(row).to_string().bytes());
     }
 }
 

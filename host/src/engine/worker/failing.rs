@@ -1,5 +1,9 @@
 //! Stages that fail beyond their error budget: the partitions of their group wait, and are tried again later. Exactly
 //! once, nothing of what failed is written; at least once, the dead letters of that batch are.
+//!
+//! A batch that was given up half done, since its rows spin, comes again in either case. At least once nothing can be
+//! taken back: tasks that it has reached begin anew where their offsets were marked last, as after a crash. What has not
+//! reached any task goes on from before the batch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +11,16 @@ use std::time::Duration;
 use super::Worker;
 use crate::engine::breaker::Failing;
 use crate::engine::ports::{Clock, Sink, Source};
-use crate::engine::task::TaskId;
+use crate::engine::task::{Input, Task, TaskId};
 use crate::error::{Code, Error, Result};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Stage};
 use crate::record::PartitionId;
 
 /// Each wait is twice as long as the one before, up to so many times the first.
 const LONGEST: u32 = 32;
+
+/// A partition, and its next offset.
+pub(super) type Began = (PartitionId, Option<i64>);
 
 /// A group whose partitions wait, or did.
 #[derive(Debug)]
@@ -70,13 +77,12 @@ impl Pauses {
 }
 
 impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
-    /// What became of a batch. Of a stage that failed too often the partitions wait from now on.
-    pub(super) fn judge(&mut self, worked: Result<()>) -> Result<()> {
-        let failing = match worked {
-            Ok(()) => self.flow.failing(),
-            Err(error) if error.code == Code::PluginFailing && self.vault.is_some() => {
-                vec![self.flow.gave_up(error)]
-            }
+    /// What became of a batch. Of a stage that failed too often the partitions wait from now on. `began`: where
+    /// partitions were before the batch, if it failed.
+    pub(super) fn judge(&mut self, worked: Result<()>, began: &[Began]) -> Result<()> {
+        let (failing, is_half_done) = match worked {
+            Ok(()) => (self.flow.failing(), false),
+            Err(error) if error.code == Code::PluginFailing => (vec![self.flow.gave_up(error)], true),
             Err(error) => return Err(error),
         };
         self.tell_of_failing(&failing);
@@ -90,6 +96,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let partitions = self.ids_of(one.group).len();
             let written = match self.vault {
                 Some(_) => "nothing of the last transaction was written",
+                None if is_half_done => "rows of the last batch come again",
                 None => "the last of them are in the dead letters",
             };
             let code = Code::PluginFailing;
@@ -104,8 +111,39 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         if self.vault.is_some() {
             self.roll_back(&[])?;
+        } else if let Some(one) = failing.first().filter(|_| is_half_done) {
+            self.begin_anew(one.stage, one.group, began)?;
         }
         self.hold_back()
+    }
+
+    /// At least once, a batch was given up at this stage.
+    fn begin_anew(&mut self, stage: Stage, group: usize, began: &[Began]) -> Result<()> {
+        self.flow.settle_counts(false);
+        let pipeline = Arc::clone(self.flow.pipeline());
+        let (now, reached) = (self.clock.monotonic(), group..pipeline.groups.len());
+        let (mut anew, mut before) = (Vec::new(), Vec::new());
+        for index in 0..self.tasks.len() {
+            let group = usize::from(self.tasks.id(index).group);
+            let task = self.tasks.at(index);
+            if stage != Stage::Preprocess && reached.contains(&group) {
+                let mut next = Task::new(task.stores.len());
+                next.inputs =
+                    task.inputs.iter().map(|input| Input::new(input.id, input.marked, now)).collect();
+                // They are told what rises, and nothing twice.
+                next.writers = std::mem::take(&mut task.writers);
+                anew.extend(next.inputs.iter().map(|input| input.id));
+                *task = next;
+            } else if stage == Stage::Preprocess || reached.start == 0 {
+                for (id, next) in began {
+                    if let Some(input) = task.inputs.iter_mut().find(|input| input.id == *id) {
+                        input.next = *next;
+                        before.push(*id);
+                    }
+                }
+            }
+        }
+        self.start(&[anew, before].concat())
     }
 
     /// Tries again what has waited long enough.

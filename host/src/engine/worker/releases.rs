@@ -52,6 +52,10 @@ impl Line {
         }
     }
 
+    pub fn give_sample(&self, sample: Sample) {
+        self.relay.put_sample(sample);
+    }
+
     /// Partitions that wait.
     pub fn absent(&self) -> impl Iterator<Item = PartitionId> {
         self.absent.iter().map(|(id, _)| *id)
@@ -224,10 +228,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
     }
 
-    /// Keeps some records, if they are asked for.
-    pub(super) fn give_sample(&self, records: &Records<'_>) {
-        if let Some(line) = self.line.as_ref().filter(|line| line.relay.is_sample_wanted()) {
-            line.relay.put_sample(Sample::of(records, self.flow.pipeline().sources.len()));
-        }
+    /// Keeps some of the records at hand, if they are asked for; what windows hold of their keys is copied before the
+    /// batch is worked on.
+    pub(super) fn begin_sample(&mut self) -> Option<Sample> {
+        self.line.as_ref().filter(|line| line.relay.is_sample_wanted())?;
+        self.flow.want_copies();
+        Some(Sample::of(&self.source.records(), self.flow.pipeline().sources.len()))
     }
 }

@@ -181,6 +181,15 @@ fn two_keys_in_the_order_of_event_time() {
 }
 
 #[test]
+fn windows_that_are_full_refuse_the_same_rows_whatever_happens() {
+    let (seed, calls) = WorldOptions::asked(9, 300_000);
+    let world = ended(seed, calls, Plant::Full, Works::new(Plant::Full));
+    let (rows, refused) = (judge(Plant::Full, &world), found(&world, "dead").values().sum::<usize>());
+    println!("seed {seed}: {rows} rows, {refused} refused");
+    assert!(rows > 1_000 && (calls < 300_000 || refused > 100));
+}
+
+#[test]
 fn windows_that_close() {
     let (seed, calls) = WorldOptions::asked(3, 300_000);
     let rows = go(seed, calls, Plant::Close);

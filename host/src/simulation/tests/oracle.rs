@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::plant::{Cell, MOST, ODD, OUT_OF_ORDER, POISON, Plant, VARIANTS};
+use super::plant::{Cell, MOST, ODD, OUT_OF_ORDER, POISON, Plant, REACH, ROOM, VARIANTS};
 use crate::contract::{Fold, Window};
 use crate::pipeline::Identity;
 use crate::record::RELEASE;
@@ -16,6 +16,8 @@ struct Row {
     partition: i32,
     offset: i64,
     numbers: [i64; 5],
+    /// Of its partition, before it.
+    watermark: i64,
     /// What stages made of it so far.
     cells: Vec<i64>,
 }
@@ -70,7 +72,8 @@ fn rows(plant: Plant, world: &World) -> Vec<Row> {
         rows.extend(world.output(topic).into_iter().map(|(partition, offset, record)| {
             let text = String::from_utf8(record.value.as_deref().expect("given").to_vec()).expect("text");
             let numbers: Vec<i64> = text.split(' ').map(|word| word.parse().expect("a number")).collect();
-            Row { source, partition, offset, numbers: numbers.try_into().expect("five"), cells: Vec::new() }
+            let numbers = numbers.try_into().expect("five");
+            Row { source, partition, offset, numbers, watermark: i64::MIN, cells: Vec::new() }
         }));
     }
     rows
@@ -99,7 +102,7 @@ pub fn expected(plant: Plant, release: u64, world: &World) -> Output {
 fn in_time(plant: Plant, world: &World) -> (Given, Lines) {
     let (mut given, mut late) = (Given::default(), Lines::new());
     let told = found(world, "late");
-    for row in rows(plant, world) {
+    for mut row in rows(plant, world) {
         let of = (row.source, row.partition);
         let watermark = given.newest.get(&of).map_or(i64::MIN, |newest| newest - OUT_OF_ORDER);
         // A task of two inputs is as far as the slower one, and may let in what is late in its own partition.
@@ -111,6 +114,7 @@ fn in_time(plant: Plant, world: &World) -> (Given, Lines) {
         }
         let newest = given.newest.entry(of).or_insert(row.at());
         *newest = row.at().max(*newest);
+        row.watermark = watermark;
         given.rows.push(row);
     }
     (given, late)
@@ -130,6 +134,10 @@ fn lines(plant: Plant, release: u64, mut rows: Vec<Row>, end: i64) -> (Lines, Li
         let (mut behind, mut seen) = (Vec::new(), BTreeMap::<i64, Vec<&Row>>::new());
         for row in rows.iter().filter(|row| row.at() < end) {
             let before = seen.entry(row.numbers[key]).or_default();
+            if plant == Plant::Full && is_full(before, row) {
+                *dead.entry(row.line()).or_default() += 1;
+                continue;
+            }
             before.push(row);
             let mut row = row.clone();
             if fails(&row) {
@@ -148,6 +156,12 @@ fn lines(plant: Plant, release: u64, mut rows: Vec<Row>, end: i64) -> (Lines, Li
     }
     rows.iter().filter(|row| row.source == 0).for_each(|row| *out.entry(row.words()).or_default() += 1);
     (out, dead)
+}
+
+/// Whether as many rows of its key as there is room for can be seen still by rows that are in time.
+fn is_full(before: &[&Row], row: &Row) -> bool {
+    let seen = before.iter().filter(|other| other.at() > row.watermark.saturating_sub(REACH));
+    seen.count() >= ROOM
 }
 
 /// What a row at `at` sees of those of its key that came before it, and itself.

@@ -22,6 +22,7 @@ use crate::engine::{
 use crate::error::Result;
 use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline, SourceNode};
 use crate::simulation::{Ports, Process, Random, SimClock, SimSink, SimSource, Stepper};
+use crate::window::Plan;
 
 use plugins::{Cells, Numbers, Words, folds};
 pub use plugins::{MOST, ODD, POISON, SUM};
@@ -30,6 +31,10 @@ pub const BUYERS: i64 = 8;
 pub const SHOPS: i64 = 5;
 /// How late a row may be, in milliseconds of event time.
 pub const OUT_OF_ORDER: i64 = 300;
+
+/// Rows of a full window, and how far it reaches back.
+pub const ROOM: usize = 8;
+pub const REACH: i64 = 2_000;
 
 /// What is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub enum Plant {
     Close,
     /// Folds of the plugin's own, in the order of arrival: rows come behind newer ones.
     Customs,
+    /// One key, in the order of arrival, whose windows have room for few rows.
+    Full,
     /// Two more sources, in the order of event time: one that the tasks of buyers read beside the rows and pass on
     /// to those of shops, one that is only passed on.
     Sides,
@@ -72,6 +79,10 @@ impl Plant {
 
     /// By buyer, and by shop, of a release. Windows differ, and none reaches further back than others do.
     pub fn cells(self, release: u64) -> [Vec<Cell>; 2] {
+        if self == Self::Full {
+            // What is held depends on which releases' windows are kept.
+            return self.usual_cells();
+        }
         let [mut buyers, mut shops] = self.usual_cells();
         let shorter = [(0, Fold::Sum, Window::Sliding(1_000)), (0, Fold::Max, Window::Sliding(1_500))];
         match release % VARIANTS {
@@ -95,11 +106,12 @@ impl Plant {
 
     fn usual_cells(self) -> [Vec<Cell>; 2] {
         let (sum, most) = (Fold::Custom(SUM), Fold::Custom(MOST));
-        let (two, three) = (Window::Sliding(2_000), Window::Sliding(3_000));
+        let (two, three) = (Window::Sliding(REACH as u64), Window::Sliding(3_000));
         let usual = vec![(0, Fold::Count, two), (0, Fold::Sum, two), (0, Fold::Sum, Window::Forever)];
         match self {
             Self::Plain => Default::default(),
             Self::Arrival => [usual, Vec::new()],
+            Self::Full => [usual[..2].to_vec(), Vec::new()],
             Self::TwoKeys => [usual, vec![(0, Fold::Count, three), (0, Fold::Max, three)]],
             Self::Close => {
                 let second = Window::Tumbling(1_000);
@@ -131,7 +143,8 @@ impl Plant {
             let mut columns = vec![Column::new("amount", Kind::Int)];
             // Custom folds see all columns that are kept.
             let is_custom = cells.iter().any(|(_, fold, _)| matches!(fold, Fold::Custom(_)));
-            if index == 0 && prefix == "b" && !is_custom && release % VARIANTS == 2 {
+            let is_fixed = is_custom || self == Self::Full;
+            if index == 0 && prefix == "b" && !is_fixed && release % VARIANTS == 2 {
                 columns.push(Column::new("id", Kind::Int));
             }
             Input {
@@ -226,6 +239,10 @@ impl Plant {
         let identity = Identity { number, stamp, ..Identity::default() };
         let mut pipeline = front.complete(&config, &declared, None, identity).expect("fits");
         pipeline.bounds.memory_bytes = 40_000;
+        if self == Self::Full {
+            let kept = Plan::union(&[&pipeline.features[0].plan]).expect("one is at peace with itself");
+            pipeline.bounds.key_bytes = ROOM * kept.loosened().inputs[0].layout.stride * 8;
+        }
         pipeline
     }
 

@@ -28,7 +28,7 @@ struct Transaction {
 }
 
 fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
-    let row = (0u8..12, 0i64..40, prop_oneof![3 => Just(0i64), 1 => 0i64..60]);
+    let row = (KEYS, 0i64..40, prop_oneof![3 => Just(0i64), 1 => 0i64..60]);
     let then = prop_oneof![
         2 => Just(Between::Nothing),
         3 => Just(Between::BeginCheckpoint),
@@ -42,6 +42,12 @@ fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
 }
 
 const LATENESS: i64 = 60;
+const KEYS: std::ops::Range<u8> = 0..12;
+
+/// Bytes that a key may hold.
+fn most() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(usize::MAX), 32usize..300]
+}
 
 /// One store, and the journals of its commits.
 struct Kept<'a> {
@@ -166,7 +172,7 @@ impl<'a> Kept<'a> {
 /// What rows saw and what came out, as text.
 fn process(
     store: &mut Store,
-    retention: Retention<'_>,
+    (retention, most): (Retention<'_>, usize),
     rows: &[(u8, i64, i64)],
     clock: &mut i64,
     mut journal: Option<&mut Journal>,
@@ -176,10 +182,6 @@ fn process(
     for (key, step, behind) in rows {
         *clock += step;
         let time = *clock - behind;
-        let id = store.find(retention, &[*key], time).expect("in memory");
-        let mut words = [time.cast_unsigned(), u64::from(*key) + 1];
-        let record_key = store.slot(id).greet(0, 7).expect("no other key came");
-        let meeting = Meeting { input: 0, words: &mut words, record_key, watermark };
         if plan.closing.is_some() {
             let mut closed = Closed::new(plan);
             let mut before = 0;
@@ -190,7 +192,21 @@ fn process(
                 }
             };
             store.pass(retention, watermark, &mut closed, tell, journal.as_deref_mut()).expect("in memory");
-            let id = store.find(retention, &[*key], time).expect("in memory");
+            seen += &format!("{:?};", closed.cells.seal());
+        }
+        let id = store.find(retention, &[*key], time).expect("in memory");
+        let coming = Coming { input: 0, time, watermark };
+        watermark = watermark.max(*clock - 20);
+        if let Some(bytes) = store.excess(retention, id, coming, most) {
+            seen += &format!("{bytes} bytes are too many;");
+            continue;
+        }
+        let watermark = coming.watermark;
+        let mut words = [time.cast_unsigned(), u64::from(*key) + 1];
+        let record_key = store.slot(id).greet(0, 7).expect("no other key came");
+        let meeting = Meeting { input: 0, words: &mut words, record_key, watermark };
+        if plan.closing.is_some() {
+            let mut closed = Closed::new(plan);
             store.meet_closing(retention, id, meeting, &mut closed, journal.as_deref_mut()).expect("closes");
             seen += &format!("{:?} {:?};", closed.windows, closed.cells.seal());
         } else {
@@ -202,7 +218,6 @@ fn process(
             cells.finish_row();
             seen += &format!("{:?};", cells.seal());
         }
-        watermark = watermark.max(*clock - 20);
     }
     if plan.closing.is_none() {
         store.forget(retention, watermark, journal).expect("in memory");
@@ -212,7 +227,7 @@ fn process(
 
 fn is_kept(
     plan: &Plan,
-    expire_after: Option<i64>,
+    (expire_after, most): (Option<i64>, usize),
     transactions: &[Transaction],
 ) -> Result<(), TestCaseError> {
     let retention = Retention { plan, lateness: LATENESS, expire_after };
@@ -220,9 +235,9 @@ fn is_kept(
     let mut clock = 1_000;
     for Transaction { rows, is_committed, then } in transactions {
         let mut own_clock = clock;
-        let seen = process(&mut kept.store, retention, rows, &mut own_clock, Some(&mut kept.journal));
+        let seen = process(&mut kept.store, (retention, most), rows, &mut own_clock, Some(&mut kept.journal));
         if *is_committed {
-            let expected = process(&mut twin, retention, rows, &mut clock, None);
+            let expected = process(&mut twin, (retention, most), rows, &mut clock, None);
             prop_assert_eq!(seen, expected);
             kept.commit();
         } else {
@@ -230,6 +245,16 @@ fn is_kept(
         }
         kept.then(then);
     }
+    // Copies of all keys show the next rows the same.
+    let mut laid = Store::default();
+    for key in KEYS {
+        let copy = kept.store.copy_of(&[key], usize::MAX, true);
+        copy.iter().for_each(|copy| laid.lay(retention, copy).expect("of the same plan"));
+    }
+    let probe: Vec<(u8, i64, i64)> = KEYS.map(|key| (key, 1, 0)).collect();
+    let mut own_clock = clock;
+    let seen = process(&mut laid, (retention, most), &probe, &mut own_clock, None);
+    prop_assert_eq!(seen, process(&mut twin, (retention, most), &probe, &mut clock, None));
     // After the end nothing is left that could ever be due.
     let (end, mut closed) = (i64::MAX, Closed::new(plan));
     match plan.closing {
@@ -244,16 +269,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_see_what_was_committed(transactions in transactions(), window in 0usize..4, expires: bool) {
+    fn rows_see_what_was_committed(
+        transactions in transactions(), window in 0usize..4, expires: bool, most in most()
+    ) {
         let windows = [Window::Sliding(100), Window::Tumbling(50), Window::Session(30), Window::Forever];
         let expire_after = expires.then_some(90);
-        is_kept(&plan(windows[window]), expire_after, &transactions)?;
+        is_kept(&plan(windows[window]), (expire_after, most), &transactions)?;
     }
 
     #[test]
-    fn windows_close_once(transactions in transactions(), session: bool) {
+    fn windows_close_once(transactions in transactions(), session: bool, most in most()) {
         let mut plan = plan(if session { Window::Session(30) } else { Window::Tumbling(50) });
         plan.closing = Some(plan.spans[0].kind);
-        is_kept(&plan, None, &transactions)?;
+        is_kept(&plan, (None, most), &transactions)?;
     }
 }

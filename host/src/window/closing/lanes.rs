@@ -79,9 +79,48 @@ impl Lanes {
         states.collect::<Option<_>>().map(Self)
     }
 
-    /// Bytes held beside this struct.
-    pub fn size(&self) -> usize {
-        size_of_val(&*self.0) + self.0.iter().map(LaneState::size).sum::<usize>()
+    /// What they weigh before anything is in.
+    pub fn fresh_weight(plan: &Plan) -> usize {
+        plan.lanes.len() * size_of::<LaneState>()
+    }
+
+    pub fn bytes(&self) -> Bytes {
+        let fixed = size_of_val(&*self.0);
+        self.0.iter().fold(Bytes { held: fixed, weight: fixed }, |Bytes { held, weight }, state| Bytes {
+            held: held + state.size(),
+            weight: weight + state.weight(),
+        })
+    }
+}
+
+/// What lanes take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// In memory, beside their struct.
+    pub held: usize,
+    /// By lengths alone: the same for all that took in the same.
+    pub weight: usize,
+}
+
+impl std::ops::Add for Bytes {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { held: self.held + other.held, weight: self.weight + other.weight }
+    }
+}
+
+impl std::ops::Sub for Bytes {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { held: self.held - other.held, weight: self.weight - other.weight }
+    }
+}
+
+impl std::iter::Sum for Bytes {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |one, other| one + other)
     }
 }
 

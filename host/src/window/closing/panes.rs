@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::grid::Grid;
+use super::lanes::Bytes;
 use super::{Closed, Lanes};
 use crate::bytes::{Reader, Write};
 use crate::window::frozen::{Rising, count, within};
@@ -26,7 +27,7 @@ pub struct Panes {
     revisions: BTreeMap<i64, u32>,
     running: Option<Box<Running>>,
     /// Of the panes' lanes.
-    bytes: usize,
+    bytes: Bytes,
 }
 
 /// The running values over a range of panes.
@@ -45,7 +46,13 @@ impl Running {
 
 impl Panes {
     pub fn new() -> Self {
-        Self { panes: VecDeque::new(), done: i64::MIN, revisions: BTreeMap::new(), running: None, bytes: 0 }
+        Self {
+            panes: VecDeque::new(),
+            done: i64::MIN,
+            revisions: BTreeMap::new(),
+            running: None,
+            bytes: Bytes::default(),
+        }
     }
 
     pub fn admit(&mut self, plan: &Plan, input: usize, entry: &[u64], watermark: i64, out: &mut Closed) {
@@ -53,10 +60,10 @@ impl Panes {
         let time = entry[0].cast_signed();
         let (index, opened) = self.pane(plan, Grid::of(plan).pane(time));
         let lanes = &mut self.panes[index].lanes;
-        let before = lanes.size();
+        let before = lanes.bytes();
         lanes.add(plan, input, entry);
         lanes.keep_least();
-        self.bytes = self.bytes + lanes.size() - before;
+        self.bytes = self.bytes + lanes.bytes() - before;
         if let Some(running) = self.running.as_mut().filter(|running| running.range.contains(&index)) {
             running.lanes.add(plan, input, entry);
         }
@@ -95,11 +102,12 @@ impl Panes {
 
     pub fn forget(&mut self, plan: &Plan, horizon: i64) {
         let grid = Grid::of(plan);
-        let horizon = self.due(plan).map_or(horizon, |due| horizon.min(due - 1));
-        let gone = self.panes.partition_point(|pane| grid.end(grid.last_at(pane.start)) <= horizon);
+        let horizon = self.closed_until(plan, horizon);
+        let gone = self.gone(grid, horizon);
         if gone > 0 {
             self.let_go(plan, gone);
-            self.bytes -= self.panes.drain(..gone).map(|pane| pane.lanes.size()).sum::<usize>();
+            let gone = self.panes.drain(..gone).map(|pane| pane.lanes.bytes()).sum();
+            self.bytes = self.bytes - gone;
             if self.panes.capacity() > 16 && self.panes.len() < self.panes.capacity() / 4 {
                 self.panes.shrink_to(self.panes.len() * 2);
             }
@@ -167,22 +175,55 @@ impl Panes {
         let revisions = revisions.collect::<Option<_>>()?;
         let running =
             if reader.flag()? { Some(Box::new(Running::thaw(plan, panes.len(), reader)?)) } else { None };
-        let bytes = panes.iter().map(|pane| pane.lanes.size()).sum();
+        let bytes = panes.iter().map(|pane| pane.lanes.bytes()).sum();
         Some(Self { panes, done, revisions, running, bytes })
     }
 
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
         self.panes.capacity() * size_of::<Pane>()
-            + self.bytes
+            + self.bytes.held
             + self.revisions.len() * size_of::<(i64, u32)>() * 3 / 2
-            + self.running.as_ref().map_or(0, |running| size_of::<Running>() + running.lanes.size())
+            + self.running.as_ref().map_or(0, |running| size_of::<Running>() + running.lanes.bytes().held)
+    }
+
+    /// See [`super::Closing::weight_at_most`].
+    pub fn weight(&self) -> usize {
+        self.panes.len() * size_of::<Pane>() + self.bytes.weight
+    }
+
+    /// Of that, what [`Self::forget`] would let go of.
+    pub fn weight_gone(&self, plan: &Plan, horizon: i64) -> usize {
+        let gone = self.gone(Grid::of(plan), self.closed_until(plan, horizon));
+        self.panes.range(..gone).map(|pane| size_of::<Pane>() + pane.lanes.bytes().weight).sum()
+    }
+
+    /// What a pane weighs that is new.
+    pub fn weight_of_one(plan: &Plan) -> usize {
+        size_of::<Pane>() + Lanes::fresh_weight(plan)
+    }
+
+    /// The same, if an entry at this time would open one.
+    pub fn weight_opened(&self, plan: &Plan, time: i64) -> usize {
+        let start = Grid::of(plan).pane(time);
+        let is_there = self.panes.get(self.first_at(start)).is_some_and(|pane| pane.start == start);
+        if is_there { 0 } else { Self::weight_of_one(plan) }
+    }
+
+    /// A horizon at which no window is due still.
+    fn closed_until(&self, plan: &Plan, horizon: i64) -> i64 {
+        self.due(plan).map_or(horizon, |due| horizon.min(due - 1))
+    }
+
+    /// How many panes are of windows alone that end at the horizon or before.
+    fn gone(&self, grid: Grid, horizon: i64) -> usize {
+        self.panes.partition_point(|pane| grid.end(grid.last_at(pane.start)) <= horizon)
     }
 
     /// Bytes that the lanes hold, as they are kept account of and as counted anew.
     #[cfg(test)]
-    pub fn recount(&self) -> (usize, usize) {
-        (self.bytes, self.panes.iter().map(|pane| pane.lanes.size()).sum())
+    pub fn recount(&self) -> (Bytes, Bytes) {
+        (self.bytes, self.panes.iter().map(|pane| pane.lanes.bytes()).sum())
     }
 
     /// Windows that hold a late row come out again, or, if they had no entries, for the first time.
@@ -259,7 +300,7 @@ impl Panes {
             return (index, false);
         }
         let lanes = Lanes::new(plan);
-        self.bytes += lanes.size();
+        self.bytes = self.bytes + lanes.bytes();
         self.panes.insert(index, Pane { start, lanes });
         if let Some(running) = &mut self.running {
             running.range.start += usize::from(index <= running.range.start);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::lanes::Bytes;
 use super::{Closed, Lanes};
 use crate::bytes::{Reader, Write};
 use crate::columns::TIMES;
@@ -25,12 +26,12 @@ pub struct Sessions {
     /// By rising time, further apart than the gap; those that are out come first.
     sessions: VecDeque<Session>,
     /// Of their lanes.
-    bytes: usize,
+    bytes: Bytes,
 }
 
 impl Sessions {
     pub fn new() -> Self {
-        Self { sessions: VecDeque::new(), bytes: 0 }
+        Self { sessions: VecDeque::new(), bytes: Bytes::default() }
     }
 
     pub fn admit(&mut self, plan: &Plan, input: usize, entry: &[u64], watermark: i64, out: &mut Closed) {
@@ -38,9 +39,9 @@ impl Sessions {
         let index = self.session(plan, entry[0].cast_signed());
         let session = &mut self.sessions[index];
         session.out = false;
-        self.bytes -= session.lanes.size();
+        let before = session.lanes.bytes();
         session.lanes.add(plan, input, entry);
-        self.bytes += session.lanes.size();
+        self.bytes = self.bytes + session.lanes.bytes() - before;
         if session.closes_after(plan) < watermark {
             session.come_out(plan, out);
         }
@@ -61,9 +62,8 @@ impl Sessions {
     }
 
     pub fn forget(&mut self, plan: &Plan, horizon: i64) {
-        let gone = |session: &Session| session.out && session.closes_after(plan) < horizon;
-        let gone = self.sessions.drain(..self.sessions.partition_point(gone));
-        self.bytes -= gone.map(|session| session.lanes.size()).sum::<usize>();
+        let gone = self.sessions.drain(..self.gone(plan, horizon)).map(|session| session.lanes.bytes()).sum();
+        self.bytes = self.bytes - gone;
         if self.sessions.capacity() > 16 && self.sessions.len() < self.sessions.capacity() / 4 {
             self.sessions.shrink_to(self.sessions.len() * 2);
         }
@@ -107,19 +107,54 @@ impl Sessions {
             }
             sessions.push_back(Session { first, last, lanes, revision, out });
         }
-        let bytes = sessions.iter().map(|session| session.lanes.size()).sum();
+        let bytes = sessions.iter().map(|session| session.lanes.bytes()).sum();
         Some(Self { sessions, bytes })
     }
 
     /// Bytes held beside this struct.
     pub fn size(&self) -> usize {
-        self.sessions.capacity() * size_of::<Session>() + self.bytes
+        self.sessions.capacity() * size_of::<Session>() + self.bytes.held
+    }
+
+    /// See [`super::Closing::weight_at_most`].
+    pub fn weight(&self) -> usize {
+        self.sessions.len() * size_of::<Session>() + self.bytes.weight
+    }
+
+    /// Of that, what [`Self::forget`] would let go of.
+    pub fn weight_gone(&self, plan: &Plan, horizon: i64) -> usize {
+        let gone = self.sessions.range(..self.gone(plan, horizon));
+        gone.map(|session| size_of::<Session>() + session.lanes.bytes().weight).sum()
+    }
+
+    /// What a session weighs that is new.
+    pub fn weight_of_one(plan: &Plan) -> usize {
+        size_of::<Session>() + Lanes::fresh_weight(plan)
+    }
+
+    /// The same, if an entry at this time would open one.
+    pub fn weight_opened(&self, plan: &Plan, time: i64) -> usize {
+        let (index, high) = self.near(plan, time);
+        let is_there = self.sessions.get(index).is_some_and(|session| session.first <= high);
+        if is_there { 0 } else { Self::weight_of_one(plan) }
+    }
+
+    /// How many came out and can't be changed any more.
+    fn gone(&self, plan: &Plan, horizon: i64) -> usize {
+        self.sessions.partition_point(|session| session.out && session.closes_after(plan) < horizon)
+    }
+
+    /// Index of the first session that an entry at `time` may belong to, and before which moment that begins.
+    fn near(&self, plan: &Plan, time: i64) -> (usize, i64) {
+        let gap = gap(plan);
+        let (low, high) = (time.saturating_sub_unsigned(gap), time.saturating_add_unsigned(gap));
+        (self.sessions.partition_point(|session| session.last < low), high)
     }
 
     /// Bytes that the lanes hold, as they are kept account of and as counted anew.
     #[cfg(test)]
-    pub fn recount(&self) -> (usize, usize) {
-        (self.bytes, self.sessions.iter().map(|session| session.lanes.size()).sum())
+    pub fn recount(&self) -> (Bytes, Bytes) {
+        (self.bytes, self.sessions.iter().map(|session| session.lanes.bytes()).sum())
     }
 
     /// Index of the first session that has yet to come out.
@@ -129,13 +164,11 @@ impl Sessions {
 
     /// Index of the session that an entry at `time` belongs to: those that it brings together are one.
     fn session(&mut self, plan: &Plan, time: i64) -> usize {
-        let gap = gap(plan);
-        let (low, high) = (time.saturating_sub_unsigned(gap), time.saturating_add_unsigned(gap));
-        let index = self.sessions.partition_point(|session| session.last < low);
+        let (index, high) = self.near(plan, time);
         let joins = |session: Option<&Session>| session.is_some_and(|session| session.first <= high);
         if !joins(self.sessions.get(index)) {
             let lanes = Lanes::new(plan);
-            self.bytes += lanes.size();
+            self.bytes = self.bytes + lanes.bytes();
             let session = Session { first: time, last: time, lanes, revision: 0, out: false };
             self.sessions.insert(index, session);
             return index;
@@ -144,14 +177,14 @@ impl Sessions {
             && let Some(mut next) = self.sessions.remove(index + 1)
         {
             let session = &mut self.sessions[index];
-            self.bytes -= session.lanes.size() + next.lanes.size();
+            let before = session.lanes.bytes() + next.lanes.bytes();
             // What they hold decides, not the memory they have: a thawed state has another.
             if session.lanes.steps() < next.lanes.steps() {
                 std::mem::swap(&mut session.lanes, &mut next.lanes);
             }
             session.lanes.merge(&next.lanes);
             session.lanes.keep_least();
-            self.bytes += session.lanes.size();
+            self.bytes = self.bytes + session.lanes.bytes() - before;
             session.last = next.last;
             session.revision = session.revision.max(next.revision);
         }

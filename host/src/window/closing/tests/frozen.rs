@@ -36,9 +36,12 @@ fn same(window: Window, late: i64, steps: &[Step], freezes: &[bool]) -> Result<(
     let (mut live, mut twin) = (Closing::new(&plan), Closing::new(&plan));
     let (mut out, mut expected) = (Closed::new(&plan), Closed::new(&plan));
     let (mut watermark, mut other) = (0, 0);
+    // One that lets nothing go weighs as much.
+    let (mut lazy, mut dropped, mut third) = (Closing::new(&plan), Closed::new(&plan), 0);
     for (step, freeze) in steps.iter().zip(freezes.iter().cycle()) {
         take(&plan, &mut live, step, &mut watermark, late, &mut out);
         take(&plan, &mut twin, step, &mut other, late, &mut expected);
+        take(&plan, &mut lazy, &Step { forgets: false, ..*step }, &mut third, late, &mut dropped);
         if *freeze {
             live = again(&plan, &live);
         }
@@ -50,6 +53,8 @@ fn same(window: Window, late: i64, steps: &[Step], freezes: &[bool]) -> Result<(
             Windows::Sessions(sessions) => sessions.recount(),
         };
         prop_assert_eq!(bytes, counted);
+        let weigh = |closing: &Closing| closing.weight_with(&plan, watermark, watermark - late);
+        prop_assert_eq!(weigh(&live), weigh(&lazy));
     }
     live.close(&plan, i64::MAX / 2, &mut out);
     twin.close(&plan, i64::MAX / 2, &mut expected);
