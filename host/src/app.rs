@@ -1,11 +1,13 @@
 //! Wires everything: pipelines to stream threads, threads to Kafka. The only room that sees all others.
 
+mod admin;
 pub(crate) mod control;
 mod crew;
 mod progress;
 mod releases;
 mod reset;
 mod show;
+mod standing;
 mod steward;
 mod tables;
 mod threads;
@@ -22,16 +24,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use crate::admin::{self as api, Pipeline};
 use crate::config::Config;
 use crate::engine::{Budget, Lodge, Meter, PartitionCounts};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
-use steward::{Baton, Opened};
+use standing::Roster;
+use steward::{Baton, Board, Opened};
 use watch::Watch;
 
-pub use releases::{Plan, Releases, Status};
+pub use releases::{Plan, Releases};
 pub use reset::{Moved, Reset};
 pub use show::{Found, Shown, Wanted};
 
@@ -50,6 +54,8 @@ pub struct Run {
     pub meter: Arc<Meter>,
     runtimes: Arc<Runtimes>,
     baton: Arc<Baton>,
+    roster: Arc<Roster>,
+    board: Arc<Board>,
     /// If releases are swapped while it runs.
     steward: Mutex<Option<Box<Opened>>>,
     /// So many stream threads there may be.
@@ -70,6 +76,8 @@ impl Run {
         let release = Arc::new(release);
         Self {
             baton: Arc::new(Baton::new(Arc::clone(&release))),
+            roster: Arc::default(),
+            board: Arc::default(),
             steward: Mutex::default(),
             runtimes: Arc::clone(runtimes),
             release,
@@ -121,16 +129,25 @@ pub enum Until {
 }
 
 /// Runs pipelines until their end, a signal comes, `stop` is asked for, or a thread fails; then ends all of
-/// them in order.
-pub fn run(runs: &[Run], until: Until, stop: &Stop) -> Result<()> {
+/// them in order. `admin`: who tells others of it.
+pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -> Result<()> {
     let counts = runs.iter().map(|run| run.check_topics(true)).collect::<Result<Vec<_>>>()?;
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let control =
         control.map_err(|error| Error::new(Code::Internal, format!("no control runtime: {error}")))?;
-    control.block_on(supervise(runs, &counts, until, stop))
+    if let Some(admin) = admin {
+        admin.open(runs.iter().map(|run| Arc::new(run.administered()) as Arc<dyn Pipeline>).collect());
+    }
+    control.block_on(supervise(runs, &counts, until, stop, admin))
 }
 
-async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop: &Stop) -> Result<()> {
+async fn supervise(
+    runs: &[Run],
+    counts: &[PartitionCounts],
+    until: Until,
+    stop: &Stop,
+    admin: Option<&api::Host>,
+) -> Result<()> {
     // Before anything starts: a signal that comes early is heard, too.
     let mut signals = Signals::new()?;
     let (report, mut reports) = mpsc::unbounded_channel();
@@ -147,6 +164,7 @@ async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop:
         Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut crews, &mut progress).await,
         failed => failed,
     };
+    admin.into_iter().for_each(api::Host::stop);
     stop.now();
     drop(crews);
     let rest = async {

@@ -53,6 +53,16 @@ impl Content {
         Ok(config)
     }
 
+    /// The same with another file in the place of that of its stage; it is in the depot. None: there is no such stage.
+    pub fn with(&self, artifact: Artifact, own: &Config, depot: &Depot) -> Result<Option<Self>> {
+        let config = self.configured(own, depot)?;
+        let mut artifacts = self.artifacts.clone();
+        let Some(place) = artifacts.iter_mut().find(|one| one.role == artifact.role) else { return Ok(None) };
+        *place = artifact;
+        let configuration = self.configuration.clone();
+        Ok(Some(Self { id: id(&config, &artifacts), configuration, artifacts }))
+    }
+
     /// Refuses files that are not signed as they must be. All of them must be in the depot.
     pub fn check_signatures(&self, keys: &Keys, depot: &Depot) -> Result<()> {
         if keys.is_empty() {

@@ -64,12 +64,16 @@ impl Depot {
     /// Copies a file here; gives what it is called here, and its size. An outer error is of the depot, an inner one of
     /// the file.
     pub fn take(&self, from: &Path) -> Result<io::Result<(Digest, u64)>> {
-        let file = match File::open(from) {
-            Ok(file) => file,
-            Err(error) => return Ok(Err(error)),
-        };
+        match File::open(from) {
+            Ok(file) => self.receive(file),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// The same with what is read.
+    pub fn receive(&self, from: impl Read) -> Result<io::Result<(Digest, u64)>> {
         let (mut new, path) = self.begin()?;
-        let (digest, bytes) = match hash(file, &mut new) {
+        let (digest, bytes) = match hash(from, &mut new) {
             Ok(read) => read,
             Err(error) => {
                 remove(&path)?;
