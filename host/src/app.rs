@@ -31,7 +31,7 @@ use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
-use standing::Roster;
+use standing::Standings;
 use steward::{Baton, Board, Opened};
 use watch::Watch;
 
@@ -54,7 +54,7 @@ pub struct Run {
     pub meter: Arc<Meter>,
     runtimes: Arc<Runtimes>,
     baton: Arc<Baton>,
-    roster: Arc<Roster>,
+    standings: Arc<Standings>,
     board: Arc<Board>,
     /// If releases are swapped while it runs.
     steward: Mutex<Option<Box<Opened>>>,
@@ -76,7 +76,7 @@ impl Run {
         let release = Arc::new(release);
         Self {
             baton: Arc::new(Baton::new(Arc::clone(&release))),
-            roster: Arc::default(),
+            standings: Arc::default(),
             board: Arc::default(),
             steward: Mutex::default(),
             runtimes: Arc::clone(runtimes),

@@ -154,7 +154,7 @@ mod tests {
     fn with_tokens_only_who_has_one_is_let_in() {
         let bearer = format!("Bearer {TOKEN}");
         let own: &[(&str, &str)] = &[("host", "host.example:8811"), ("authorization", &bearer)];
-        let ask = |path, headers| ask([10, 0, 0, 1], true, path, headers);
+        let ask = |path: &str, headers: &[(&str, &str)]| ask([10, 0, 0, 1], true, path, headers);
         assert_eq!(ask("/v1/pipelines", own), Ok(Some("ops".to_owned())));
         assert_eq!(
             ask("/v1/pipelines", &[("authorization", "bearer  0123456789abcdef")]).ok().flatten().as_deref(),

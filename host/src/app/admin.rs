@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Run;
 use super::releases::Releases;
-use super::standing::Roster;
+use super::standing::Standings;
 use super::steward::{Baton, Board};
 use crate::admin::{Change, NewFile, Outcome, Pipeline, Thread};
 use crate::config::{Config, Role};
@@ -26,7 +26,7 @@ pub(super) struct Administered {
     runtimes: Arc<Runtimes>,
     meter: Arc<Meter>,
     baton: Arc<Baton>,
-    roster: Arc<Roster>,
+    standings: Arc<Standings>,
     board: Arc<Board>,
     /// One change is checked and proposed at a time.
     change: Mutex<()>,
@@ -39,7 +39,7 @@ impl Run {
             runtimes: Arc::clone(&self.runtimes),
             meter: Arc::clone(&self.meter),
             baton: Arc::clone(&self.baton),
-            roster: Arc::clone(&self.roster),
+            standings: Arc::clone(&self.standings),
             board: Arc::clone(&self.board),
             change: Mutex::default(),
         }
@@ -82,7 +82,7 @@ impl Pipeline for Administered {
     }
 
     fn threads(&self) -> (usize, Vec<Thread>) {
-        self.roster.look()
+        self.standings.look()
     }
 
     fn role(&self, stage: &str) -> Option<Role> {

@@ -51,12 +51,12 @@ impl Standing {
 
 /// Of a pipeline's threads: those that are to be, and those that there are.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct Standings {
     wanted: AtomicUsize,
     threads: Mutex<Vec<Weak<Standing>>>,
 }
 
-impl Roster {
+impl Standings {
     /// So many threads there are to be.
     pub fn want(&self, threads: usize) {
         self.wanted.store(threads, Relaxed);
@@ -84,14 +84,14 @@ mod tests {
 
     #[test]
     fn threads_are_seen_as_long_as_they_are_there() {
-        let roster = Roster::default();
-        roster.want(2);
-        let (one, other) = (roster.join(), roster.join());
+        let standings = Standings::default();
+        standings.want(2);
+        let (one, other) = (standings.join(), standings.join());
         one.is_at(Place::Running, 3);
-        let (wanted, threads) = roster.look();
+        let (wanted, threads) = standings.look();
         let seen: Vec<_> = threads.iter().map(|thread| (thread.place, thread.partitions)).collect();
         assert_eq!((wanted, seen), (2, vec![(Place::Running, 3), (Place::Starting, 0)]));
         drop(other);
-        assert_eq!(roster.look().1.len(), 1);
+        assert_eq!(standings.look().1.len(), 1);
     }
 }

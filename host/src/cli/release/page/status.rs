@@ -79,7 +79,7 @@ pub(in crate::cli::release) fn json(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::super::samples;
     use super::*;
@@ -138,9 +138,9 @@ fraud
 
     #[test]
     fn how_things_are_as_json() {
-        let value: Value = serde_json::from_str(&super::json(&example())).expect("JSON");
+        let value: Value = serde_json::from_str(&json(&example())).expect("JSON");
         assert_eq!(value["current"]["release"], "9-0123456789abcdef");
-        assert_eq!((&value["current"]["returns_to"], &value["hosts"][1]["runs"]), (&json!(6), &json!(false)));
+        assert_eq!((&value["current"]["returns_to"], &value["hosts"][1]["runs"]), (&6.into(), &false.into()));
         assert_eq!(value["current"]["files"][1]["sha256"], "cd".repeat(32));
         assert_eq!(value["waiting"][0]["ticket"], "000000000000000b");
         assert_eq!(value["refusals"][0]["code"], "TW204");
