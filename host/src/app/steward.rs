@@ -164,7 +164,7 @@ impl Steward {
             while !watch.asked() && Instant::now() < until {
                 std::thread::sleep(TICK);
             }
-            match Control::open(&self.own) {
+            match Control::open_until(&self.own, &watch.when_asked()) {
                 Ok(control) => {
                     self.control = control;
                     self.board.post(&self.control.ledger);

@@ -39,6 +39,8 @@ pub enum Mistake {
     ForgetsPlans,
     /// Rows in flight do not wait for a release that the thread lacks.
     LacksRelease,
+    /// Partitions that wait for their task are begun anywhere, and set to its place later.
+    BeginsAnywhere,
     /// Of a task only its first input is read again when a transaction is taken back.
     KeepsOtherPlaces,
 }
