@@ -193,6 +193,20 @@ mod tests {
         assert_ne!(id(&text), first);
     }
 
+    #[test]
+    fn another_file_of_a_stage_makes_what_the_host_would_make_of_it() {
+        let (folder, own, depot) = host("one:9092");
+        let content = Content::take(&own, &depot).expect("readable");
+        let (digest, bytes) = depot.receive(&b"other"[..]).expect("usable").expect("readable");
+        let artifact = Artifact { digest, bytes, ..content.artifacts[1].clone() };
+        let other = content.with(artifact.clone(), &own, &depot).expect("sound").expect("there is a model");
+        fs::write(folder.path().join("m.onnx"), "other").expect("writable");
+        assert_eq!(other, Content::take(&own, &depot).expect("readable"));
+        other.configured(&own, &depot).expect("its id is right");
+        let nowhere = Artifact { role: Role::Rules, ..artifact };
+        assert_eq!(content.with(nowhere, &own, &depot).expect("sound"), None);
+    }
+
     /// A public key as openssl writes it.
     fn pem(key: &SigningKey) -> String {
         let mut text = b"-----BEGIN PUBLIC KEY-----\n".to_vec();
