@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -40,6 +40,8 @@ pub(super) const LONG: usize = 8;
 pub(super) const WAIT: Duration = Duration::from_secs(600);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often it is told of requests that are not let in, at most.
+const TELL: Duration = Duration::from_secs(1);
 /// Characters of a reason.
 const WHY: usize = 1000;
 /// Events of the history.
@@ -62,11 +64,13 @@ pub(super) struct Api {
     tokens: Tokens,
     bound: IpAddr,
     long: Arc<Semaphore>,
+    /// When it was last told that a request was not let in.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Api {
     pub fn new(host: Arc<Host>, tokens: Tokens, bound: IpAddr) -> Arc<Self> {
-        Arc::new(Self { host, tokens, bound, long: Arc::new(Semaphore::new(LONG)) })
+        Arc::new(Self { host, tokens, bound, long: Arc::new(Semaphore::new(LONG)), told: Mutex::default() })
     }
 
     fn pipelines(&self) -> Result<&[Arc<dyn Pipeline>], Problem> {
@@ -78,6 +82,16 @@ impl Api {
         found
             .cloned()
             .ok_or_else(|| Problem::missing(format!("no pipeline of this process is called {name:?}")))
+    }
+
+    /// Whether it is time to tell of another request that is not let in: whoever sends them must not fill the log.
+    fn tells(&self) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let tells = told.is_none_or(|last| last.elapsed() >= TELL);
+        if tells {
+            *told = Some(Instant::now());
+        }
+        tells
     }
 
     /// On a thread that may wait.
@@ -133,8 +147,11 @@ async fn gate(
     let caller = match admit(&parts, api.bound, &api.tokens) {
         Ok(token) => Caller::new(token, &parts.headers, peer),
         Err(problem) => {
-            let (code, why) = (problem.error.code, &problem.error.message);
-            warn!(%peer, method = %parts.method, path = parts.uri.path(), "a request is not let in: {code} {why}");
+            if api.tells() {
+                let Error { code, message } = &problem.error;
+                let (method, path) = (&parts.method, parts.uri.path());
+                warn!(%peer, %method, path, "a request is not let in: {code} {message}");
+            }
             return problem.into_response();
         }
     };

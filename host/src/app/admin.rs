@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Run;
+use super::control::Pen;
 use super::releases::Releases;
 use super::standing::Standings;
 use super::steward::{Baton, Board};
@@ -28,8 +29,8 @@ pub(super) struct Administered {
     baton: Arc<Baton>,
     standings: Arc<Standings>,
     board: Arc<Board>,
-    /// One change is checked and proposed at a time.
-    change: Mutex<()>,
+    /// One change is checked and proposed at a time. What writes it stays: connecting takes a while.
+    pen: Mutex<Option<Pen>>,
 }
 
 impl Run {
@@ -41,15 +42,25 @@ impl Run {
             baton: Arc::clone(&self.baton),
             standings: Arc::clone(&self.standings),
             board: Arc::clone(&self.board),
-            change: Mutex::default(),
+            pen: Mutex::default(),
         }
     }
 }
 
 impl Administered {
-    fn releases(&self) -> Result<Releases> {
-        let running = self.baton.release();
-        Releases::beside(self.config.clone(), &self.runtimes, &self.board, running)
+    fn releases(&self, pen: Option<Pen>) -> Result<Releases> {
+        let pen = pen.unwrap_or_else(|| Pen::new(&self.config));
+        Releases::beside(self.config.clone(), &self.runtimes, &self.board, self.baton.release(), pen)
+    }
+
+    /// Proposes something, and waits until all who look at the topic know of it.
+    fn propose(&self, what: impl FnOnce(&mut Releases) -> Result<Ticket>) -> Result<Ticket> {
+        let mut pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut releases = self.releases(pen.take())?;
+        let proposed = what(&mut releases);
+        let seen = proposed.and_then(|ticket| releases.await_proposal(ticket).map(|()| ticket));
+        *pen = Some(releases.into_pen());
+        seen
     }
 
     /// Where the topic is looked at.
@@ -101,36 +112,38 @@ impl Pipeline for Administered {
     }
 
     fn status(&self) -> Result<Status> {
-        self.releases()?.status()
+        self.releases(None)?.status()
     }
 
     fn history(&self, last: usize) -> Result<Vec<Event>> {
-        self.releases()?.history(last)
+        self.releases(None)?.history(last)
     }
 
     fn put(&self, file: NewFile, bytes: &mut dyn Read, change: &Change) -> Result<Ticket> {
+        // Nothing is taken over for nothing.
+        Releases::are_taken(&self.board).map_err(|error| error.at(&self.config.name))?;
         // It may come slowly: others need not wait for it.
-        let mut releases = self.releases()?;
-        let taken = Depot::of(&self.config)?.receive(bytes)?;
-        let (digest, bytes) = taken.map_err(|error| {
+        let depot = Depot::of(&self.config)?;
+        let (digest, bytes) = depot.receive(bytes)?.map_err(|error| {
             // Who sent it went away, or this host's disk is at fault.
             let is_cut = error.kind() == ErrorKind::UnexpectedEof;
             let code = if is_cut { Code::RequestBody } else { Code::StateDisk };
             Error::new(code, format!("the file can't be taken over: {error}"))
         })?;
-        let _alone = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        releases.look_again()?;
         let NewFile { role, signature } = file;
-        let plan = releases.plan_with(role, digest, bytes, signature)?;
-        plan.verdict()?;
-        let ticket = releases.submit(plan.content, &change.by, &change.why)?;
-        releases.await_proposal(ticket).map(|()| ticket)
+        let proposed = self.propose(|releases| {
+            let plan = releases.plan_with(role, digest, bytes, signature)?;
+            plan.verdict()?;
+            releases.submit(plan.content, &change.by, &change.why)
+        });
+        let is_named = self.board.look().is_some_and(|ledger| ledger.named().contains(&digest));
+        if proposed.is_err() && !is_named {
+            depot.discard(digest)?;
+        }
+        proposed
     }
 
     fn roll_back(&self, to: Option<u64>, change: &Change) -> Result<Ticket> {
-        let _alone = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut releases = self.releases()?;
-        let ticket = releases.submit_former(to, &change.by, &change.why)?;
-        releases.await_proposal(ticket).map(|()| ticket)
+        self.propose(|releases| releases.submit_former(to, &change.by, &change.why))
     }
 }

@@ -8,7 +8,6 @@ mod scratch;
 mod topic;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::control::{Control, Pen, cluster, is_there};
 use super::steward::{Board, Loader, pieces};
@@ -94,15 +93,21 @@ impl Releases {
         runtimes: &Arc<Runtimes>,
         board: &Arc<Board>,
         running: Arc<Release>,
+        pen: Pen,
     ) -> Result<Self> {
         let topic = Topic::told(board).map_err(|error| error.at(&own.name))?;
-        let (pen, loader) = (Pen::new(&own), Loader::new(own.clone(), Arc::clone(runtimes))?);
+        let loader = Loader::new(own.clone(), Arc::clone(runtimes))?;
         Ok(Self { own, topic, pen, loader, running: Some(running), _scratch: None })
     }
 
-    /// What has been said since.
-    pub(super) fn look_again(&mut self) -> Result<()> {
-        self.topic.look(Duration::ZERO)
+    /// An error: a pipeline of this process takes none while it runs.
+    pub(super) fn are_taken(board: &Arc<Board>) -> Result<()> {
+        Topic::told(board).map(drop)
+    }
+
+    /// To be used again.
+    pub(super) fn into_pen(self) -> Pen {
+        self.pen
     }
 
     /// The pipeline's name.

@@ -135,6 +135,11 @@ impl Depot {
         }))
     }
 
+    /// Removes a file that is of no use.
+    pub fn discard(&self, digest: Digest) -> Result<()> {
+        remove(&self.path(digest))
+    }
+
     /// Drops what is not named. What was written since that time stays: another process may be about to name it.
     pub fn sweep(&self, named: &BTreeSet<Digest>, since: SystemTime) -> Result<()> {
         let failed = |error: io::Error| unusable(&self.directory, &error);
