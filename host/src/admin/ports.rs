@@ -66,7 +66,7 @@ pub trait Pipeline: fmt::Debug + Send + Sync {
     fn role(&self, stage: &str) -> Option<Role>;
 
     /// None: nobody knows the proposal, or not any more.
-    fn outcome(&self, ticket: Ticket) -> Result<Option<Outcome>>;
+    fn outcome(&self, ticket: Ticket) -> Option<Outcome>;
 
     /// Asks brokers.
     fn status(&self) -> Result<Status>;

@@ -234,11 +234,10 @@ async fn history(State(api): State<Arc<Api>>, Path(name): Path<String>, uri: Uri
 
 async fn proposal(State(api): State<Arc<Api>>, Path((name, ticket)): Path<(String, String)>) -> Answer {
     let pipeline = api.pipeline(&name)?;
-    let found = ticket.parse().ok().map(|ticket: Ticket| Ok((ticket, pipeline.outcome(ticket)?)));
-    match found.transpose().map_err(|error: Error| error)? {
-        Some((ticket, Some(outcome))) => Ok(page(StatusCode::OK, &pages::proposal(ticket, &outcome))),
-        _ => Err(Problem::missing(format!("there is no proposal {ticket:?}, or not any more"))),
-    }
+    let found = ticket.parse().ok().and_then(|ticket: Ticket| Some((ticket, pipeline.outcome(ticket)?)));
+    let none = || Problem::missing(format!("there is no proposal {ticket:?}, or not any more"));
+    let (ticket, outcome) = found.ok_or_else(none)?;
+    Ok(page(StatusCode::OK, &pages::proposal(ticket, &outcome)))
 }
 
 #[derive(Deserialize)]
@@ -358,7 +357,7 @@ async fn settled(api: &Api, pipeline: &dyn Pipeline, ticket: Ticket, wait: Durat
     let began = Instant::now();
     loop {
         // Until it is read back, nobody knows it.
-        let outcome = pipeline.outcome(ticket)?.unwrap_or(Outcome::Waits);
+        let outcome = pipeline.outcome(ticket).unwrap_or(Outcome::Waits);
         match &outcome {
             Outcome::Refused(refusal) => {
                 let code = Code::parse(&refusal.code).unwrap_or(Code::ReleaseFailed);

@@ -78,8 +78,8 @@ impl Pipeline for Made {
         known.into_iter().find(|(name, _)| *name == stage).map(|(_, role)| role)
     }
 
-    fn outcome(&self, ticket: Ticket) -> Result<Option<Outcome>> {
-        Ok(self.outcome.lock().expect("no panic").clone().filter(|_| ticket == TICKET))
+    fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
+        self.outcome.lock().expect("no panic").clone().filter(|_| ticket == TICKET)
     }
 
     fn status(&self) -> Result<Status> {

@@ -62,21 +62,6 @@ impl Administered {
         *pen = Some(releases.into_pen());
         seen
     }
-
-    /// Where the topic is looked at.
-    fn known(&self, ticket: Ticket) -> Option<Outcome> {
-        let ledger = self.board.look()?;
-        match ledger.answer(ticket) {
-            Some(Answer::Released(release)) => {
-                let relays = self.baton.relays();
-                let is_there = !relays.is_empty() && relays.iter().all(|relay| relay.at() >= release.number);
-                let release = Box::new(release.clone());
-                Some(if is_there { Outcome::Runs(release) } else { Outcome::Released(release) })
-            }
-            Some(Answer::Refused(refusal)) => Some(Outcome::Refused(refusal.clone())),
-            None => ledger.proposal(ticket).map(|_| Outcome::Waits),
-        }
-    }
 }
 
 impl Pipeline for Administered {
@@ -107,8 +92,18 @@ impl Pipeline for Administered {
         roles.find(|role| role.to_string() == stage)
     }
 
-    fn outcome(&self, ticket: Ticket) -> Result<Option<Outcome>> {
-        Ok(self.known(ticket))
+    fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
+        let ledger = self.board.look()?;
+        match ledger.answer(ticket) {
+            Some(Answer::Released(release)) => {
+                let relays = self.baton.relays();
+                let is_there = !relays.is_empty() && relays.iter().all(|relay| relay.at() >= release.number);
+                let release = Box::new(release.clone());
+                Some(if is_there { Outcome::Runs(release) } else { Outcome::Released(release) })
+            }
+            Some(Answer::Refused(refusal)) => Some(Outcome::Refused(refusal.clone())),
+            None => ledger.proposal(ticket).map(|_| Outcome::Waits),
+        }
     }
 
     fn status(&self) -> Result<Status> {
@@ -136,8 +131,8 @@ impl Pipeline for Administered {
             plan.verdict()?;
             releases.submit(plan.content, &change.by, &change.why)
         });
-        let is_named = self.board.look().is_some_and(|ledger| ledger.named().contains(&digest));
-        if proposed.is_err() && !is_named {
+        let is_named = || self.board.look().is_some_and(|ledger| ledger.named().contains(&digest));
+        if proposed.is_err() && !is_named() {
             depot.discard(digest)?;
         }
         proposed

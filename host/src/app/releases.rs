@@ -135,7 +135,13 @@ impl Releases {
 
     fn with(&self, role: Role, digest: Digest, bytes: u64, signature: Option<[u8; 64]>) -> Result<Content> {
         let none = || Error::new(Code::NoRelease, format!("there is no release yet with a file for {role}"));
-        let current = &self.topic.ledger().current().ok_or_else(none)?.facts.content;
+        let ledger = self.topic.ledger();
+        // What it is to become would be undone.
+        if let Some(other) = ledger.waiting().first() {
+            let text = format!("proposal {} of {} waits for its answer", other.ticket, other.facts.by);
+            return Err(Error::new(Code::Busy, text));
+        }
+        let current = &ledger.current().ok_or_else(none)?.facts.content;
         let before = current.artifacts.iter().find(|one| one.role == role).ok_or_else(none)?;
         let artifact = Artifact { digest, bytes, signature, ..before.clone() };
         current.with(artifact, &self.own, &self.loader.depot)?.ok_or_else(none)
