@@ -107,6 +107,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         claims: None,
         instance: None,
         protocol: Protocol::Classic,
+        asked: Asked::default(),
     })?;
     // The reader is there before the program starts.
     while !read(&mut decisions)?.0 {}
