@@ -1,5 +1,6 @@
 //! Wires everything: pipelines to stream threads, threads to Kafka. The only room that sees all others.
 
+mod admin;
 pub(crate) mod control;
 mod crew;
 mod current;
@@ -9,6 +10,7 @@ mod reset;
 mod roster;
 mod scratch;
 mod show;
+mod standing;
 mod steward;
 mod tables;
 mod threads;
@@ -25,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{error, info, warn};
 
+use crate::admin::{self as api, Pipeline};
 use crate::config::Config;
 use crate::engine::{Budget, Lodge, Meter, PartitionCounts};
 use crate::error::{Code, Error, Result};
@@ -32,10 +35,11 @@ use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
 use roster::{Report, Roster};
-use steward::{Baton, Opened};
+use standing::Standings;
+use steward::{Baton, Board, Opened};
 use watch::Watch;
 
-pub use releases::{Plan, Releases, Status};
+pub use releases::{Plan, Releases};
 pub use reset::{Moved, Reset};
 pub use show::{Found, Shown, Wanted};
 
@@ -54,6 +58,8 @@ pub struct Run {
     pub meter: Arc<Meter>,
     runtimes: Arc<Runtimes>,
     baton: Arc<Baton>,
+    standings: Arc<Standings>,
+    board: Arc<Board>,
     /// If releases are swapped while it runs.
     steward: Mutex<Option<Box<Opened>>>,
     /// So many stream threads there may be.
@@ -74,6 +80,8 @@ impl Run {
         let release = Arc::new(release);
         Self {
             baton: Arc::new(Baton::new(Arc::clone(&release))),
+            standings: Arc::default(),
+            board: Arc::default(),
             steward: Mutex::default(),
             runtimes: Arc::clone(runtimes),
             release,
@@ -122,16 +130,25 @@ pub enum Until {
 }
 
 /// Runs pipelines until their end, a signal comes, `stop` is asked for, or a thread fails; then ends all of
-/// them in order.
-pub fn run(runs: &[Run], until: Until, stop: &Stop) -> Result<()> {
+/// them in order. `admin`: who tells others of it.
+pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -> Result<()> {
     let counts = runs.iter().map(|run| run.check_topics(true)).collect::<Result<Vec<_>>>()?;
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let control =
         control.map_err(|error| Error::new(Code::Internal, format!("no control runtime: {error}")))?;
-    control.block_on(supervise(runs, &counts, until, stop))
+    if let Some(admin) = admin {
+        admin.open(runs.iter().map(|run| Arc::new(run.administered()) as Arc<dyn Pipeline>).collect());
+    }
+    control.block_on(supervise(runs, &counts, until, stop, admin))
 }
 
-async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop: &Stop) -> Result<()> {
+async fn supervise(
+    runs: &[Run],
+    counts: &[PartitionCounts],
+    until: Until,
+    stop: &Stop,
+    admin: Option<&api::Host>,
+) -> Result<()> {
     // Before anything starts: a signal that comes early is heard, too.
     let mut signals = Signals::new()?;
     let (roster, report, mut reports) = Roster::open();
@@ -148,6 +165,7 @@ async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop:
         Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut crews, &mut progress).await,
         failed => failed,
     };
+    admin.into_iter().for_each(api::Host::stop);
     stop.now();
     drop(crews);
     let rest = async {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin;
 mod explain;
 mod release;
 mod state;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::Server;
 use crate::app::{self, Run, Stop, Until};
 use crate::config::{self, Config, Start};
 use crate::error::{Code, Result};
@@ -36,6 +38,8 @@ enum Command {
         /// 2026-11-01T00:00:00Z, or later.
         #[arg(long, value_name = "earliest|latest|TIME")]
         from: Option<Start>,
+        #[command(flatten)]
+        admin: admin::Admin,
     },
     /// Loads and checks pipelines, their plugins and models, without running them.
     Validate {
@@ -81,13 +85,15 @@ impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<()> {
         match self.command {
-            Command::Run { pipelines, until_end, from } => {
+            Command::Run { pipelines, until_end, from, admin } => {
+                // Before all that may take long: it is asked meanwhile whether the process is well.
+                let admin = admin.open()?;
                 let until = if until_end { Until::End } else { Until::Stopped };
                 let mut runs = pipelines.start(until)?;
                 if let Some(from) = from {
                     runs.iter_mut().for_each(|run| run.config.kafka.start = from);
                 }
-                app::run(&runs, until, &Stop::default())
+                app::run(&runs, until, &Stop::default(), admin.as_ref().map(Server::host))
             }
             Command::Validate { pipelines, connect } => {
                 for run in &pipelines.load()? {

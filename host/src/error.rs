@@ -118,6 +118,14 @@ codes! {
     NoRelease = 706, Configuration, false, "there is no such release";
     Unanswered = 707, Configuration, true, "no host answers a proposal";
     Unchanged = 708, Configuration, false, "what is proposed runs already";
+    AdminOpen = 801, Configuration, false, "the admin API would be open to everybody";
+    AdminListen = 802, Configuration, false, "the admin API can't listen there";
+    AdminToken = 803, Configuration, false, "the admin API's tokens can't be used";
+    Unauthorized = 804, Configuration, false, "a request has no token that counts";
+    WebPage = 805, Configuration, false, "a request comes by way of a web page";
+    Request = 806, Configuration, false, "a request asks for what there is not";
+    RequestBody = 807, Configuration, false, "the body of a request is not taken";
+    Busy = 808, Host, true, "the host can't answer now";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

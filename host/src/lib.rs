@@ -1,10 +1,11 @@
 //! Tailwater scores Kafka streams in real time. Teams write cleaning, feature and decision logic as
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
-//! The rooms, each seeing only those below: `app`, `cli`; `driver`, and for tests `simulation`; `release`; the
+//! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, and for tests `simulation`; `release`; the
 //! adapters `kafka`, `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`; `window`,
 //! `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
 
+pub mod admin;
 pub mod app;
 pub mod bytes;
 pub mod cli;

@@ -28,7 +28,7 @@ mod v0_1;
 mod world;
 
 pub use factory::Factory;
-pub use file::Plugin;
+pub use file::{FILE_LIMIT, Plugin};
 pub use grants::Counters;
 pub use runtime::{Runtime, RuntimeOptions};
 pub use stage::{Grants, Limits, Stage};

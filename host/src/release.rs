@@ -15,6 +15,7 @@ mod samples;
 pub mod settings;
 pub mod signature;
 mod stages;
+pub mod status;
 pub mod watch;
 pub mod who;
 

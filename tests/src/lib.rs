@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod broker;
 pub mod chaos;
+pub mod http;
 pub mod program;
 pub mod soak;
 pub mod swaps;

@@ -60,12 +60,15 @@ impl<'a> Crew<'a> {
 
     /// Has so many stream threads from now on.
     fn resize(&mut self, to: usize, alive: &mut usize) -> Result<()> {
+        self.run.standings.want(to);
         // Each leaves the group in order, and its tasks to those that stay.
         self.threads.drain(to.min(self.threads.len())..).for_each(|stop| stop.now());
         for number in self.threads.len()..to {
             let (run, stop) = (self.run, Stop::default());
             let relay = self.is_relayed.then(|| run.baton.join());
-            let common = threads::Common { shelf: &self.shelf, cellar: self.cellar.as_ref(), relay };
+            let standing = run.standings.join();
+            let common =
+                threads::Common { shelf: &self.shelf, cellar: self.cellar.as_ref(), relay, standing };
             let post = self.watch.of_thread(&stop);
             threads::spawn(run, self.counts, (number, to), common, post, self.report.clone())?;
             self.threads.push(stop);

@@ -4,31 +4,36 @@
 //! a directory of this process alone.
 
 mod ask;
+mod topic;
 
 use std::sync::Arc;
 
 use super::control::{Control, Pen, cluster, is_there};
 use super::scratch::Scratch;
-use super::steward::{Loader, pieces};
+use super::steward::{Board, Loader, pieces};
 use super::topics::METADATA_WITHIN;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::error::{Code, Error, Result};
 use crate::kafka::topics;
 use crate::pipeline::{Changes, succession};
-use crate::release::history::{Event, What};
-use crate::release::manifest::{Content, Manifest, Proposal, Refusal};
+use crate::release::history::Event;
+use crate::release::manifest::{Artifact, Content, Digest, Manifest};
+use crate::release::status::Status;
 use crate::release::{Release, Runtimes, settings};
+use topic::Topic;
 
 /// The releases of one pipeline.
 #[derive(Debug)]
 pub struct Releases {
-    /// As the file has it, with another directory for state.
+    /// As the file has it; where it was read for this, with another directory for state.
     own: Config,
-    control: Control,
+    topic: Topic,
     pen: Pen,
     loader: Loader,
+    /// Of a pipeline of this process: what runs need not be loaded.
+    running: Option<Arc<Release>>,
     /// Removed last.
-    _scratch: Scratch,
+    _scratch: Option<Scratch>,
 }
 
 /// What files would change.
@@ -55,23 +60,6 @@ impl Plan {
     }
 }
 
-/// How things are.
-#[derive(Debug)]
-pub struct Status {
-    pub pipeline: String,
-    pub current: Option<Manifest>,
-    /// Numbers of those that are kept, the oldest first.
-    pub kept: Vec<u64>,
-    pub waiting: Vec<Proposal>,
-    /// The last ones, the newest first.
-    pub refusals: Vec<Refusal>,
-    /// Hosts that said that they run the current one, or that they can't; the newest first.
-    pub hosts: Vec<Event>,
-}
-
-/// Refusals that are shown.
-const REFUSALS: usize = 3;
-
 impl Releases {
     /// Of a pipeline that has run once.
     pub fn open(config: Config, runtimes: &Arc<Runtimes>) -> Result<Self> {
@@ -93,9 +81,32 @@ impl Releases {
         }
         let scratch = Scratch::new()?;
         own.state.directory = scratch.path().to_owned();
-        let (control, pen) = (Control::open(&own)?, Pen::new(&own));
+        let (topic, pen) = (Topic::Read(Box::new(Control::open(&own)?)), Pen::new(&own));
         let loader = Loader::new(own.clone(), Arc::clone(runtimes))?;
-        Ok(Self { own, control, pen, loader, _scratch: scratch })
+        Ok(Self { own, topic, pen, loader, running: None, _scratch: Some(scratch) })
+    }
+
+    /// Of a pipeline that runs in this process, with its files.
+    pub(super) fn beside(
+        own: Config,
+        runtimes: &Arc<Runtimes>,
+        board: &Arc<Board>,
+        running: Arc<Release>,
+        pen: Pen,
+    ) -> Result<Self> {
+        let topic = Topic::told(board).map_err(|error| error.at(&own.name))?;
+        let loader = Loader::new(own.clone(), Arc::clone(runtimes))?;
+        Ok(Self { own, topic, pen, loader, running: Some(running), _scratch: None })
+    }
+
+    /// An error: a pipeline of this process takes none while it runs.
+    pub(super) fn are_taken(board: &Arc<Board>) -> Result<()> {
+        Topic::told(board).map(drop)
+    }
+
+    /// To be used again.
+    pub(super) fn into_pen(self) -> Pen {
+        self.pen
     }
 
     /// The pipeline's name.
@@ -105,18 +116,43 @@ impl Releases {
 
     /// What the pipeline file and all that it names would change. Loads and checks all of it.
     pub fn plan(&mut self) -> Result<Plan> {
-        self.compare().map_err(|error| error.at(&self.own.name))
+        let content = Content::take(&self.own, &self.loader.depot);
+        content.and_then(|content| self.compare(content)).map_err(|error| error.at(&self.own.name))
     }
 
-    fn compare(&mut self) -> Result<Plan> {
-        let content = Content::take(&self.own, &self.loader.depot)?;
-        let current = self.control.ledger.current().cloned();
+    /// What another file of a stage would change, which is in the depot.
+    pub(super) fn plan_with(
+        &mut self,
+        role: Role,
+        digest: Digest,
+        bytes: u64,
+        signature: Option<[u8; 64]>,
+    ) -> Result<Plan> {
+        let plan = self.with(role, digest, bytes, signature).and_then(|content| self.compare(content));
+        plan.map_err(|error| error.at(&self.own.name))
+    }
+
+    fn with(&self, role: Role, digest: Digest, bytes: u64, signature: Option<[u8; 64]>) -> Result<Content> {
+        let none = || Error::new(Code::NoRelease, format!("there is no release yet with a file for {role}"));
+        let ledger = self.topic.ledger();
+        // What it is to become would be undone.
+        if let Some(other) = ledger.waiting().first() {
+            let text = format!("proposal {} of {} waits for its answer", other.ticket, other.facts.by);
+            return Err(Error::new(Code::Busy, text));
+        }
+        let current = &ledger.current().ok_or_else(none)?.facts.content;
+        let before = current.artifacts.iter().find(|one| one.role == role).ok_or_else(none)?;
+        let artifact = Artifact { digest, bytes, signature, ..before.clone() };
+        current.with(artifact, &self.own, &self.loader.depot)?.ok_or_else(none)
+    }
+
+    fn compare(&mut self, content: Content) -> Result<Plan> {
+        let current = self.topic.ledger().current().cloned();
         let is_same = current.as_ref().is_some_and(|current| current.facts.content.id == content.id);
         let new = self.load(&content)?;
         let changes = match &current {
             Some(current) if !is_same => {
-                let old = self.load(&current.facts.content);
-                let old = old.map_err(|error| error.at(format!("release {}", current.stamp())))?;
+                let old = self.load_current(current)?;
                 let changes = succession(old.pipeline(), new.pipeline());
                 Some(changes.and_then(|changes| with_settings(changes, &current.facts.content, &content)))
             }
@@ -137,31 +173,23 @@ impl Releases {
         topics(&cluster(&self.own), &names, METADATA_WITHIN).map(drop)
     }
 
+    fn load_current(&mut self, current: &Manifest) -> Result<Arc<Release>> {
+        let id = &current.facts.content.id;
+        let running = self.running.as_ref().filter(|running| running.pipeline().identity.id == *id);
+        if let Some(running) = running {
+            return Ok(Arc::clone(running));
+        }
+        self.load(&current.facts.content).map_err(|error| error.at(format!("release {}", current.stamp())))
+    }
+
     fn load(&mut self, content: &Content) -> Result<Arc<Release>> {
-        let pieces = pieces(&self.control.ledger, content);
+        let pieces = pieces(self.topic.ledger(), content);
         self.loader.load(content, &pieces, &mut self.pen)
     }
 
     /// What runs, what waits, and what was refused.
     pub fn status(&self) -> Result<Status> {
-        let ledger = &self.control.ledger;
-        let current = ledger.current().cloned();
-        let mut hosts: Vec<Event> = Vec::new();
-        for event in self.events()?.into_iter().rev() {
-            let is_told = matches!(event.what, What::Runs | What::Failed);
-            let is_current = current.as_ref().is_some_and(|current| event.number == Some(current.number));
-            if is_told && is_current && hosts.iter().all(|other| other.by != event.by) {
-                hosts.push(event);
-            }
-        }
-        Ok(Status {
-            pipeline: self.own.name.clone(),
-            kept: ledger.releases().map(|release| release.number).collect(),
-            waiting: ledger.waiting().into_iter().cloned().collect(),
-            refusals: ledger.refusals().into_iter().rev().take(REFUSALS).cloned().collect(),
-            current,
-            hosts,
-        })
+        Ok(Status::of(&self.own.name, self.topic.ledger(), self.events()?))
     }
 
     /// What happened last, the oldest first.

@@ -6,6 +6,7 @@
 //! - It ends no run: where brokers or disks are away, what runs goes on, and it tries again.
 
 mod baton;
+mod board;
 mod course;
 mod desk;
 mod load;
@@ -38,6 +39,7 @@ use settle::Maker;
 use watching::Watching;
 
 pub(super) use baton::Baton;
+pub(super) use board::Board;
 pub(super) use load::{Loader, pieces};
 pub(super) use opening::{Opened, renumber_after_reset};
 
@@ -58,6 +60,7 @@ struct Steward {
     desk: Desk,
     watching: Option<Watching>,
     baton: Arc<Baton>,
+    board: Arc<Board>,
     meter: Arc<Meter>,
     began: Instant,
     /// Number of the release that all threads were told last.
@@ -114,6 +117,7 @@ pub(super) fn spawn(
         desk: Desk::open(format!("{name}-desk"), clerk)?,
         watching: own.releases.watch.then(|| Watching::new(&own)),
         baton,
+        board: Arc::clone(&run.board),
         meter: Arc::clone(&run.meter),
         began: Instant::now(),
         told,
@@ -131,9 +135,12 @@ pub(super) fn spawn(
 
 impl Steward {
     fn work(mut self, watch: &Watch) -> Result<()> {
+        self.board.post(&self.control.ledger);
         while !watch.asked() {
-            if let Err(error) = self.control.read(TICK) {
-                self.connect_again(&error, watch);
+            match self.control.read(TICK) {
+                Ok(true) => self.board.post(&self.control.ledger),
+                Ok(false) => {}
+                Err(error) => self.connect_again(&error, watch),
             }
             while let Some(reply) = self.desk.reply()? {
                 self.hear(reply)?;
@@ -160,6 +167,7 @@ impl Steward {
             match Control::open_until(&self.own, &watch.when_asked()) {
                 Ok(control) => {
                     self.control = control;
+                    self.board.post(&self.control.ledger);
                     return;
                 }
                 Err(error) => {

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::standing::Standing;
 use super::steward::Baton;
 use super::tables::Shelf;
 use super::vault::Cellar;
 use super::watch::Post;
 use super::{Report, Run};
+use crate::admin::Place;
 use crate::engine::ports::{Asked, Clock};
 use crate::engine::{
-    BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Relay, Vault, Worker, WorkerOptions,
+    BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Relay, Step, Vault, Worker, WorkerOptions,
 };
 use crate::error::{Code, Error, Result};
 use crate::kafka::{
@@ -34,12 +36,13 @@ const PAUSE_AT_MOST: Duration = Duration::from_secs(5);
 /// One that worked for so long did not end at once.
 const CALM: Duration = Duration::from_secs(10);
 
+/// A thread asks for the time whenever it comes round, and while it waits for brokers: that it asks is seen.
 #[derive(Clone, Debug)]
-struct Monotonic(Instant);
+struct Monotonic(Arc<Standing>);
 
 impl Clock for Monotonic {
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        self.0.comes_round()
     }
 }
 
@@ -48,6 +51,7 @@ struct Seat {
     baton: Arc<Baton>,
     /// Where releases come from, if others may come.
     relay: Option<Arc<Relay>>,
+    standing: Arc<Standing>,
     meter: Arc<Meter>,
     counts: PartitionCounts,
     source: SourceOptions,
@@ -70,6 +74,7 @@ pub(super) struct Common<'a> {
     pub shelf: &'a Shelf,
     pub cellar: Option<&'a Cellar>,
     pub relay: Option<Arc<Relay>>,
+    pub standing: Arc<Standing>,
 }
 
 /// Starts a stream thread, one of so many. How it ended is told to `report`.
@@ -77,7 +82,7 @@ pub(super) fn spawn(
     run: &Run,
     counts: &PartitionCounts,
     (thread, threads): (usize, usize),
-    Common { shelf, cellar, relay }: Common<'_>,
+    Common { shelf, cellar, relay, standing }: Common<'_>,
     post: Post,
     report: Report,
 ) -> Result<()> {
@@ -89,6 +94,7 @@ pub(super) fn spawn(
     let seat = Seat {
         baton: Arc::clone(&run.baton),
         relay,
+        standing,
         meter: Arc::clone(&run.meter),
         counts: Arc::clone(counts),
         source: SourceOptions {
@@ -190,6 +196,7 @@ impl Seat {
 
     /// From joining the group to leaving it.
     fn run(&self) -> Result<()> {
+        self.standing.is_at(Place::Joining, 0);
         let release = self.baton.release();
         let make = |release: &Release| release.flow(&self.meter, &self.counts, &self.shelf.tables);
         let mut flow = make(&release)?.of_run(self.post.run());
@@ -198,7 +205,7 @@ impl Seat {
         }
         let sink = KafkaSink::connect(self.sink.clone())?;
         let source = KafkaSource::connect(self.source.clone())?;
-        let (clock, lodge) = (Monotonic(Instant::now()), Arc::clone(&self.lodge));
+        let (clock, lodge) = (Monotonic(Arc::clone(&self.standing)), Arc::clone(&self.lodge));
         let worker = Worker::new(flow, source, sink, clock, lodge, self.options);
         let mut worker = worker.within(&self.budget).until(self.asked.clone());
         if let Some(relay) = &self.relay {
@@ -211,12 +218,24 @@ impl Seat {
             worker = worker.exactly_once(Vault { disk, changelog, options, tasks, run })?;
         }
         while !self.post.asked() {
-            worker.step()?;
+            // Tasks come and go in the other steps alone.
+            if !matches!(worker.step()?, Step::Worked(_)) {
+                self.tell_place(&worker);
+            }
             if self.post.watch.until_end() {
                 self.post.tell(worker.is_done());
             }
         }
         worker.stop()
+    }
+
+    fn tell_place(&self, worker: &Worker<KafkaSource, KafkaSink, Monotonic>) {
+        let place = match (worker.was_assigned(), worker.has_all()) {
+            (false, _) => Place::Joining,
+            (true, false) => Place::Restoring,
+            (true, true) => Place::Running,
+        };
+        self.standing.is_at(place, worker.tasks().inputs().count());
     }
 }
 

@@ -231,6 +231,16 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.was_assigned && self.tasks.are_done()
     }
 
+    /// Whether it has joined the group: it has been assigned something, or nothing.
+    pub fn was_assigned(&self) -> bool {
+        self.was_assigned
+    }
+
+    /// Whether nothing that is assigned to it waits for its task any more.
+    pub fn has_all(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// No row is expected any more from any source: all that is held goes through, all windows close.
     pub fn finish(&mut self) -> Result<()> {
         let sources = self.flow.pipeline().sources.len();

@@ -19,7 +19,7 @@ use crate::engine::ports::{Features, Preprocessor, Rules};
 use crate::error::{Code, Error, Result};
 
 /// Bytes of the largest file that is taken.
-const FILE_LIMIT: u64 = 64 << 20;
+pub const FILE_LIMIT: u64 = 64 << 20;
 /// How WebAssembly starts: the magic, and what a component and a core module say after it.
 const MAGIC: &[u8] = b"\0asm";
 const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];

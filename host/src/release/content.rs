@@ -53,6 +53,16 @@ impl Content {
         Ok(config)
     }
 
+    /// The same with another file in the place of that of its stage; it is in the depot. None: there is no such stage.
+    pub fn with(&self, artifact: Artifact, own: &Config, depot: &Depot) -> Result<Option<Self>> {
+        let config = self.configured(own, depot)?;
+        let mut artifacts = self.artifacts.clone();
+        let Some(place) = artifacts.iter_mut().find(|one| one.role == artifact.role) else { return Ok(None) };
+        *place = artifact;
+        let configuration = self.configuration.clone();
+        Ok(Some(Self { id: id(&config, &artifacts), configuration, artifacts }))
+    }
+
     /// Refuses files that are not signed as they must be. All of them must be in the depot.
     pub fn check_signatures(&self, keys: &Keys, depot: &Depot) -> Result<()> {
         if keys.is_empty() {
@@ -181,6 +191,20 @@ mod tests {
         }
         fs::write(folder.path().join("m.onnx"), "other").expect("writable");
         assert_ne!(id(&text), first);
+    }
+
+    #[test]
+    fn another_file_of_a_stage_makes_what_the_host_would_make_of_it() {
+        let (folder, own, depot) = host("one:9092");
+        let content = Content::take(&own, &depot).expect("readable");
+        let (digest, bytes) = depot.receive(&b"other"[..]).expect("usable").expect("readable");
+        let artifact = Artifact { digest, bytes, ..content.artifacts[1].clone() };
+        let other = content.with(artifact.clone(), &own, &depot).expect("sound").expect("there is a model");
+        fs::write(folder.path().join("m.onnx"), "other").expect("writable");
+        assert_eq!(other, Content::take(&own, &depot).expect("readable"));
+        other.configured(&own, &depot).expect("its id is right");
+        let nowhere = Artifact { role: Role::Rules, ..artifact };
+        assert_eq!(content.with(nowhere, &own, &depot).expect("sound"), None);
     }
 
     /// A public key as openssl writes it.

@@ -64,12 +64,16 @@ impl Depot {
     /// Copies a file here; gives what it is called here, and its size. An outer error is of the depot, an inner one of
     /// the file.
     pub fn take(&self, from: &Path) -> Result<io::Result<(Digest, u64)>> {
-        let file = match File::open(from) {
-            Ok(file) => file,
-            Err(error) => return Ok(Err(error)),
-        };
+        match File::open(from) {
+            Ok(file) => self.receive(file),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// The same with what is read.
+    pub fn receive(&self, from: impl Read) -> Result<io::Result<(Digest, u64)>> {
         let (mut new, path) = self.begin()?;
-        let (digest, bytes) = match hash(file, &mut new) {
+        let (digest, bytes) = match hash(from, &mut new) {
             Ok(read) => read,
             Err(error) => {
                 remove(&path)?;
@@ -129,6 +133,11 @@ impl Depot {
             index += 1;
             (!chunk.is_empty()).then_some(Ok((key, chunk)))
         }))
+    }
+
+    /// Removes a file that is of no use.
+    pub fn discard(&self, digest: Digest) -> Result<()> {
+        remove(&self.path(digest))
     }
 
     /// Drops what is not named. What was written since that time stays: another process may be about to name it.

@@ -120,11 +120,11 @@ pub struct Content {
 /// How a content came to be proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum How {
-    /// By a command.
+    /// By a command, or the admin API.
     Apply,
     /// Files changed beside a running host.
     File,
-    /// By a command, to what was before.
+    /// In the same ways, to what was before.
     Rollback,
     /// By a host, which found it worse than the one before.
     Probation,
@@ -150,7 +150,7 @@ impl How {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub content: Content,
-    /// `USER@HOST`.
+    /// `USER@HOST`, or who the admin API says it was.
     pub by: String,
     pub how: How,
     /// Milliseconds since the epoch.

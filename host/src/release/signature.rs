@@ -90,7 +90,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-fn signature(bytes: &[u8]) -> Option<[u8; 64]> {
+/// From 64 bytes, or these in base64.
+pub fn signature(bytes: &[u8]) -> Option<[u8; 64]> {
     bytes.try_into().ok().or_else(|| decoded(std::str::from_utf8(bytes).ok()?)?.try_into().ok())
 }
 

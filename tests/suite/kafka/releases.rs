@@ -1,5 +1,6 @@
 //! Releases come and go while a pipeline runs.
 
+mod admin;
 mod commands;
 mod windows;
 

@@ -15,31 +15,45 @@ use crate::release::who::user_at_host;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(300);
 /// If the group has no members: somebody may be starting.
 const ANSWERED_BY_NOBODY: Duration = Duration::from_secs(10);
+/// What was written is read within this.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long a look at the topic takes.
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Releases {
     /// Proposes the files, which [`Releases::plan`] has looked at. Gives the release that they become.
     pub fn apply(&mut self, content: Content, why: &str) -> Result<Manifest> {
-        let name = self.own.name.clone();
-        let ledger = &self.control.ledger;
-        unchanged(ledger, &content).map_err(|error| error.at(&name))?;
-        let facts = facts(content, How::Apply, why, None);
-        self.propose(facts).map_err(|error| error.at(name))
+        let ticket = self.submit(content, &user_at_host(), why)?;
+        self.wait(ticket).map_err(|error| error.at(&self.own.name))
     }
 
     /// Proposes the content of a former release: of the last one that is another, or of this number.
     pub fn roll_back(&mut self, to: Option<u64>, why: &str) -> Result<Manifest> {
-        let name = self.own.name.clone();
-        let target = target(&self.control.ledger, to).cloned().map_err(|error| error.at(&name))?;
-        let facts = facts(target.facts.content, How::Rollback, why, Some(target.number));
-        self.propose(facts).map_err(|error| error.at(name))
+        let ticket = self.submit_former(to, &user_at_host(), why)?;
+        self.wait(ticket).map_err(|error| error.at(&self.own.name))
     }
 
-    fn propose(&mut self, facts: Facts) -> Result<Manifest> {
+    /// Proposes a content without waiting for an answer.
+    pub(in crate::app) fn submit(&mut self, content: Content, by: &str, why: &str) -> Result<Ticket> {
+        let is_new = unchanged(self.topic.ledger(), &content);
+        let proposed = is_new.and_then(|()| self.propose(facts(content, How::Apply, by, why, None)));
+        proposed.map_err(|error| error.at(&self.own.name))
+    }
+
+    /// The same with the content of a former release.
+    pub(in crate::app) fn submit_former(&mut self, to: Option<u64>, by: &str, why: &str) -> Result<Ticket> {
+        let target = target(self.topic.ledger(), to).cloned();
+        let proposed = target.and_then(|target| {
+            let facts = facts(target.facts.content, How::Rollback, by, why, Some(target.number));
+            self.propose(facts)
+        });
+        proposed.map_err(|error| error.at(&self.own.name))
+    }
+
+    fn propose(&mut self, facts: Facts) -> Result<Ticket> {
         let proposal = Proposal { ticket: Ticket::random(), facts };
         let artifacts = proposal.facts.content.artifacts.iter();
-        let ledger = &self.control.ledger;
+        let ledger = self.topic.ledger();
         let missing = artifacts.filter(|artifact| !ledger.holds(artifact, self.own.releases.keep));
         // What goes back is of a release that is kept: its files are in the topic.
         if proposal.facts.how == How::Apply {
@@ -49,13 +63,27 @@ impl Releases {
         if let Err(error) = self.pen.tell(&[Event::proposed(&proposal)]) {
             tracing::warn!("the history of releases lacks a line: {} {error}", error.code);
         }
-        self.wait(proposal.ticket)
+        Ok(proposal.ticket)
+    }
+
+    /// Waits until the proposal itself is seen, or its answer.
+    pub(in crate::app) fn await_proposal(&mut self, ticket: Ticket) -> Result<()> {
+        let began = Instant::now();
+        let is_seen = |ledger: &Ledger| ledger.proposal(ticket).is_some() || ledger.answer(ticket).is_some();
+        while !is_seen(self.topic.ledger()) {
+            if began.elapsed() > SEEN_WITHIN {
+                let text = format!("proposal {ticket} was written, but is not read back");
+                return Err(Error::new(Code::Unanswered, text).at(&self.own.name));
+            }
+            self.topic.look(LOOK)?;
+        }
+        Ok(())
     }
 
     fn wait(&mut self, ticket: Ticket) -> Result<Manifest> {
         let began = Instant::now();
         loop {
-            match self.control.ledger.answer(ticket) {
+            match self.topic.ledger().answer(ticket) {
                 Some(Answer::Released(release)) => return Ok(release.clone()),
                 Some(Answer::Refused(refusal)) => {
                     let code = Code::parse(&refusal.code).unwrap_or(Code::ReleaseFailed);
@@ -71,7 +99,7 @@ impl Releases {
                 );
                 return Err(Error::new(Code::Unanswered, text));
             }
-            self.control.read(LOOK)?;
+            self.topic.look(LOOK)?;
         }
     }
 
@@ -82,8 +110,8 @@ impl Releases {
     }
 }
 
-fn facts(content: Content, how: How, why: &str, returns_to: Option<u64>) -> Facts {
-    Facts { content, by: user_at_host(), how, at: now(), why: why.to_owned(), returns_to }
+fn facts(content: Content, how: How, by: &str, why: &str, returns_to: Option<u64>) -> Facts {
+    Facts { content, by: by.to_owned(), how, at: now(), why: why.to_owned(), returns_to }
 }
 
 fn unchanged(ledger: &Ledger, content: &Content) -> Result<()> {
@@ -123,7 +151,7 @@ mod tests {
         for (index, id) in ids.iter().enumerate() {
             let content =
                 Content { id: (*id).repeat(16), configuration: String::new(), artifacts: Vec::new() };
-            let facts = facts(content, How::Apply, "", None);
+            let facts = facts(content, How::Apply, "ann@laptop", "", None);
             let (number, ticket) = (index as u64 + 1, Ticket(index as u64));
             let (key, value) = Manifest { number, ticket, facts }.record(Ticket(7)).expect("small");
             ledger.take(index as i64, Some(key.as_bytes()), Some(&value)).expect("sound");

@@ -2,12 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use super::line;
-use crate::app::Status;
 use crate::release::history::{Event, What};
 use crate::release::manifest::{Artifact, Manifest, Proposal, Refusal};
+use crate::release::status::Status;
 use crate::time;
 
 /// Digits that are shown of a digest.
@@ -74,51 +72,15 @@ fn of_release(current: &Manifest, row: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// For a program; times in milliseconds, null where there is none.
+/// For a program.
 pub(in crate::cli::release) fn json(status: &Status) -> String {
-    let Status { pipeline, current, kept, waiting, refusals, hosts } = status;
-    let waiting = waiting.iter().map(|Proposal { ticket, facts }| {
-        json!({
-            "ticket": ticket.to_string(), "content": facts.content.id, "by": facts.by, "how": facts.how.name(),
-            "at": facts.at, "why": facts.why,
-        })
-    });
-    let refusals = refusals.iter().map(|Refusal { ticket, by, at, code, message }| {
-        json!({ "ticket": ticket.to_string(), "by": by, "at": at, "code": code, "message": message })
-    });
-    let hosts = hosts.iter().map(|event| {
-        json!({
-            "host": event.by, "at": event.at, "runs": event.what == What::Runs, "code": event.code, "why": event.why,
-        })
-    });
-    let page = json!({
-        "pipeline": pipeline,
-        "current": current.as_ref().map(release),
-        "kept": kept,
-        "waiting": waiting.collect::<Vec<_>>(),
-        "refusals": refusals.collect::<Vec<_>>(),
-        "hosts": hosts.collect::<Vec<_>>(),
-    });
-    page.to_string()
-}
-
-fn release(current: &Manifest) -> Value {
-    let facts = &current.facts;
-    let files = facts.content.artifacts.iter().map(|one| {
-        json!({
-            "stage": one.role.to_string(), "file": one.file, "sha256": one.digest.to_string(), "bytes": one.bytes,
-            "signed": one.signature.is_some(),
-        })
-    });
-    json!({
-        "number": current.number, "content": facts.content.id, "release": current.stamp(), "at": facts.at,
-        "by": facts.by, "how": facts.how.name(), "why": facts.why, "returns_to": facts.returns_to,
-        "files": files.collect::<Vec<_>>(),
-    })
+    status.json().to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::samples;
     use super::*;
     use crate::error::Code;
@@ -178,7 +140,7 @@ fraud
     fn how_things_are_as_json() {
         let value: Value = serde_json::from_str(&json(&example())).expect("JSON");
         assert_eq!(value["current"]["release"], "9-0123456789abcdef");
-        assert_eq!((&value["current"]["returns_to"], &value["hosts"][1]["runs"]), (&json!(6), &json!(false)));
+        assert_eq!((&value["current"]["returns_to"], &value["hosts"][1]["runs"]), (&6.into(), &false.into()));
         assert_eq!(value["current"]["files"][1]["sha256"], "cd".repeat(32));
         assert_eq!(value["waiting"][0]["ticket"], "000000000000000b");
         assert_eq!(value["refusals"][0]["code"], "TW204");

@@ -1,0 +1,144 @@
+//! A pipeline of this process, as the admin API sees it. Changes go the way of `tailwater release`: checked here, proposed
+//! in the topic, answered by a host.
+
+use std::io::{ErrorKind, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Run;
+use super::control::Pen;
+use super::releases::Releases;
+use super::standing::Standings;
+use super::steward::{Baton, Board};
+use crate::admin::{Change, NewFile, Outcome, Pipeline, Thread};
+use crate::config::{Config, Role};
+use crate::engine::Meter;
+use crate::error::{Code, Error, Result};
+use crate::pipeline::Identity;
+use crate::release::Runtimes;
+use crate::release::depot::Depot;
+use crate::release::history::Event;
+use crate::release::ledger::Answer;
+use crate::release::manifest::Ticket;
+use crate::release::status::Status;
+
+#[derive(Debug)]
+pub(super) struct Administered {
+    config: Config,
+    runtimes: Arc<Runtimes>,
+    meter: Arc<Meter>,
+    baton: Arc<Baton>,
+    standings: Arc<Standings>,
+    board: Arc<Board>,
+    /// One change is checked and proposed at a time. What writes it stays: connecting takes a while.
+    pen: Mutex<Option<Pen>>,
+}
+
+impl Run {
+    pub(super) fn administered(&self) -> Administered {
+        Administered {
+            config: self.config.clone(),
+            runtimes: Arc::clone(&self.runtimes),
+            meter: Arc::clone(&self.meter),
+            baton: Arc::clone(&self.baton),
+            standings: Arc::clone(&self.standings),
+            board: Arc::clone(&self.board),
+            pen: Mutex::default(),
+        }
+    }
+}
+
+impl Administered {
+    fn releases(&self, pen: Option<Pen>) -> Result<Releases> {
+        let pen = pen.unwrap_or_else(|| Pen::new(&self.config));
+        Releases::beside(self.config.clone(), &self.runtimes, &self.board, self.baton.release(), pen)
+    }
+
+    /// Proposes something, and waits until all who look at the topic know of it.
+    fn propose(&self, what: impl FnOnce(&mut Releases) -> Result<Ticket>) -> Result<Ticket> {
+        let mut pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut releases = self.releases(pen.take())?;
+        let proposed = what(&mut releases);
+        let seen = proposed.and_then(|ticket| releases.await_proposal(ticket).map(|()| ticket));
+        *pen = Some(releases.into_pen());
+        seen
+    }
+}
+
+impl Pipeline for Administered {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn identity(&self) -> Identity {
+        self.baton.release().pipeline().identity.clone()
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn threads(&self) -> (usize, Vec<Thread>) {
+        self.standings.look()
+    }
+
+    fn role(&self, stage: &str) -> Option<Role> {
+        let mut roles = self.config.artifacts().into_iter().map(|(role, _)| role);
+        if let Some(name) = stage.strip_prefix("features/") {
+            let stages = 0..self.config.features.len();
+            let named = stages.clone().find(|index| self.config.stage_name(*index) == name);
+            let placed = || name.parse().ok().filter(|index| stages.contains(index));
+            return named.or_else(placed).map(Role::Features);
+        }
+        roles.find(|role| role.to_string() == stage)
+    }
+
+    fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
+        let ledger = self.board.look()?;
+        match ledger.answer(ticket) {
+            Some(Answer::Released(release)) => {
+                let relays = self.baton.relays();
+                let is_there = !relays.is_empty() && relays.iter().all(|relay| relay.at() >= release.number);
+                let release = Box::new(release.clone());
+                Some(if is_there { Outcome::Runs(release) } else { Outcome::Released(release) })
+            }
+            Some(Answer::Refused(refusal)) => Some(Outcome::Refused(refusal.clone())),
+            None => ledger.proposal(ticket).map(|_| Outcome::Waits),
+        }
+    }
+
+    fn status(&self) -> Result<Status> {
+        self.releases(None)?.status()
+    }
+
+    fn history(&self, last: usize) -> Result<Vec<Event>> {
+        self.releases(None)?.history(last)
+    }
+
+    fn put(&self, file: NewFile, bytes: &mut dyn Read, change: &Change) -> Result<Ticket> {
+        // Nothing is taken over for nothing.
+        Releases::are_taken(&self.board).map_err(|error| error.at(&self.config.name))?;
+        // It may come slowly: others need not wait for it.
+        let depot = Depot::of(&self.config)?;
+        let (digest, bytes) = depot.receive(bytes)?.map_err(|error| {
+            // Who sent it went away, or this host's disk is at fault.
+            let is_cut = error.kind() == ErrorKind::UnexpectedEof;
+            let code = if is_cut { Code::RequestBody } else { Code::StateDisk };
+            Error::new(code, format!("the file can't be taken over: {error}"))
+        })?;
+        let NewFile { role, signature } = file;
+        let proposed = self.propose(|releases| {
+            let plan = releases.plan_with(role, digest, bytes, signature)?;
+            plan.verdict()?;
+            releases.submit(plan.content, &change.by, &change.why)
+        });
+        let is_named = || self.board.look().is_some_and(|ledger| ledger.named().contains(&digest));
+        if proposed.is_err() && !is_named() {
+            depot.discard(digest)?;
+        }
+        proposed
+    }
+
+    fn roll_back(&self, to: Option<u64>, change: &Change) -> Result<Ticket> {
+        self.propose(|releases| releases.submit_former(to, &change.by, &change.why))
+    }
+}
