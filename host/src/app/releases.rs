@@ -119,6 +119,8 @@ impl Releases {
                 let old = self.load(&current.facts.content);
                 let old = old.map_err(|error| error.at(format!("release {}", current.stamp())))?;
                 let changes = succession(old.pipeline(), new.pipeline());
+                let changes =
+                    changes.and_then(|changes| new.try_migrations(old.pipeline()).map(|()| changes));
                 Some(changes.and_then(|changes| with_settings(changes, &current.facts.content, &content)))
             }
             _ => None,

@@ -251,6 +251,10 @@ impl Features for Nothing {
     fn fold(&mut self, _: u32, _: &Batch, _: &Tape, _: &[u8]) -> std::result::Result<Folded, PluginFault> {
         unreachable!("there are no custom folds")
     }
+
+    fn migrate(&mut self, _: u32, _: u32, _: u32, _: &[u8]) -> std::result::Result<Vec<u8>, PluginFault> {
+        unreachable!("there are no custom folds")
+    }
 }
 
 struct Numbers(Schema);
