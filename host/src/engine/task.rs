@@ -160,7 +160,8 @@ impl Task {
     pub(super) fn keep_by(&mut self, pipeline: &Pipeline, group: u16) -> Result<()> {
         let stages = pipeline.groups.get(usize::from(group)).map_or(0..0, |group| group.stages.clone());
         for (store, stage) in self.stores.iter_mut().zip(&pipeline.features[stages]) {
-            if let Some(what) = store.plan().and_then(|kept| stage.plan.falls_behind(&[kept])) {
+            let what = |kept| stage.plan.falls_behind(&[kept]).or_else(|| stage.plan.confuses(kept));
+            if let Some(what) = store.plan().and_then(what) {
                 let text = format!("features {}: {what}", stage.name);
                 // Where there are releases, they are asked before.
                 if pipeline.identity.number == 0 {

@@ -133,11 +133,13 @@ impl History {
         self.registers[custom].settle(plan.customs[custom].register_bytes, registers, stuck);
     }
 
-    /// In place of [`Self::settle`], where a script was not run to its end: registers are made of entries again, as
-    /// far as these are there.
+    /// After [`Self::settle`], where a script was not run to its end: registers are made of entries again. Over all time
+    /// they stay as far as they came.
     pub fn begin_anew(&mut self, plan: &Plan, custom: usize) {
         let span = plan.customs[custom].span;
-        self.registers[custom] = Registers::begin(self.cursors[span].window().end);
+        if plan.spans[span].kind != SpanKind::Forever {
+            self.registers[custom] = Registers::begin(self.cursors[span].window().end);
+        }
     }
 
     /// Bytes held, this struct included.

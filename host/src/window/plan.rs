@@ -14,7 +14,7 @@ use crate::columns::{Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
-pub use counterparts::{Ancestor, Counterparts, custom_clash};
+pub use counterparts::{Ancestor, Counterparts};
 pub use custom::{Custom, Runs};
 pub use kind::SpanKind;
 pub use layout::{CUSTOM_LIMIT, ID, Layout, is_always_there, is_float, left_out};

@@ -11,7 +11,7 @@ use crate::state::{Desk, Meeting, Slot};
 use crate::window::{Cell, Cells, Plan, Scripts, hash};
 
 use super::Flow;
-use super::folds::{Folding, Item, lock};
+use super::folds::{Folding, Hands, Item, lock};
 use super::intake::part;
 use super::lookups::with_looked_up;
 use super::run::Flight;
@@ -125,7 +125,8 @@ impl Flow {
         }
         let builder = &mut self.cells[stage];
         if !plan.customs.is_empty() {
-            let failed = folding.run(plan, &self.folders[stage], scripts, at, tasks, builder)?;
+            let hands = Hands { plugins: &self.folders[stage], stage: stage as u8, lap: &mut self.lap };
+            let failed = folding.run(plan, hands, scripts, at, tasks, builder)?;
             for (row, refusal) in failed.rows {
                 refused.rows.entry(row).or_insert(refusal);
             }

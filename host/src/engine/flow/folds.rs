@@ -7,11 +7,14 @@
 //! had gone on. Whatever fails there is no row's fault.
 
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::columns::{Batch, Builder};
+use crate::columns::Builder;
+use crate::engine::lap::{Activity, Lap};
 use crate::engine::mistake::{Mistake, planted};
 use crate::engine::outbox::Place;
 use crate::engine::ports::Features;
@@ -25,6 +28,22 @@ use run::{Emitted, Run};
 
 /// An instance of a plugin that several flows of one thread use.
 pub(super) type Shared = Arc<Mutex<Box<dyn Features + Send>>>;
+
+/// Who runs the folds of a stage: by custom aggregate that is kept.
+pub(super) struct Hands<'a> {
+    pub plugins: &'a [Option<Shared>],
+    pub stage: u8,
+    pub lap: &'a mut Lap,
+}
+
+impl<'a> Hands<'a> {
+    /// Who runs a fold; time goes to whom it belongs.
+    fn turn_to(&mut self, index: usize, custom: &Custom) -> Option<&'a Shared> {
+        let own = Activity::Windows(self.stage);
+        self.lap.turn(if custom.is_own() { own } else { Activity::OtherFolds });
+        self.plugins.get(index).and_then(Option::as_ref)
+    }
+}
 
 pub(super) fn lock(plugin: &Shared) -> MutexGuard<'_, Box<dyn Features + Send>> {
     // It sees to it itself that it is whole after a failure.
@@ -80,12 +99,11 @@ impl Folding {
         self.items.push(Item::Skipped);
     }
 
-    /// Executes all scripts, stores the registers in stage `at` of the tasks, writes the cells. `plugins`: by custom
-    /// aggregate, who runs it.
+    /// Executes all scripts, stores the registers in stage `at` of the tasks, writes the cells.
     pub fn run(
         self,
         plan: &Plan,
-        plugins: &[Option<Shared>],
+        mut hands: Hands<'_>,
         scripts: Scripts,
         at: usize,
         tasks: &mut Tasks,
@@ -95,7 +113,7 @@ impl Folding {
         let positions: Vec<usize> =
             (0..self.items.len()).filter(|item| !matches!(self.items[*item], Item::Skipped)).collect();
         for ((index, custom), script) in plan.customs.iter().enumerate().zip(scripts.into_scripts()) {
-            let plugin = plugins.get(index).and_then(Option::as_ref);
+            let plugin = hands.turn_to(index, custom);
             let mut run = Run::new(custom, script);
             if !custom.is_own() && planted(Mistake::StarvesFormers) {
                 self.store(plan, index, (&run, true), at, tasks);
@@ -126,6 +144,7 @@ impl Folding {
             };
             self.store(plan, index, (&run, is_whole), at, tasks);
         }
+        hands.lap.turn(Activity::Windows(hands.stage));
         Ok(Failed { before, ..self.sort(failed) })
     }
 

@@ -106,6 +106,11 @@ pub fn clash(one: &Plan, other: &Plan) -> Option<String> {
 }
 
 impl Plan {
+    /// A custom fold that has other registers than this version of it had before, if there is one.
+    pub fn confuses(&self, before: &Self) -> Option<String> {
+        custom_clash(before, self)
+    }
+
     /// What of this plan can't go on from state that is kept by these, since that is of a later version of a fold, if
     /// anything: no plugin makes registers of later ones. Where entries are kept, they are made of these.
     pub fn falls_behind(&self, kept_by: &[&Self]) -> Option<String> {
@@ -129,13 +134,13 @@ impl Plan {
 }
 
 /// A fold whose registers are others than its version says.
-pub fn custom_clash(one: &Plan, other: &Plan) -> Option<String> {
-    let pairs =
+fn custom_clash(one: &Plan, other: &Plan) -> Option<String> {
+    let mut pairs =
         one.customs.iter().flat_map(|custom| other.customs.iter().map(move |theirs| (custom, theirs)));
     let is_odd = |(custom, theirs): &(&Custom, &Custom)| {
         custom.name == theirs.name && custom.version == theirs.version && !custom.has_registers_of(theirs)
     };
-    let (custom, theirs) = pairs.filter(is_odd).next()?;
+    let (custom, theirs) = pairs.find(is_odd)?;
     let facts =
         |one: &Custom| format!("registers of {} bytes, invertible {}", one.register_bytes, one.invertible);
     let (own, theirs, Custom { name, version, .. }) = (facts(custom), facts(theirs), custom);

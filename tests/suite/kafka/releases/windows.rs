@@ -71,6 +71,10 @@ fn a_fold_takes_over_what_its_last_version_left_and_that_one_comes_back() {
     assert!(said("apply", &desk, &[]).contains("release 2-"));
     feed_until(&job, &mut fed, 2);
     program.says("release 2-");
+    // A host that starts in the probation keeps the other version too.
+    assert!(program.terminate().success());
+    program = machine.start();
+    feed_until(&job, &mut fed, 2);
     job.feed(fed..fed + 1000);
     fed += 1000;
     assert!(said("rollback", &desk, &[]).contains("release 3-"));
