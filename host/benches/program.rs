@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use fraud_generator::Generator;
 use tailwater::config::{Protocol, Start};
 use tailwater::engine::Budget;
-use tailwater::engine::ports::{Limit, Polled, Sink, Source};
+use tailwater::engine::ports::{Asked, Limit, Polled, Sink, Source};
 use tailwater::kafka::{EmbeddedBroker, KafkaSink, KafkaSource, SinkOptions, SourceOptions};
 use tailwater::record::Message;
 
@@ -81,6 +81,7 @@ fn run_once(folder: &Path) -> Result<Times> {
         budget: Budget::new(1 << 20),
         message_bytes: 1 << 20,
         transactions: None,
+        asked: Asked::default(),
     };
     let mut feed = KafkaSink::connect(options)?;
     let (key, value) = (Some(&*one.key), Some(&*one.value));

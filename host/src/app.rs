@@ -5,6 +5,7 @@ mod crew;
 mod progress;
 mod releases;
 mod reset;
+mod roster;
 mod show;
 mod steward;
 mod tables;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
@@ -28,6 +29,7 @@ use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
+use roster::{Report, Roster};
 use steward::{Baton, Opened};
 use watch::Watch;
 
@@ -93,9 +95,6 @@ pub fn most_threads(config: &Config) -> usize {
     config.threads.max(2 * cores)
 }
 
-/// Where threads tell how they ended.
-type Report = mpsc::UnboundedSender<Result<()>>;
-
 /// Tells all threads to finish what they have begun and to end.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -133,7 +132,7 @@ pub fn run(runs: &[Run], until: Until, stop: &Stop) -> Result<()> {
 async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop: &Stop) -> Result<()> {
     // Before anything starts: a signal that comes early is heard, too.
     let mut signals = Signals::new()?;
-    let (report, mut reports) = mpsc::unbounded_channel();
+    let (roster, report, mut reports) = Roster::open();
     let (mut alive, mut crews) = (0, Vec::new());
     let mut progress = progress::Progress::new(runs);
     let watch = Watch::new(until, stop);
@@ -163,7 +162,8 @@ async fn supervise(runs: &[Run], counts: &[PartitionCounts], until: Until, stop:
     };
     let rest = tokio::time::timeout(STOP_WITHIN, rest).await.unwrap_or_else(|_| {
         let message = format!(
-            "{alive} threads did not end within {STOP_WITHIN:?}; what they had not committed comes again"
+            "not ended within {STOP_WITHIN:?}: {}\nWhat they had not committed comes again.",
+            roster.names()
         );
         Err(Error::new(Code::Stuck, message))
     });
@@ -195,7 +195,7 @@ impl Signals {
 async fn wait(
     watch: &Watch,
     signals: &mut Signals,
-    reports: &mut mpsc::UnboundedReceiver<Result<()>>,
+    reports: &mut UnboundedReceiver<Result<()>>,
     alive: &mut usize,
     crews: &mut [Crew<'_>],
     progress: &mut progress::Progress<'_>,

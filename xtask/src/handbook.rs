@@ -26,6 +26,9 @@ pub(crate) struct Handbook {
     /// The model that scores; all are trained
     #[arg(long, value_enum, default_value_t = Model::Forest)]
     model: Model,
+    /// State has so much memory, as `state.memory` says it; the rest of it lies on disk
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -85,6 +88,9 @@ fn prove(home: &Home, handbook: &Handbook) -> Result<String> {
         job.args(["run", "--until-end"]).arg(Path::new(FOLDER).join("handbook.toml")).within(&home.root);
         job.without(&overrides());
         job.env("TAILWATER__KAFKA__BROKERS", &address).env("TAILWATER__MODEL__FILE", &model);
+        if let Some(memory) = &handbook.memory {
+            job.env("TAILWATER__STATE__MEMORY", memory);
+        }
         job.env("TAILWATER_ONNXRUNTIME", &onnxruntime).show()
     })?;
     scripts.run("verify", "scores", "verify.py", |job| {

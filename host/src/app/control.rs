@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use super::topics::METADATA_WITHIN;
 use crate::config::Config;
+use crate::engine::ports::Asked;
 use crate::error::{Code, Error, Result};
 use crate::kafka::{
     Cluster, ControlFetcher, ControlOptions, ControlReader, ControlWriter, create_history, create_releases,
@@ -79,10 +80,15 @@ pub struct Control {
 impl Control {
     /// Reads all that is there.
     pub fn open(config: &Config) -> Result<Self> {
+        Self::open_until(config, &Asked::default())
+    }
+
+    /// The same, unless it is asked to end meanwhile.
+    pub fn open_until(config: &Config, asked: &Asked) -> Result<Self> {
         let reader = ControlReader::connect(&options(config, config.releases_topic()))?;
         let mut control = Self { pipeline: config.name.clone(), reader, ledger: Ledger::default() };
         let Self { pipeline, reader, ledger } = &mut control;
-        reader.load(LOADED_WITHIN, |record| {
+        reader.load(LOADED_WITHIN, asked, |record| {
             take(pipeline, ledger, record.offset, record.key, record.value);
         })?;
         Ok(control)
@@ -111,7 +117,8 @@ pub fn history(config: &Config) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     if found.iter().any(Option::is_some) {
         let mut reader = ControlReader::connect(&options(config, topic.clone()))?;
-        reader.load(LOADED_WITHIN, |record| match Event::read(record.value.unwrap_or_default()) {
+        let asked = Asked::default();
+        reader.load(LOADED_WITHIN, &asked, |record| match Event::read(record.value.unwrap_or_default()) {
             Ok(event) => events.push(event),
             Err(error) => warn!("{topic}/0/{} is passed over: {} {error}", record.offset, error.code),
         })?;

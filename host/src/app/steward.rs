@@ -159,7 +159,7 @@ impl Steward {
             while !watch.asked() && Instant::now() < until {
                 std::thread::sleep(TICK);
             }
-            match Control::open(&self.own) {
+            match Control::open_until(&self.own, &watch.when_asked()) {
                 Ok(control) => {
                     self.control = control;
                     return;

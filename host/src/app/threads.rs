@@ -12,7 +12,7 @@ use super::tables::Shelf;
 use super::vault::Cellar;
 use super::watch::Post;
 use super::{Report, Run};
-use crate::engine::ports::Clock;
+use crate::engine::ports::{Asked, Clock};
 use crate::engine::{
     BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Relay, Vault, Worker, WorkerOptions,
 };
@@ -62,6 +62,7 @@ struct Seat {
     /// Of it, what this thread reads ahead.
     _aside: Part,
     place: String,
+    asked: Asked,
 }
 
 /// What a pipeline's threads have in common, and where one's releases come from.
@@ -84,6 +85,7 @@ pub(super) fn spawn(
     let (pipeline, kafka) = (run.release.pipeline(), &run.config.kafka);
     let (cluster, group, fetch_bytes) = (run.cluster(), config.group(), config.limits.fetch(threads));
     let place = format!("pipeline {}, thread {thread}", config.name);
+    let asked = post.when_asked();
     let seat = Seat {
         baton: Arc::clone(&run.baton),
         relay,
@@ -105,6 +107,7 @@ pub(super) fn spawn(
                 prefix: format!("{group}-"),
                 own: format!("{group}-{}-", cellar.name()),
             }),
+            asked: asked.clone(),
         },
         sink: SinkOptions {
             cluster: cluster.clone(),
@@ -115,6 +118,7 @@ pub(super) fn spawn(
                 id: format!("{group}-{}-{thread}", cellar.name()),
                 topics: pipeline.topics.clone(),
             }),
+            asked: asked.clone(),
         },
         changelog: ChangelogOptions { cluster, group, client_id: client_id.clone(), fetch_bytes },
         cellar: cellar.cloned(),
@@ -131,6 +135,7 @@ pub(super) fn spawn(
         budget: Arc::clone(&run.budget),
         _aside: run.budget.set_aside(config.limits.aside(threads)),
         place: place.clone(),
+        asked,
     };
     launch(client_id, place, report, move || seat.work())
 }
@@ -142,12 +147,12 @@ pub(super) fn launch(
     report: Report,
     work: impl FnOnce() -> Result<()> + Send + 'static,
 ) -> Result<()> {
+    report.begins(&place);
     let body = move || {
         let ended = catch_unwind(AssertUnwindSafe(work));
         let ended = ended
             .unwrap_or_else(|_| Err(Error::new(Code::Internal, "it panicked; the message stands above")));
-        // Nobody listens any more if the process is ending.
-        let _ = report.send(ended.map_err(|error| error.at(place)));
+        report.ends(&place, ended);
     };
     let spawned = thread::Builder::new().name(name).spawn(body);
     spawned.map(drop).map_err(|error| Error::new(Code::Internal, format!("no thread: {error}")))
@@ -165,14 +170,16 @@ impl Seat {
             if began.elapsed() > CALM {
                 pause = PATIENCE;
             }
-            let is_exact = self.cellar.is_some() && !self.post.watch.asked();
             match ended {
-                Err(error) if is_exact && self.post.is_dismissed() && begins_anew(&error) => {
-                    warn!("{}: {} {error}; others go on from its last commit", self.place, error.code);
-                    return Ok(());
-                }
-                Err(error) if is_exact && begins_anew(&error) => {
-                    warn!("{}: {} {error}; it begins anew", self.place, error.code);
+                Err(error) if self.cellar.is_some() && begins_anew(&error) => {
+                    if !self.post.asked() {
+                        warn!("{}: {} {error}; it begins anew", self.place, error.code);
+                    } else if self.post.watch.until_end() {
+                        return Err(error);
+                    } else {
+                        warn!("{}: {} {error}; others go on from its last commit", self.place, error.code);
+                        return Ok(());
+                    }
                 }
                 ended => return ended,
             }
@@ -193,7 +200,7 @@ impl Seat {
         let source = KafkaSource::connect(self.source.clone())?;
         let (clock, lodge) = (Monotonic(Instant::now()), Arc::clone(&self.lodge));
         let worker = Worker::new(flow, source, sink, clock, lodge, self.options);
-        let mut worker = worker.within(&self.budget);
+        let mut worker = worker.within(&self.budget).until(self.asked.clone());
         if let Some(relay) = &self.relay {
             worker = worker.relayed(relay);
         }
@@ -216,6 +223,7 @@ impl Seat {
 /// What the brokers have is whole, and a new thread goes on from there.
 fn begins_anew(error: &Error) -> bool {
     use Code as C;
-    let again = [C::Fenced, C::StateDamaged, C::BrokerUnreachable, C::Consuming, C::Commit, C::Delivery];
+    let again =
+        [C::Fenced, C::StateDamaged, C::BrokerUnreachable, C::Consuming, C::Commit, C::Delivery, C::Stuck];
     again.contains(&error.code)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Stop, Until};
+use crate::engine::ports::Asked;
 
 type Done = Arc<AtomicBool>;
 
@@ -40,6 +41,12 @@ impl Watch {
         self.stop.asked()
     }
 
+    /// For those that wait.
+    pub fn when_asked(&self) -> Asked {
+        let stop = self.stop.clone();
+        Asked::when(move || stop.asked())
+    }
+
     pub fn is_over(&self) -> bool {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         self.asked() || self.until_end() && all.iter().all(|done| done.load(Relaxed))
@@ -65,13 +72,14 @@ impl Post {
         self.done.store(done, Relaxed);
     }
 
+    /// For those that wait.
+    pub fn when_asked(&self) -> Asked {
+        let (own, stop) = (self.own.clone(), self.watch.stop.clone());
+        Asked::when(move || own.asked() || stop.asked())
+    }
+
     /// Whether the thread is to end; all of them may be.
     pub fn asked(&self) -> bool {
         self.watch.asked() || self.own.asked()
-    }
-
-    /// Whether only this one is to end.
-    pub fn is_dismissed(&self) -> bool {
-        self.own.asked() && !self.watch.asked()
     }
 }

@@ -43,6 +43,8 @@ pub enum Mistake {
     StarvesFormers,
     /// What an older version of a fold left is not taken over.
     LosesOldRegisters,
+    /// Partitions that wait for their task are begun anywhere, and set to its place later.
+    BeginsAnywhere,
     /// Of a task only its first input is read again when a transaction is taken back.
     KeepsOtherPlaces,
 }

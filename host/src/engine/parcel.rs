@@ -13,7 +13,8 @@
 //! text: length u8 and UTF-8; bytes?: length u32 (2^32 - 1: none) and bytes
 //! ```
 //!
-//! Anybody may write to a topic, so what is read is trusted in nothing.
+//! Anybody may write to a topic, so nothing that is read may do harm: what is malformed, or can't be this pipeline's,
+//! is refused. A watermark that is well forged is believed; that nobody forges is a matter of the topic's rights.
 
 use super::cells;
 use super::reader::{NONE, Unpack};

@@ -1,5 +1,7 @@
 //! All that the engine sees of the world.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::columns::{Batch, Builder, Schema};
@@ -111,6 +113,39 @@ pub enum Polled {
 pub struct Limit {
     pub rows: usize,
     pub bytes: usize,
+}
+
+/// Whether a thread has been asked to end: then it waits for nothing that another can do.
+#[derive(Clone)]
+pub struct Asked(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Asked {
+    pub fn when(asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(asked))
+    }
+
+    /// An error, if it has been.
+    pub fn check(&self) -> Result<()> {
+        let text = "it was asked to end meanwhile";
+        if self.now() { Err(Error::new(Code::Stuck, text)) } else { Ok(()) }
+    }
+
+    pub fn now(&self) -> bool {
+        self.0()
+    }
+}
+
+/// Never.
+impl Default for Asked {
+    fn default() -> Self {
+        Self::when(|| false)
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Asked({})", self.now())
+    }
 }
 
 /// Where a group stands in a partition.

@@ -6,7 +6,7 @@ mod releases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ports::Committed;
+use super::ports::{Asked, Committed};
 use super::{Lodge, Step, Task};
 use crate::error::Code;
 use crate::record::PartitionId;
@@ -105,6 +105,21 @@ fn a_revoked_partition_is_drained_committed_and_left_with_its_state() {
     assert!(worker.tasks().iter().next().is_none());
     let task = lodge.take(task(0), &standing(5)).expect("whoever gets it goes on from there");
     assert_eq!(task.inputs[0].next, Some(5));
+}
+
+#[test]
+fn whoever_is_to_end_leaves_what_is_new_to_others() {
+    let mut house = House::new(Arc::default());
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5), Event::Assign(vec![1])]);
+    let mut worker = house.worker();
+    (0..2).for_each(|_| assert!(worker.step().is_ok()));
+    house.source().silent = true;
+    let mut worker = worker.until(Asked::when(|| true));
+    worker.step().expect("nothing is waited for");
+    assert_eq!(worker.tasks().iter().count(), 1);
+    worker.stop().expect("what it had is committed");
+    assert_eq!(house.source().commits, [(id(0), 5)]);
+    assert!(house.source().left);
 }
 
 #[test]

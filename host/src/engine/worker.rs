@@ -32,7 +32,7 @@ use super::flow::Flow;
 use super::lap::Activity;
 use super::lodge::Lodge;
 use super::mistake::{Mistake, planted};
-use super::ports::{Clock, Limit, Polled, Sent, Sink, Source};
+use super::ports::{Asked, Clock, Limit, Polled, Sent, Sink, Source};
 use super::sum::Part;
 use super::task::{Input, Tasks};
 use super::vault::Vault;
@@ -113,6 +113,7 @@ pub struct Worker<S, K, C> {
     tell_interval: Duration,
     /// Where releases come from, if others may come.
     line: Option<Line>,
+    asked: Asked,
 }
 
 impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
@@ -144,7 +145,14 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             last_tell: now,
             tell_interval: TELL,
             line: None,
+            asked: Asked::default(),
         }
+    }
+
+    /// Nothing is adopted any more once it has been asked to end.
+    pub fn until(mut self, asked: Asked) -> Self {
+        self.asked = asked;
+        self
     }
 
     /// Shares a budget with other threads.

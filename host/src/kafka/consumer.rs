@@ -2,8 +2,9 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -14,6 +15,9 @@ use crate::error::{Code, Error, Result};
 /// Closing a consumer may hang in librdkafka. Then the group waits for the session to time out, which
 /// is sooner than this.
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+
+/// One call of librdkafka, before what else is to be done is looked at.
+const ASKED_FOR: Duration = Duration::from_secs(1);
 
 /// Takes notice of everything but records.
 pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> Result<()> {
@@ -40,6 +44,35 @@ pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> R
             return Ok(());
         }
     }
+}
+
+/// What a group committed last. The coordinator answers in milliseconds; it may be away `within` that time. `alive`
+/// is called now and then, and may end the wait.
+pub(super) fn committed(
+    consumer: &BaseConsumer<ConsumerEvents>,
+    partitions: &TopicPartitionList,
+    within: Duration,
+    mut alive: impl FnMut() -> Result<()>,
+) -> Result<TopicPartitionList> {
+    let began = Instant::now();
+    loop {
+        alive()?;
+        let left = within.saturating_sub(began.elapsed());
+        match consumer.committed_offsets(partitions.clone(), left.min(ASKED_FOR)) {
+            Ok(found) => return Ok(found),
+            Err(error) if is_late(&error) && began.elapsed() < within => {}
+            Err(error) => {
+                let text = format!("the group's committed offsets did not come within {within:?}: {error}");
+                return Err(Error::new(Code::Consuming, text));
+            }
+        }
+    }
+}
+
+fn is_late(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as E;
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(E::OperationTimedOut | E::RequestTimedOut | E::WaitingForCoordinator))
 }
 
 /// Leaves the group, if it is in one.

@@ -15,7 +15,7 @@ use super::cluster::{Cluster, refused};
 use super::events::{ProducerEvents, denied};
 use super::native::{Failure, Refused, Report, Reports, Topics};
 use super::table::{KafkaTable, TableOptions};
-use crate::engine::ports::{Changelog, Limit};
+use crate::engine::ports::{Asked, Changelog, Limit};
 use crate::error::{Code, Error, Result};
 use crate::record::Message;
 
@@ -79,9 +79,15 @@ impl ControlReader {
     }
 
     /// Reads to the end, as it is then.
-    pub fn load(&mut self, within: Duration, mut take: impl FnMut(ControlRecord<'_>)) -> Result<()> {
+    pub fn load(
+        &mut self,
+        within: Duration,
+        asked: &Asked,
+        mut take: impl FnMut(ControlRecord<'_>),
+    ) -> Result<()> {
         let began = Instant::now();
         while !self.is_loaded() {
+            asked.check()?;
             if began.elapsed() > within {
                 let text = format!("the topic of releases was not read to its end within {within:?}");
                 return Err(Error::new(Code::BrokerUnreachable, text));

@@ -21,6 +21,7 @@ use super::places;
 use super::source::{Claimant, Claims};
 use super::topics::wait;
 use crate::config::Start;
+use crate::engine::ports::Asked;
 use crate::error::{Code, Error, Result};
 
 /// How long the brokers may take for one answer.
@@ -57,7 +58,7 @@ pub struct Owners {
 impl Owners {
     /// Ends what they left open. One that lives is fenced: first to be sure that none does.
     pub fn end_transactions(&self) -> Result<()> {
-        if self.ids.is_empty() { Ok(()) } else { self.claimant.claim(&self.ids) }
+        if self.ids.is_empty() { Ok(()) } else { self.claimant.claim(&self.ids, &Asked::default()) }
     }
 }
 
@@ -122,7 +123,7 @@ impl Operator {
         let list = list(places.iter().map(|place| (*place, Offset::Invalid)))?;
         let (cluster, client_id) = (self.cluster.clone(), CLIENT_ID.to_owned());
         let mut claimant = Claimant::new(Claims::of_nobody(prefix), cluster, client_id, self.group.clone());
-        let ids = claimant.owners(list)?;
+        let ids = claimant.owners(&list, || Ok(()))?;
         Ok(Owners { claimant, ids })
     }
 

@@ -76,13 +76,13 @@ impl KafkaSink {
     /// else the broker is not asked for anything yet.
     pub fn connect(options: SinkOptions) -> Result<Self> {
         let config = options.config()?;
-        let SinkOptions { client_id, budget, message_bytes, transactions, .. } = options;
+        let SinkOptions { client_id, budget, message_bytes, transactions, asked, .. } = options;
         let events = ProducerEvents::new(&client_id);
         let producer: BaseProducer<_> =
             config.create_with_context(events).map_err(|error| refused(&error))?;
         let reports = Reports::new(producer.client())?;
         if let Some(Transactions { id, .. }) = &transactions {
-            init(&producer, &reports, id, BEGUN_WITHIN)?;
+            init(&producer, &reports, id, BEGUN_WITHIN, &asked)?;
         }
         Ok(Self {
             topics: Topics::default(),

@@ -266,10 +266,13 @@ impl Source for KafkaSource {
         }
         let list = self.list(partitions.iter().map(|&id| (id, Offset::Invalid)))?;
         if let Some(claimant) = &mut self.claimant {
-            claimant.settle(list.clone())?;
+            claimant.settle(&list, &self.options.asked)?;
         }
         let mut claimant = self.claimant.take();
-        let answer = stable::committed(&self.open()?.consumer, claimant.as_mut(), list, || self.keep_alive());
+        let answer = stable::committed(&self.open()?.consumer, claimant.as_mut(), list, || {
+            self.options.asked.check()?;
+            self.keep_alive()
+        });
         self.claimant = claimant;
         let answer = answer?;
         let mut offsets = partitions

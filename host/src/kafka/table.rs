@@ -15,7 +15,7 @@ use super::native::Inbox;
 use super::rows::Batch;
 use super::source::SourceOptions;
 use crate::config::{Protocol, Start};
-use crate::engine::ports::Limit;
+use crate::engine::ports::{Asked, Limit};
 use crate::error::{Code, Error, Result};
 use crate::record::Records;
 
@@ -66,6 +66,7 @@ impl KafkaTable {
             protocol: Protocol::Classic,
             instance: None,
             claims: None,
+            asked: Asked::default(),
         };
         let consumer = options.config()?.create_with_context(events);
         let consumer: BaseConsumer<_> = consumer.map_err(|error| refused(&error))?;

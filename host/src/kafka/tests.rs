@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::{Protocol, Start};
 use crate::engine::Budget;
-use crate::engine::ports::{Limit, Polled, Sent, Sink, Source, UnderWay};
+use crate::engine::ports::{Asked, Limit, Polled, Sent, Sink, Source, UnderWay};
 use crate::record::{Message, PartitionId};
 
 /// A record, owned.
@@ -44,6 +44,7 @@ fn options(topics: &[&str]) -> SourceOptions {
         protocol: Protocol::Classic,
         instance: None,
         claims: None,
+        asked: Asked::default(),
     }
 }
 
@@ -63,6 +64,7 @@ fn sink_of(broker: &EmbeddedBroker, queue_bytes: usize) -> KafkaSink {
         budget: Budget::new(queue_bytes),
         message_bytes: 100_000,
         transactions: None,
+        asked: Asked::default(),
     })
     .unwrap()
 }

@@ -16,6 +16,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 
 use super::events::{ProducerEvents, denied};
 use super::native::{Reports, look_for_brokers};
+use crate::engine::ports::Asked;
 use crate::error::{Code, Error, Result};
 
 /// A call of librdkafka may take this long before what the producer has to tell is looked at.
@@ -127,9 +128,11 @@ pub(super) fn init(
     reports: &Reports,
     transactional_id: &str,
     within: Duration,
+    asked: &Asked,
 ) -> Result<()> {
     let began = Instant::now();
     loop {
+        asked.check()?;
         let tried = try_init(producer, PAUSE);
         if producer.context().log.has_lost_all() {
             look_for_brokers(producer.client());

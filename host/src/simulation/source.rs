@@ -24,6 +24,8 @@ const SLOW_FETCH: u32 = 1_500;
 struct Reading {
     /// None: not started yet.
     next: Option<i64>,
+    /// Where it begins is asked for still: whatever is sought meanwhile, the answer holds.
+    asking: bool,
     /// Told to be given up; nothing of it comes any more.
     revoked: bool,
     held: bool,
@@ -182,6 +184,7 @@ impl SimSource {
         for id in ids.iter().cycle().take(ids.len() * 2) {
             let Some(reading) = owned.get_mut(id).filter(|reading| !reading.revoked) else { continue };
             let Some(mut next) = reading.next else { continue };
+            reading.asking = false;
             let place = (topics[usize::from(id.source)], id.partition);
             let run = 1 + state.random.below(RUN);
             let log = state.log(place);
@@ -320,8 +323,9 @@ impl Source for SimSource {
                 let start = self.cluster.state().log(self.place(*id)).start();
                 if let Some(reading) = self.owned.get_mut(id) {
                     let (revoked, held) = (reading.revoked, reading.held);
-                    let next = Some(from.unwrap_or(start));
-                    *reading = Reading { next, revoked, held, ..Reading::default() };
+                    let next = if reading.asking { reading.next } else { Some(from.unwrap_or(start)) };
+                    let asking = reading.asking || from.is_none();
+                    *reading = Reading { next, asking, revoked, held, ..Reading::default() };
                 }
                 self.ended.retain(|other| other != id);
             }

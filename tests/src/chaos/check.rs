@@ -120,6 +120,7 @@ impl Tally {
             let values = listed(self.columns, &got);
             return findings.fault(|| format!("unexpected {what} {id} at {place:?}: {values}"));
         };
+        let got = campaign.filled(self.columns, expected, got);
         if !same(expected, &got) {
             findings.wrong += 1;
             let differing = differing(self.columns, expected, &got);

@@ -28,6 +28,8 @@ pub enum Swap {
     Copied,
     Model,
     Settings,
+    /// A plugin with other windows takes another's place.
+    Windows,
     /// Both plugins, the model and settings.
     All,
     /// By the command line, from other files than the hosts'.
@@ -36,8 +38,16 @@ pub enum Swap {
 }
 
 impl Swap {
-    pub const ALL: [Self; 7] =
-        [Self::Plugin, Self::Copied, Self::Model, Self::Settings, Self::All, Self::Apply, Self::Rollback];
+    pub const ALL: [Self; 8] = [
+        Self::Plugin,
+        Self::Copied,
+        Self::Model,
+        Self::Settings,
+        Self::Windows,
+        Self::All,
+        Self::Apply,
+        Self::Rollback,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -45,6 +55,7 @@ impl Swap {
             Self::Copied => "plugin written over",
             Self::Model => "model in place",
             Self::Settings => "settings",
+            Self::Windows => "other windows",
             Self::All => "all at once",
             Self::Apply => "release apply",
             Self::Rollback => "release rollback",
@@ -126,6 +137,7 @@ fn perform(works: &mut Works, swap: Swap) -> Vec<Command> {
         Swap::Copied => files.change(place, &[plugin], true),
         Swap::Model => files.change(place, &[Part::Model], false),
         Swap::Settings => files.change(place, &[Part::Settings], false),
+        Swap::Windows => files.change(place, &[Part::Windows], false),
         Swap::All => files.change(place, &all, false),
         Swap::Apply => {
             files.change(desk, &[plugin, Part::Settings], false);

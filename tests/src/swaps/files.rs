@@ -65,6 +65,8 @@ pub enum Part {
     Shops,
     Model,
     Settings,
+    /// The first plugin, with other windows.
+    Windows,
 }
 
 /// All versions of the files of one pipeline.
@@ -72,7 +74,8 @@ pub enum Part {
 pub struct Files {
     /// The pipeline file but for its stages.
     front: String,
-    buyers: Vec<u8>,
+    /// By which windows: see the guest `other-marked-buyers`.
+    buyers: [Vec<u8>; 2],
     shops: Vec<u8>,
     model: Vec<u8>,
     /// The last number that something was given.
@@ -87,7 +90,7 @@ impl Files {
         let read = |path: PathBuf| fs::read(path).expect("readable");
         Self {
             front: campaign.front(top, sections, prefix),
-            buyers: read(guest("marked-buyers")),
+            buyers: ["marked-buyers", "other-marked-buyers"].map(|name| read(guest(name))),
             shops: read(guest("marked-shops")),
             model: read(repository("tests/fixtures/models/bare.onnx")),
             last: 0,
@@ -116,7 +119,7 @@ impl Files {
     pub fn place(&mut self, folder: &Path) -> Place {
         fs::create_dir_all(folder).expect("writable");
         let first = Marks { buyers: 1, shops: 1, model: 1, buyer_setting: 1, shop_setting: 1 };
-        let place = Place { folder: folder.to_owned(), marks: first };
+        let place = Place { folder: folder.to_owned(), marks: first, windows: 0 };
         self.last = self.last.max(1);
         for part in [Part::Buyers, Part::Shops, Part::Model, Part::Settings] {
             self.write(&place, part, false);
@@ -132,6 +135,7 @@ impl Files {
             let marks = &mut place.marks;
             match part {
                 Part::Buyers => marks.buyers = last,
+                Part::Windows => (marks.buyers, place.windows) = (last, 1 - place.windows),
                 Part::Shops => marks.shops = last,
                 Part::Model => marks.model = last,
                 // Of many settings most are used again: two of them make up for it.
@@ -146,13 +150,13 @@ impl Files {
     fn write(&mut self, place: &Place, part: Part, slowly: bool) {
         let marks = place.marks;
         let (name, bytes) = match part {
-            Part::Buyers => (BUYERS, rebuilt(&self.buyers, marks.buyers)),
+            Part::Buyers | Part::Windows => (BUYERS, rebuilt(&self.buyers[place.windows], marks.buyers)),
             Part::Shops => (SHOPS, rebuilt(&self.shops, marks.shops)),
             Part::Model => (MODEL, biased(&self.model, bias(marks.model))),
             Part::Settings => (PIPELINE, self.pipeline(marks).into_bytes()),
         };
         let number = match part {
-            Part::Buyers => marks.buyers,
+            Part::Buyers | Part::Windows => marks.buyers,
             Part::Shops => marks.shops,
             Part::Model => marks.model,
             Part::Settings => 0,
@@ -183,6 +187,8 @@ impl Files {
 pub struct Place {
     folder: PathBuf,
     pub marks: Marks,
+    /// Which the first plugin has.
+    windows: usize,
 }
 
 impl Place {

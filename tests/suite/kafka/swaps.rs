@@ -22,7 +22,9 @@ fn each_output_is_what_the_release_on_it_makes_of_its_row() {
             (Swap::Copied, None),
             (Swap::Plugin, Some(Moment::GoesOver)),
             (Swap::Rollback, None),
+            (Swap::Windows, Some(Moment::Soon)),
             (Swap::Model, None),
+            (Swap::Windows, None),
         ],
         swaps: 0,
         every: Duration::ZERO,
@@ -32,7 +34,7 @@ fn each_output_is_what_the_release_on_it_makes_of_its_row() {
     if !report.is_clean() {
         panic!("{}: see above", folder.keep().display());
     }
-    assert!(report.releases.values().sum::<usize>() >= 7 && report.kills[&Moment::GoesOver] == 1);
+    assert!(report.releases.values().sum::<usize>() >= 9 && report.kills[&Moment::GoesOver] == 1);
 }
 
 #[test]

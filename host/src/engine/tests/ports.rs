@@ -50,6 +50,8 @@ pub(super) struct SourceState {
     /// To be told next.
     pub ended: Vec<PartitionId>,
     pub signs_of_life: usize,
+    /// The coordinator is away.
+    pub silent: bool,
     pub left: bool,
 }
 
@@ -320,6 +322,9 @@ impl Source for Tap {
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
+        if self.0.borrow().silent {
+            return Err(Error::new(Code::Consuming, "no"));
+        }
         let commits = &self.0.borrow().commits;
         let last = |id: &PartitionId| {
             commits

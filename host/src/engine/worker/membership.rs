@@ -30,14 +30,22 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         tasks.retain(|task| task.inputs(&pipeline).all(|input| self.waiting.contains(&input)));
         self.waiting.retain(|id| !tasks.contains(&TaskId::of(&pipeline, *id)));
         let mut inputs: Vec<PartitionId> = tasks.iter().flat_map(|task| task.inputs(&pipeline)).collect();
-        let committed: Vec<_> = inputs.iter().copied().zip(self.source.committed(&inputs)?).collect();
+        let standing = match self.source.committed(&inputs) {
+            // Whoever goes on asks again.
+            Err(_) if self.asked.now() => return Ok(()),
+            found => found?,
+        };
+        let committed: Vec<_> = inputs.iter().copied().zip(standing).collect();
         let now = self.clock.monotonic();
         for id in tasks {
             let own = |(input, _): &&(PartitionId, Option<Committed>)| TaskId::of(&pipeline, *input) == id;
             let own: Vec<_> = committed.iter().filter(own).copied().collect();
             let task = match self.lodge.take(id, &own) {
                 Some(task) => Some(task),
-                None => self.make(id, &own, now)?,
+                None => match self.make(id, &own, now) {
+                    Err(_) if self.asked.now() => return Ok(()),
+                    made => made?,
+                },
             };
             match task {
                 Some(task) if self.has_to_wait(&task) => {
@@ -61,7 +69,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         // An assignment is started as a whole; those that wait begin again with their task, and never before where
         // the group is: what was fetched until then must not be taken for what comes.
         let next = |id: &PartitionId| {
-            let known = committed.iter().find(|(of, _)| of == id);
+            let known = committed.iter().find(|(of, _)| of == id && !planted(Mistake::BeginsAnywhere));
             known.and_then(|(_, committed)| committed.map(|one| one.next))
         };
         from.extend(ids.iter().filter(|id| self.waiting.contains(id)).map(|id| (*id, next(id))));
@@ -97,8 +105,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let pipeline = Arc::clone(self.flow.pipeline());
         let group = usize::from(id.group);
         if let Some(vault) = self.vault.as_mut().filter(|_| pipeline.changelogs[group].is_some()) {
-            let (source, clock, mut wait) = (&self.source, &self.clock, Wait::new(&self.clock));
-            let alive = || wait.go_on(source, clock, "windows have been read back").map(drop);
+            let (source, clock, asked) = (&self.source, &self.clock, &self.asked);
+            let mut wait = Wait::new(clock);
+            let alive = || {
+                asked.check()?;
+                wait.go_on(source, clock, "windows have been read back").map(drop)
+            };
             let Some((task, Restored { base, blocks, bytes })) =
                 vault.restore(&pipeline, id, standing, clock, alive)?
             else {

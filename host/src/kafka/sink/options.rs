@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rdkafka::ClientConfig;
 
 use crate::engine::Budget;
+use crate::engine::ports::Asked;
 use crate::error::Result;
 use crate::kafka::Cluster;
 
@@ -24,6 +25,8 @@ pub struct SinkOptions {
     pub message_bytes: usize,
     /// None: at least once.
     pub transactions: Option<Transactions>,
+    /// Then a coordinator that is away is not waited for.
+    pub asked: Asked,
 }
 
 /// For exactly-once.

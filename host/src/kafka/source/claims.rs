@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::{BaseProducer, Producer};
 
+use crate::engine::ports::Asked;
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::kafka::cluster::refused;
-use crate::kafka::consumer::consuming;
+use crate::kafka::consumer::committed;
 use crate::kafka::events::{ConsumerEvents, ProducerEvents};
 use crate::kafka::native::{Reports, metadata};
 use crate::kafka::note::Note;
@@ -65,9 +66,9 @@ impl Claimant {
     }
 
     /// Ends what former owners of these partitions left open.
-    pub(super) fn settle(&mut self, partitions: TopicPartitionList) -> Result<()> {
-        let foreign = self.owners(partitions)?;
-        if foreign.is_empty() { Ok(()) } else { self.claim(&foreign) }
+    pub(super) fn settle(&mut self, partitions: &TopicPartitionList, asked: &Asked) -> Result<()> {
+        let foreign = self.owners(partitions, || asked.check())?;
+        if foreign.is_empty() { Ok(()) } else { self.claim(&foreign, asked) }
     }
 
     /// Whether offsets may be asked for while others are pending.
@@ -76,15 +77,22 @@ impl Claimant {
     }
 
     /// Offsets as they are, also if others are pending.
-    pub(super) fn pending(&mut self, partitions: TopicPartitionList) -> Result<TopicPartitionList> {
-        self.consumer()?.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))
+    pub(super) fn pending(
+        &mut self,
+        partitions: &TopicPartitionList,
+        alive: impl FnMut() -> Result<()>,
+    ) -> Result<TopicPartitionList> {
+        committed(self.consumer()?, partitions, CLAIMED_WITHIN, alive)
     }
 
     /// Transactional ids of former owners of these partitions.
-    pub(in crate::kafka) fn owners(&mut self, partitions: TopicPartitionList) -> Result<BTreeSet<String>> {
+    pub(in crate::kafka) fn owners(
+        &mut self,
+        partitions: &TopicPartitionList,
+        alive: impl FnMut() -> Result<()>,
+    ) -> Result<BTreeSet<String>> {
         let consumer = self.consumer()?;
-        let answer =
-            consumer.committed_offsets(partitions, CLAIMED_WITHIN).map_err(|error| consuming(&error))?;
+        let answer = committed(consumer, partitions, CLAIMED_WITHIN, alive)?;
         // Errors and log lines, which nobody else takes.
         while consumer.poll(Duration::ZERO).is_some() {}
         let notes = metadata(&answer);
@@ -109,12 +117,13 @@ impl Claimant {
     }
 
     /// Ends what they left open.
-    pub(in crate::kafka) fn claim(&self, ids: &BTreeSet<String>) -> Result<()> {
+    pub(in crate::kafka) fn claim(&self, ids: &BTreeSet<String>, asked: &Asked) -> Result<()> {
         let began = Instant::now();
         let claims = ids.iter().map(|id| Claim::new(&self.cluster, &self.client_id, id));
         let mut claims = claims.collect::<Result<Vec<_>>>()?;
         // All at the same time: each is a matter of answers that are waited for.
         while !claims.is_empty() {
+            asked.check()?;
             let mut left = Vec::new();
             for claim in claims {
                 if !claim.step()? {

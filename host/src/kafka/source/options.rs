@@ -4,6 +4,7 @@ use rdkafka::ClientConfig;
 
 use super::claims::Claims;
 use crate::config::{Protocol, Start};
+use crate::engine::ports::Asked;
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::record::SourceId;
@@ -41,6 +42,8 @@ pub struct SourceOptions {
     pub instance: Option<String>,
     /// With transactions: what former owners left open is ended. None: at least once.
     pub claims: Option<Claims>,
+    /// Then a coordinator that is away is not waited for.
+    pub asked: Asked,
 }
 
 /// Those that brokers decide, with the consumer protocol: with Auto they hold for the other.

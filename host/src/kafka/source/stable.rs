@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 
 use super::Claimant;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::kafka::consumer;
 use crate::kafka::events::ConsumerEvents;
 
 /// The group's coordinator answers in milliseconds; this long it may be away before a run gives up.
@@ -16,27 +17,22 @@ const ONCE: Duration = Duration::from_secs(5);
 /// So often: longer than a transaction may be open, all the time with a coordinator that answers.
 const TIMES: usize = 9;
 
-/// What the group committed last. `heard`: lets the group hear from the thread.
+/// What the group committed last. `alive`: lets the group hear from the thread; it may end the wait.
 pub(super) fn committed(
-    consumer: &BaseConsumer<ConsumerEvents>,
+    asker: &BaseConsumer<ConsumerEvents>,
     claimant: Option<&mut Claimant>,
     list: TopicPartitionList,
-    heard: impl Fn() -> Result<()>,
+    alive: impl Fn() -> Result<()>,
 ) -> Result<TopicPartitionList> {
-    let ask = |within: Duration| {
-        consumer.committed_offsets(list.clone(), within).map_err(|error| {
-            let text = format!("the group's committed offsets did not come within {within:?}: {error}");
-            Error::new(Code::Consuming, text)
-        })
-    };
     match claimant.filter(|claimant| claimant.may_ask()) {
-        None => ask(WITHIN),
+        None => consumer::committed(asker, &list, WITHIN, alive),
         Some(claimant) => settled(
             || {
-                heard()?;
-                Ok(ask(ONCE).ok())
+                let found = consumer::committed(asker, &list, ONCE, &alive);
+                alive()?;
+                Ok(found.ok())
             },
-            || claimant.pending(list.clone()),
+            || claimant.pending(&list, &alive),
         ),
     }
 }
@@ -64,6 +60,7 @@ fn settled<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Code, Error};
 
     #[test]
     fn what_is_pending_counts_only_where_nothing_gets_stable_though_there_are_answers() {

@@ -1,5 +1,8 @@
 //! What can be wrong before and beside the records.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::engine::Budget;
 use crate::error::{Code, Error};
@@ -14,6 +17,7 @@ fn connect(property: &str, value: &str) -> Result<KafkaSink, Error> {
         budget: Budget::new(1 << 20),
         message_bytes: 1_000,
         transactions: None,
+        asked: Asked::default(),
     })
 }
 
@@ -48,6 +52,7 @@ fn no_brokers_is_said_so() {
         budget: Budget::new(1 << 20),
         message_bytes: 1_000,
         transactions: None,
+        asked: Asked::default(),
     };
     let error = KafkaSink::connect(options).unwrap_err();
     assert!(error.message.contains("`brokers` is empty"), "{}", error.message);
@@ -103,6 +108,28 @@ fn leaving_without_a_broker_takes_no_time_out() {
 }
 
 #[test]
+fn a_coordinator_that_is_away_is_not_waited_for_by_whoever_is_to_end() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cluster = Cluster::at(nobody.to_string());
+    let asked = Arc::new(AtomicBool::new(false));
+    let when = {
+        let asked = Arc::clone(&asked);
+        Asked::when(move || asked.swap(true, Ordering::Relaxed))
+    };
+    let mut source =
+        KafkaSource::connect(SourceOptions { cluster: cluster.clone(), asked: when, ..options(&["a"]) })
+            .unwrap();
+    let began = Instant::now();
+    assert_eq!(source.committed(&[id(0, 0)]).unwrap_err().code, Code::Stuck, "it was asked when it waited");
+    let transactions = Some(Transactions { id: "pipeline-1".to_owned(), topics: Vec::new() });
+    let (client_id, budget, message_bytes) = ("test".to_owned(), Budget::new(1 << 20), 1_000);
+    let asked = Asked::when(|| true);
+    let options = SinkOptions { cluster, client_id, budget, message_bytes, transactions, asked };
+    assert_eq!(KafkaSink::connect(options).unwrap_err().code, Code::Stuck);
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
 fn a_delivery_that_failed_comes_out_of_the_next_call() {
     let broker = EmbeddedBroker::start(&[("a", 1)]).unwrap();
     let mut cluster = broker.cluster();
@@ -116,6 +143,7 @@ fn a_delivery_that_failed_comes_out_of_the_next_call() {
         budget: Budget::new(1 << 20),
         message_bytes: 1_000,
         transactions: None,
+        asked: Asked::default(),
     };
     let mut sink = KafkaSink::connect(options).unwrap();
     assert_eq!(sink.send(message("a", None, b"v")).unwrap(), Sent::Taken);

@@ -32,7 +32,7 @@ fn what_was_written_is_read_by_all_and_what_is_written_later() {
     writer.write([record("a", Some(b"1")), record("b", Some(b"2")), record("a", None)]).unwrap();
     let mut reader = ControlReader::connect(&options).unwrap();
     let mut all = Vec::new();
-    reader.load(GUARD, |record| all.push(owned(record))).unwrap();
+    reader.load(GUARD, &Asked::default(), |record| all.push(owned(record))).unwrap();
     assert_eq!(all, [got(0, "a", Some(b"1")), got(1, "b", Some(b"2")), got(2, "a", None)]);
     writer.write([record("c", Some(b"3"))]).unwrap();
     for (reader, count) in [(&mut reader, 1), (&mut empty, 4)] {

@@ -28,6 +28,7 @@ fn connect(mock: &Mock) -> Result<KafkaSink, Error> {
         budget: Budget::new(1 << 20),
         message_bytes: 100_000,
         transactions: Some(Transactions { id: "pipeline-1".to_owned(), topics: vec!["in".to_owned()] }),
+        asked: Asked::default(),
     })
 }
 
@@ -83,7 +84,8 @@ fn what_lingers_is_sent_when_it_is_waited_for() {
     cluster.properties.insert("linger.ms".to_owned(), "20000".to_owned());
     let transactions = Some(Transactions { id: "pipeline-1".to_owned(), topics: Vec::new() });
     let (client_id, budget, message_bytes) = ("test".to_owned(), Budget::new(1 << 20), 1_000);
-    let options = SinkOptions { cluster, client_id, budget, message_bytes, transactions };
+    let options =
+        SinkOptions { cluster, client_id, budget, message_bytes, transactions, asked: Asked::default() };
     let mut sink = KafkaSink::connect(options).unwrap();
     sink.begin().unwrap();
     sink.send(out(b"v", None)).unwrap();

@@ -51,6 +51,7 @@ impl Broker {
             budget: Budget::new(1 << 20),
             message_bytes: 100_000,
             transactions: None,
+            asked: Asked::default(),
         })
         .unwrap()
     }

@@ -282,6 +282,8 @@ fn mistakes_of_releases_are_found() {
         (Mistake::FinishesAnew, Plant::Sides),
         (Mistake::LacksRelease, Plant::TwoKeys),
         (Mistake::LacksRelease, Plant::Sides),
+        (Mistake::BeginsAnywhere, Plant::TwoKeys),
+        (Mistake::BeginsAnywhere, Plant::Sides),
         (Mistake::ForgetsPlans, Plant::Arrival),
         (Mistake::ForgetsPlans, Plant::TwoKeys),
         (Mistake::ForgetsPlans, Plant::Customs),
