@@ -27,7 +27,7 @@ fn what_was_written_is_read_by_all_and_what_is_written_later() {
     let broker = EmbeddedBroker::start(&[("p.releases", 1)]).unwrap();
     let options = at(&broker, "p.releases");
     let mut empty = ControlReader::connect(&options).unwrap();
-    empty.load(GUARD, |record| panic!("{record:?}")).unwrap();
+    empty.load(GUARD, &Asked::default(), |record| panic!("{record:?}")).unwrap();
     let mut writer = ControlWriter::connect(&options).unwrap();
     writer.write([record("a", Some(b"1")), record("b", Some(b"2")), record("a", None)]).unwrap();
     let mut reader = ControlReader::connect(&options).unwrap();
