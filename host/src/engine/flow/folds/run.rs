@@ -210,7 +210,10 @@ impl<'a> Run<'a> {
                 Operation::Reset => tape.reset(slot),
                 Operation::Add(entry) if counts(entry) => tape.add(slot, named.of(entry)),
                 Operation::Retract(entry) if counts(entry) => tape.retract(slot, named.of(entry)),
-                Operation::Merge(other) => tape.merge(slot, slots.of(other)),
+                Operation::Merge(other) => {
+                    self.refuse_stuck(other)?;
+                    tape.merge(slot, slots.of(other));
+                }
                 Operation::Emit if emit => {
                     tape.emit(slot);
                     emitted += 1;
