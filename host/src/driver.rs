@@ -126,9 +126,10 @@ impl Driver {
         self.worker.source().shake(&self.known);
     }
 
-    /// Moves the clock.
+    /// Moves the clock, while nothing comes.
     pub fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
+        self.worker.listened();
     }
 
     /// Works until nothing waits; gives what was sent since the last call. A partition that is read to its end

@@ -6,8 +6,8 @@ mod releases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ports::{Asked, Committed};
-use super::{Lodge, Step, Task};
+use super::ports::{Asked, Clock, Committed};
+use super::{Lodge, Step, Task, Tasks};
 use crate::error::Code;
 use crate::record::PartitionId;
 use ports::{Event, House, id, task};
@@ -105,6 +105,38 @@ fn a_revoked_partition_is_drained_committed_and_left_with_its_state() {
     assert!(worker.tasks().iter().next().is_none());
     let task = lodge.take(task(0), &standing(5)).expect("whoever gets it goes on from there");
     assert_eq!(task.inputs[0].next, Some(5));
+}
+
+/// When something was heard of the one partition last, and whether it was read to its end.
+fn heard(tasks: &Tasks) -> (Duration, bool) {
+    let input = tasks.inputs().next().expect("it has one");
+    (input.heard, input.at_end)
+}
+
+#[test]
+fn a_partition_that_nobody_reads_is_not_silent() {
+    let mut house = House::new(Arc::default());
+    let revoke = Event::Revoke { partitions: vec![0], lost: false };
+    house.script([Event::Assign(vec![0]), Event::Records(0, 0..5)]);
+    let mut worker = house.worker();
+    (0..2).for_each(|_| assert!(worker.step().is_ok()));
+    house.source().ended = vec![id(0)];
+    let (began, _) = heard(worker.tasks());
+    for _ in 0..50 {
+        house.clock.advance(Duration::from_millis(100));
+        worker.step().expect("works");
+    }
+    assert_eq!(heard(worker.tasks()), (began, true), "it is listened to, and says nothing");
+    house.clock.advance(Duration::from_secs(5));
+    worker.step().expect("works");
+    assert_eq!(heard(worker.tasks()), (began + Duration::from_secs(10), true), "the thread was away");
+    house.script([revoke]);
+    worker.step().expect("works");
+    house.clock.advance(Duration::from_secs(60));
+    house.script([Event::Assign(vec![0])]);
+    let now = house.clock.monotonic();
+    worker.step().expect("works");
+    assert_eq!(heard(worker.tasks()), (now, false), "it was nobody's");
 }
 
 #[test]

@@ -45,6 +45,8 @@ use releases::Line;
 
 /// How long a wait for a full or a draining sink lasts at a time.
 const SINK_WAIT: Duration = Duration::from_millis(10);
+/// A thread that did something else for so long does not know whether a partition was silent meanwhile.
+const AWAY: Duration = Duration::from_secs(1);
 /// How often groups behind are told of watermarks, at most.
 const TELL: Duration = Duration::from_millis(5);
 /// With more messages than this each time, it is less often: each task tells each partition.
@@ -111,6 +113,7 @@ pub struct Worker<S, K, C> {
     paused: Part,
     last_tell: Duration,
     tell_interval: Duration,
+    last_poll: Duration,
     /// Where releases come from, if others may come.
     line: Option<Line>,
     asked: Asked,
@@ -144,6 +147,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             pauses: Pauses::default(),
             last_tell: now,
             tell_interval: TELL,
+            last_poll: now,
             line: None,
             asked: Asked::default(),
         }
@@ -174,7 +178,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         let bounds = self.flow.pipeline().bounds;
         let limit = Limit { rows: bounds.batch_rows, bytes: bounds.batch_bytes };
         self.flow.turn(Activity::Source);
+        self.listen();
         let polled = self.source.poll(self.patience(), limit)?;
+        self.listened();
         self.flow.turn(Activity::Decode);
         let step = match polled {
             Polled::Records(0) => {
@@ -304,9 +310,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.retire(now)?;
         self.retry()?;
         let pipeline = Arc::clone(self.flow.pipeline());
-        let Self { tasks, pauses, .. } = self;
+        let Self { tasks, held_back, .. } = self;
         let is_silent =
-            |input: &&mut Input| input.at_end && !input.progress.idle && !pauses.covers(&pipeline, input.id);
+            |input: &&mut Input| input.at_end && !input.progress.idle && !held_back.contains(&input.id);
         for input in tasks.inputs_mut().filter(is_silent) {
             let times = pipeline.sources.get(usize::from(input.id.source)).and_then(|source| source.times);
             input.progress.idle = input.progress.watermark != END
@@ -316,6 +322,19 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.judge(worked)?;
         self.tell()?;
         self.hold_back()
+    }
+
+    /// It has waited for records until now.
+    pub fn listened(&mut self) {
+        self.last_poll = self.clock.monotonic();
+    }
+
+    /// Whoever was away for long has not heard whether partitions were silent.
+    fn listen(&mut self) {
+        let now = self.clock.monotonic();
+        if now.saturating_sub(self.last_poll) >= AWAY {
+            self.tasks.inputs_mut().for_each(|input| input.heard = now);
+        }
     }
 
     /// Watermarks may have risen without a row.

@@ -36,7 +36,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         back.dedup();
         if back != self.held_back {
             self.source.hold(&back)?;
-            self.held_back = back;
+            let before = std::mem::replace(&mut self.held_back, back);
+            let now = self.clock.monotonic();
+            let is_read_again =
+                |input: &&mut Input| before.contains(&input.id) && !self.held_back.contains(&input.id);
+            self.tasks.inputs_mut().filter(is_read_again).for_each(|input| input.heard = now);
         }
         if let Some((id, watermark)) = slowest {
             self.tell_of_slow(id, watermark);

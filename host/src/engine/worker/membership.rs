@@ -74,6 +74,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         };
         from.extend(ids.iter().filter(|id| self.waiting.contains(id)).map(|id| (*id, next(id))));
         self.source.start(&from)?;
+        // While nobody read them they were not silent.
+        let now = self.clock.monotonic();
+        for input in self.tasks.inputs_mut().filter(|input| inputs.contains(&input.id)) {
+            (input.heard, input.at_end) = (now, false);
+        }
         self.hold_back()?;
         self.claim(&inputs)
     }
