@@ -26,7 +26,7 @@ pub use lookups::LookupNode;
 pub use model::{MatrixColumn, ModelNode, NamedColumn};
 pub use settings::settings;
 pub use sources::{SourceNode, Times};
-pub use succession::{Aggregate, Changes, Fate, StageWindows, Windows, succession};
+pub use succession::{Aggregate, Changes, Fate, StageWindows, Windows, succession, succession_beside};
 
 /// What a plugin or model is called in errors and dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,6 +10,7 @@ pub mod history;
 pub mod json;
 pub mod ledger;
 pub mod manifest;
+mod migrations;
 #[cfg(test)]
 mod samples;
 pub mod settings;

@@ -110,7 +110,13 @@ impl Store {
 
     /// Windows are kept by another plan from now on; without that, by the one of the first [`Retention`]. All that
     /// comes in a retention from now on has views of it.
-    pub fn keep_by(&mut self, plan: &Plan, journal: Option<&mut Journal>) -> Result<()> {
+    pub fn keep_by(&mut self, plan: &Plan, mut journal: Option<&mut Journal>) -> Result<()> {
+        if let Some(journal) = &mut journal
+            && !self.plans.is_current(plan)
+        {
+            // They are read back by the plan that they are of.
+            self.journal_registers(journal);
+        }
         if self.plans.put(plan)?
             && let (Some(journal), Some(plan)) = (journal, self.plans.current())
         {

@@ -40,8 +40,11 @@ pub use hash::{hash, mix};
 pub use history::{Conversion, History, Scratch};
 #[cfg(test)]
 pub use lane::lose_retracts;
-pub use plan::{Cell, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Span, SpanKind, is_float};
-pub use script::{Item, Operation, Script, Scripts, Step};
+pub use plan::{
+    Ancestor, Cell, Counterparts, Custom, InputPlan, Lane, LaneKind, Layout, Plan, Runs, Span, SpanKind,
+    is_float,
+};
+pub use script::{Item, Old, Operation, Script, Scripts, Step};
 
 #[cfg(test)]
 mod tests;

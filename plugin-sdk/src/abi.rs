@@ -39,7 +39,7 @@ macro_rules! export {
     (@features $type:ty, $custom:expr) => {
         $crate::__export!(
             $type, Features, features($custom), compute, $crate::component_type::features($custom),
-            // A world without folds does not know this export, and the host never sees it.
+            // A world without folds does not know these exports, and the host never sees them.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn fold(
                 custom: u32,
@@ -60,6 +60,20 @@ macro_rules! export {
                     let registers = ::core::slice::from_raw_parts_mut(registers, registers_length);
                     $crate::abi::fold(plugin, custom, &entries, tape, registers)
                 })
+            },
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn migrate(
+                custom: u32,
+                version: u32,
+                count: u32,
+                registers: *const u8,
+                registers_length: usize,
+            ) -> *const u8 {
+                // SAFETY: the host calls this with a list of its own.
+                PLUGIN.with_borrow_mut(|plugin| unsafe {
+                    let registers = ::core::slice::from_raw_parts(registers, registers_length);
+                    $crate::abi::migrate(plugin, custom, version, count, registers)
+                })
             }
         );
     };
@@ -73,7 +87,7 @@ macro_rules! export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
-    ($type:ty, $world:ident, $start:ident($($custom:expr)?), $work:ident, $section:expr $(, $more:item)?) => {
+    ($type:ty, $world:ident, $start:ident($($custom:expr)?), $work:ident, $section:expr $(, $more:item)*) => {
         /// This plugin, for running it without a sandbox.
         #[allow(unreachable_pub)]
         pub fn plugin() -> $crate::native::Plugin {
@@ -135,7 +149,7 @@ macro_rules! __export {
                 })
             }
 
-            $($more)?
+            $($more)*
         };
     };
 }

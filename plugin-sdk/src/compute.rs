@@ -221,6 +221,7 @@ pub struct RowFeatures<T: Compute> {
     ids: Vec<ColumnWriter>,
     blob: Blob,
     rejected: Vec<Rejected>,
+    migrated: Vec<u8>,
 }
 
 impl<T: Compute> Features for RowFeatures<T> {
@@ -243,8 +244,8 @@ impl<T: Compute> Features for RowFeatures<T> {
             ids: T::Vector::IDS.to_vec(),
         };
         let ids = T::Vector::IDS.iter().map(ColumnWriter::new).collect();
-        let (matrix, blob, rejected) = (Vec::new(), Blob::default(), Vec::new());
-        Ok((Self { settings, plan, matrix, ids, blob, rejected }, description))
+        let (matrix, blob, rejected, migrated) = Default::default();
+        Ok((Self { settings, plan, matrix, ids, blob, rejected, migrated }, description))
     }
 
     fn compute(&mut self, rows: &Batch<'_>) -> Result<Computed<'_>, Flaw> {
@@ -279,5 +280,17 @@ impl<T: Compute> Features for RowFeatures<T> {
     ) -> Result<Batch<'_>, Flaw> {
         let (emitted, cells) = self.plan.run(custom, entries, tape, registers)?;
         Ok(self.blob.seal(emitted, std::slice::from_mut(cells)))
+    }
+
+    fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: usize,
+        registers: &[u8],
+    ) -> Result<&[u8], String> {
+        self.migrated.clear();
+        self.plan.migrate(custom, version, count, registers, &mut self.migrated)?;
+        Ok(&self.migrated)
     }
 }

@@ -63,7 +63,8 @@ pub trait Fold: 'static {
     type Cell: Field;
     /// For people, and to find the registers again.
     const NAME: &'static str;
-    /// Raise it when the meaning of a register's bytes changes.
+    /// Raise it when the meaning of a register's bytes changes. While a pipeline runs, its registers are then made of
+    /// the rows that are remembered; those of a window `"forever"` by [`migrate`](Fold::migrate).
     const VERSION: u32 = 1;
     /// Whether each entry can be taken out again, not the oldest alone. Where not, the host starts anew from
     /// what is left.
@@ -83,6 +84,41 @@ pub trait Fold: 'static {
 
     /// The value of the entries taken in.
     fn emit(register: &Self::Register) -> Self::Cell;
+
+    /// Makes a register of the bytes of one that a version before this one left, of a window `"forever"`. `None`: it
+    /// does not know how, and the release is refused.
+    ///
+    /// ```
+    /// # use tailwater_sdk::prelude::*;
+    /// # #[derive(Row)]
+    /// # struct Entry { amount: f64 }
+    /// /// Version 1 had the sum alone, in cents.
+    /// struct Total;
+    ///
+    /// #[derive(Register)]
+    /// struct Sum { amount: f64, counted: u64 }
+    ///
+    /// impl Fold for Total {
+    /// #   type Entry = Entry;
+    /// #   type Register = Sum;
+    /// #   type Cell = f64;
+    /// #   const NAME: &'static str = "total";
+    ///     const VERSION: u32 = 2;
+    ///
+    ///     fn migrate(version: u32, register: &[u8]) -> Option<Sum> {
+    ///         (version == 1).then(|| Sum { amount: i64::load(register) as f64 / 100.0, counted: 0 })
+    ///     }
+    /// #   fn add(sum: &mut Sum, entry: &Entry, _: Time) { sum.amount += entry.amount; sum.counted += 1; }
+    /// #   fn merge(sum: &mut Sum, other: &Sum) { sum.amount += other.amount; sum.counted += other.counted; }
+    /// #   fn emit(sum: &Sum) -> f64 { sum.amount }
+    /// }
+    /// # assert_eq!(Total::migrate(1, &250_i64.to_le_bytes()).map(|sum| sum.amount), Some(2.5));
+    /// # assert!(Total::migrate(3, &[]).is_none());
+    /// ```
+    fn migrate(version: u32, register: &[u8]) -> Option<Self::Register> {
+        let _ = (version, register);
+        None
+    }
 }
 
 /// What a [`Fold`] knows: a struct of numbers and arrays of numbers. Derive it. The bytes are
@@ -193,6 +229,28 @@ pub(crate) fn run<F: Fold>(
     }
     machine.flush();
     Ok(emitted)
+}
+
+/// Appends registers of a fold `F` to `into`, made of `count` that an older version left.
+pub(crate) fn migrate<F: Fold>(
+    version: u32,
+    count: usize,
+    registers: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<(), String> {
+    if count == 0 || registers.is_empty() || !registers.len().is_multiple_of(count) {
+        return Err(format!("{} bytes are not {count} registers", registers.len()));
+    }
+    for old in registers.chunks_exact(registers.len() / count) {
+        let register = F::migrate(version, old).ok_or_else(|| {
+            let (name, own) = (F::NAME, F::VERSION);
+            format!("the fold {name}, version {own}, has no `migrate` for registers of version {version}")
+        })?;
+        let start = into.len();
+        into.resize(start + F::Register::BYTES, 0);
+        register.store(&mut into[start..]);
+    }
+    Ok(())
 }
 
 /// Registers as bytes, and the one at work as a value: tapes stay at a register for a while.

@@ -135,6 +135,20 @@ impl Instance {
         }
     }
 
+    /// Of a features plugin with folds of its own.
+    pub fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: usize,
+        registers: &[u8],
+    ) -> Result<&[u8], String> {
+        match &mut self.world {
+            Started::Features(plugin) => plugin.migrate(custom, version, count, registers),
+            _ => Err("only a features plugin has folds".to_owned()),
+        }
+    }
+
     /// Of a rules plugin.
     pub fn decide(&mut self, rows: &Batch<'_>) -> Result<Decided<'_>, Flaw> {
         match &mut self.world {

@@ -43,6 +43,7 @@ pub use tape::Tape;
 
 use crate::column::{Column, Kind};
 use crate::describe::Description;
+use crate::fold::Register;
 use crate::native::{Instance, Plugin};
 use crate::rejection::Rejected;
 use crate::row::{Fields, Row};
@@ -133,6 +134,21 @@ impl Running {
         let batch = batch::entries(entries, &at);
         let cells = self.instance.fold(custom, &batch.as_batch(), tape.words(), registers);
         batch::values::<C>(Owned::copy(&cells.unwrap_or_else(give_up)))
+    }
+
+    /// Makes registers of one of the plugin's folds of those that an older version left, of which `O` was the
+    /// register. The error is what the host is told: the release would be refused.
+    pub fn migrate<O: Register, N: Register>(
+        &mut self,
+        custom: u32,
+        version: u32,
+        old: &[O],
+    ) -> Result<Vec<N>, String> {
+        let mut registers = vec![0; old.len() * O::BYTES];
+        old.iter().zip(registers.chunks_exact_mut(O::BYTES)).for_each(|(one, bytes)| one.store(bytes));
+        let new = self.instance.migrate(custom, version, old.len(), &registers)?;
+        assert_eq!(new.len(), old.len() * N::BYTES, "as many registers of the type that was asked for");
+        Ok(new.chunks_exact(N::BYTES).map(N::load).collect())
     }
 
     /// Gives rows to rules.

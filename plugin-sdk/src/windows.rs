@@ -272,6 +272,7 @@ impl Windows for () {
 }
 
 type Run = fn(&Batch<'_>, &[usize], usize, &[u32], &mut [u8], &mut ColumnWriter) -> Result<usize, Flaw>;
+type Migrate = fn(u32, usize, &[u8], &mut Vec<u8>) -> Result<(), String>;
 
 /// Kind of aggregate `index`, whose field has type `T`, for rows `R`. Evaluated at compile time: a panic is a
 /// compile error.

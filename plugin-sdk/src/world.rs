@@ -50,6 +50,18 @@ pub trait Features: 'static {
         tape: &[u32],
         registers: &mut [u8],
     ) -> Result<Batch<'_>, Flaw>;
+
+    /// Makes registers of a fold of `count` that an older version of it left, one behind the other; or says why not.
+    fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: usize,
+        registers: &[u8],
+    ) -> Result<&[u8], String> {
+        let _ = (count, registers);
+        Err(format!("nothing is made of registers that version {version} of fold {custom} left"))
+    }
 }
 
 /// Answer of [`Features`].

@@ -47,6 +47,17 @@ impl Features for Native {
         let cells = raw(&cells);
         Ok(Folded { registers, cells })
     }
+
+    fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: u32,
+        registers: &[u8],
+    ) -> Result<Vec<u8>, PluginFault> {
+        let answer = self.0.migrate(custom, version, count as usize, registers);
+        answer.map(<[u8]>::to_vec).map_err(|message| PluginFault { code: Code::PluginOutput, message })
+    }
 }
 
 impl Rules for Native {

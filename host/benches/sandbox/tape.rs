@@ -63,6 +63,16 @@ impl Features for Heard<Box<dyn Features + Send>> {
     ) -> Result<Folded, PluginFault> {
         self.0.fold(custom, entries, tape, registers)
     }
+
+    fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: u32,
+        registers: &[u8],
+    ) -> Result<Vec<u8>, PluginFault> {
+        self.0.migrate(custom, version, count, registers)
+    }
 }
 
 impl Rules for Heard<Box<dyn Rules + Send>> {

@@ -154,6 +154,8 @@ impl Releases {
             Some(current) if !is_same => {
                 let old = self.load_current(current)?;
                 let changes = succession(old.pipeline(), new.pipeline());
+                let changes =
+                    changes.and_then(|changes| new.try_migrations(old.pipeline()).map(|()| changes));
                 Some(changes.and_then(|changes| with_settings(changes, &current.facts.content, &content)))
             }
             _ => None,

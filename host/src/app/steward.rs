@@ -110,6 +110,8 @@ pub(super) fn spawn(
     let course = Course::new(host.clone(), own.releases.keep);
     let told = run.release.pipeline().identity.number;
     let current = control.ledger.release(told).cloned();
+    // It goes on with the probation that others have begun, or that it had begun itself.
+    let is_new = baton.before().is_some();
     let steward = Steward {
         host,
         control,
@@ -121,7 +123,7 @@ pub(super) fn spawn(
         meter: Arc::clone(&run.meter),
         began: Instant::now(),
         told,
-        arriving: current.map(|current| Arriving { manifest: Box::new(current), is_new: false }),
+        arriving: current.map(|current| Arriving { manifest: Box::new(current), is_new }),
         pace: Pace::default(),
         probation: None,
         asked: Vec::new(),
@@ -308,8 +310,9 @@ impl Steward {
     }
 
     fn done(&self) -> Done {
-        let is_work =
-            |activity: &Activity| !matches!(activity, Activity::Source | Activity::Send | Activity::Commit);
+        use Activity as A;
+        // Folds that are run for the release before are not this one's work.
+        let is_work = |activity: &A| !matches!(activity, A::Source | A::Send | A::Commit | A::OtherFolds);
         let spent = self.meter.spent.all().filter(|(activity, _)| is_work(activity));
         let work = Duration::from_nanos(spent.map(|(_, spent)| spent).sum());
         let records = self.meter.records.load(std::sync::atomic::Ordering::Relaxed);

@@ -70,6 +70,14 @@ pub(super) fn folded(
     Ok((answer.registers, cells))
 }
 
+/// The registers that were made of older ones.
+pub(super) fn migrated(bytes: usize, answer: Vec<u8>) -> Checked<Vec<u8>> {
+    if answer.len() != bytes {
+        return lie(format!("{} bytes of registers, where {bytes} were to be made", answer.len()));
+    }
+    Ok(answer)
+}
+
 /// A row and a route for each row, and the rows refused.
 pub(super) fn decided(
     output: &Schema,

@@ -26,7 +26,7 @@ mod score;
 mod ship;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::breaker::{Breakers, Failing};
 use super::held::Released;
@@ -43,6 +43,7 @@ use crate::pipeline::{FeaturesNode, Pipeline, Stage};
 use crate::record::{Message, Records, SourceId};
 use crate::state::KeyCopy;
 use crate::window::Scratch;
+use folds::Shared;
 use former::Former;
 pub use rehearse::Rehearsed;
 
@@ -68,7 +69,12 @@ pub struct Flow {
     pipeline: Arc<Pipeline>,
     /// Features stages as the release has them.
     own: Vec<FeaturesNode>,
+    /// Its features are taken out.
     parts: Parts,
+    /// By features stage.
+    plugins: Vec<Shared>,
+    /// By features stage, by custom aggregate that is kept: who runs it.
+    folders: Vec<Vec<Option<Shared>>>,
     meter: Arc<Meter>,
     /// Not in the meter yet.
     counts: Counts,
@@ -109,11 +115,12 @@ impl std::fmt::Debug for Flow {
 impl Flow {
     pub fn new(
         pipeline: Arc<Pipeline>,
-        parts: Parts,
+        mut parts: Parts,
         meter: Arc<Meter>,
         partitions: PartitionCounts,
         tables: Arc<Tables>,
     ) -> Self {
+        let plugins = std::mem::take(&mut parts.features).into_iter();
         let builder = |schema: &Schema| Builder::new(Arc::clone(schema));
         let rows = &pipeline.sources[0].rows;
         let row_layouts = pipeline
@@ -133,6 +140,8 @@ impl Flow {
             own: pipeline.features.clone(),
             pipeline,
             parts,
+            plugins: plugins.map(|plugin| Arc::new(Mutex::new(plugin))).collect(),
+            folders: Vec::new(),
             meter,
             counts: Counts::default(),
             partitions,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 /// Features stages at most; see the pipeline file.
 const STAGES: usize = 16;
-const ALL: usize = 7 + 2 * STAGES;
+const ALL: usize = 8 + 2 * STAGES;
 
 /// What a thread does. It does one thing at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Activity {
     Windows(u8),
     /// The plugin of a features stage.
     Features(u8),
+    /// Folds that only another release has, which may come back.
+    OtherFolds,
     Score,
     /// Rules, and what they decide as bytes.
     Rules,
@@ -38,8 +40,9 @@ impl Activity {
             Self::Rules => 4,
             Self::Send => 5,
             Self::Commit => 6,
-            Self::Windows(stage) => 7 + usize::from(stage) % STAGES,
-            Self::Features(stage) => 7 + STAGES + usize::from(stage) % STAGES,
+            Self::OtherFolds => 7,
+            Self::Windows(stage) => 8 + usize::from(stage) % STAGES,
+            Self::Features(stage) => 8 + STAGES + usize::from(stage) % STAGES,
         }
     }
 
@@ -47,8 +50,9 @@ impl Activity {
         use Activity as A;
         match index {
             0..7 => [A::Source, A::Decode, A::Preprocess, A::Score, A::Rules, A::Send, A::Commit][index],
-            _ if index < 7 + STAGES => A::Windows((index - 7) as u8),
-            _ => A::Features((index - 7 - STAGES) as u8),
+            7 => A::OtherFolds,
+            _ if index < 8 + STAGES => A::Windows((index - 8) as u8),
+            _ => A::Features((index - 8 - STAGES) as u8),
         }
     }
 }
@@ -61,6 +65,7 @@ impl fmt::Display for Activity {
             Self::Preprocess => write!(f, "preprocess"),
             Self::Windows(stage) => write!(f, "windows {}", stage + 1),
             Self::Features(stage) => write!(f, "features {}", stage + 1),
+            Self::OtherFolds => write!(f, "folds of another release"),
             Self::Score => write!(f, "score"),
             Self::Rules => write!(f, "rules"),
             Self::Send => write!(f, "send"),

@@ -39,6 +39,10 @@ pub enum Mistake {
     ForgetsPlans,
     /// Rows in flight do not wait for a release that the thread lacks.
     LacksRelease,
+    /// Folds of another release take in nothing.
+    StarvesFormers,
+    /// What an older version of a fold left is not taken over.
+    LosesOldRegisters,
     /// Partitions that wait for their task are begun anywhere, and set to its place later.
     BeginsAnywhere,
     /// Of a task only its first input is read again when a transaction is taken back.

@@ -37,6 +37,15 @@ pub trait Features {
         tape: &Tape,
         registers: &[u8],
     ) -> Result<Folded, PluginFault>;
+
+    /// Makes registers of a custom fold of so many that an older version of it left, one behind the other.
+    fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: u32,
+        registers: &[u8],
+    ) -> Result<Vec<u8>, PluginFault>;
 }
 
 /// The last stage.

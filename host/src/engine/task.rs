@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::durable::Durable;
 use super::held::Held;
 use super::mistake::{Mistake, planted};
-use crate::error::Result;
-use crate::pipeline::{FeaturesNode, Pipeline, Role};
+use crate::error::{Code, Error, Result};
+use crate::pipeline::{Pipeline, Role};
 use crate::record::{PartitionId, SourceId};
 use crate::state::{Store, Usage};
 use crate::watermark::{BEGINNING, END, Merged, Progress};
@@ -156,9 +156,19 @@ impl Task {
         self.stores.iter().map(Store::usage).fold(Usage::default(), |a, b| a + b)
     }
 
-    /// Windows are kept by the plans of these stages from now on.
-    pub(super) fn keep_by(&mut self, stages: &[FeaturesNode]) -> Result<()> {
-        for (store, stage) in self.stores.iter_mut().zip(stages) {
+    /// Windows of the task of this group are kept by the plans of this pipeline from now on.
+    pub(super) fn keep_by(&mut self, pipeline: &Pipeline, group: u16) -> Result<()> {
+        let stages = pipeline.groups.get(usize::from(group)).map_or(0..0, |group| group.stages.clone());
+        for (store, stage) in self.stores.iter_mut().zip(&pipeline.features[stages]) {
+            let what = |kept| stage.plan.falls_behind(&[kept]).or_else(|| stage.plan.confuses(kept));
+            if let Some(what) = store.plan().and_then(what) {
+                let text = format!("features {}: {what}", stage.name);
+                // Where there are releases, they are asked before.
+                if pipeline.identity.number == 0 {
+                    return Err(Error::new(Code::StateOther, text));
+                }
+                tracing::warn!(pipeline = %pipeline.name, "{text}: it begins anew");
+            }
             let durable = self.durable.as_mut().filter(|_| !planted(Mistake::ForgetsPlans));
             store.keep_by(&stage.plan, durable.map(|durable| &mut durable.journal))?;
         }

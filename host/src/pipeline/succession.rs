@@ -3,7 +3,8 @@
 //! What decides where rows and windows are, and when, stays as it is: sources, tables, order, keys, groups
 //! and their topics. Whatever only computes may change: plugins, model, rules, columns, features, aggregates,
 //! topics that are written to. A row is finished by the release that began it, so its columns may change too.
-//! What may follow can be gone back from: it is no matter which one is the old one.
+//! What may follow can be gone back from, as long as its windows are kept for that: else versions of custom folds only
+//! rise.
 //!
 //! Windows of a stage whose aggregates change are told apart by what becomes of them: [`Windows`].
 
@@ -44,7 +45,12 @@ struct Note {
 
 /// What changes if `new` takes the place of `old`, or why it can't.
 pub fn succession(old: &Pipeline, new: &Pipeline) -> Result<Changes> {
-    fixed::check(old, new)?;
+    succession_beside(old, None, new)
+}
+
+/// The same, where the windows of `before` are kept beside those of `old`: it may come back.
+pub fn succession_beside(old: &Pipeline, before: Option<&Pipeline>, new: &Pipeline) -> Result<Changes> {
+    fixed::check(old, before, new)?;
     let mut changes = Changes { topics: new_topics(old, new), ..Changes::default() };
     changes.sources(old, new);
     changes.plugins(old, new);

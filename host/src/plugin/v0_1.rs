@@ -7,7 +7,7 @@ mod wire;
 use wasmtime::component::{Instance, Linker, WasmStr};
 use wasmtime::{Store, StoreContextMut};
 
-use self::function::{Fold, Function, OneBatch, describe};
+use self::function::{Fold, Function, Migrate, OneBatch, describe};
 use super::description;
 use super::grants::{LINE_LIMIT, NAME_LIMIT, clip};
 use super::instance::{Live, Sandbox, State};
@@ -117,6 +117,7 @@ pub(super) struct Computing;
 pub(super) struct ComputingCalls {
     compute: Function<OneBatch, wire::Computed>,
     fold: Option<Function<Fold, wire::Folded>>,
+    migrate: Option<Function<Migrate, Result<Vec<u8>, String>>>,
 }
 
 impl World for Computing {
@@ -132,7 +133,12 @@ impl World for Computing {
             Some(_) => Some(Function::bind(instance, store, "fold")?),
             None => None,
         };
-        Ok(ComputingCalls { compute, fold })
+        // Plugins that were built before it came have none.
+        let migrate = match instance.get_func(&mut *store, "migrate") {
+            Some(_) => Some(Function::bind(instance, store, "migrate")?),
+            None => None,
+        };
+        Ok(ComputingCalls { compute, fold, migrate })
     }
 
     fn describe(
@@ -182,6 +188,28 @@ impl Features for Sandbox<Computing> {
             |answer| answer.cells.rows,
         )?;
         Ok(answer.into())
+    }
+
+    fn migrate(
+        &mut self,
+        custom: u32,
+        version: u32,
+        count: u32,
+        registers: &[u8],
+    ) -> Result<Vec<u8>, PluginFault> {
+        let none = || "the plugin does not export `migrate`: build it with an SDK that has it".to_owned();
+        let answer = self.call(
+            "migrate",
+            |store, calls| match &calls.migrate {
+                Some(migrate) => migrate.call(store, (custom, version, count, registers)),
+                None => Ok(Err(none())),
+            },
+            |_| 0,
+        )?;
+        answer.map_err(|words| PluginFault {
+            code: Code::PluginOutput,
+            message: clip(&words, LINE_LIMIT).to_owned(),
+        })
     }
 }
 

@@ -342,14 +342,15 @@ impl Store {
         }
     }
 
-    /// Writes down the registers of custom folds of keys that changed since the last commit.
+    /// Writes down the registers of custom folds of keys that changed since the last commit. Those of keys that are
+    /// not kept by the plan that holds were written down when it came.
     pub fn journal_registers(&self, journal: &mut Journal) {
         let Some(backed) = &self.behind else { return };
         let Some(plan) = self.plans.current().filter(|plan| !plan.customs.is_empty()) else { return };
         for id in &backed.changes.touched {
             let Some(slot) = self.slots.find(*id) else { continue };
             let Windows::Row(history) = &slot.windows else { continue };
-            if slot.standing.touched {
+            if slot.standing.touched && slot.kept_by == self.plans.current_mark() {
                 (0..plan.customs.len()).for_each(|custom| {
                     journal.registers(self.index, &slot.key, custom, |into| {
                         history.freeze_registers(plan, custom, into);

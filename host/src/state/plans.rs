@@ -26,12 +26,10 @@ pub(super) struct Plans {
 impl Plans {
     /// Another plan holds from now on. Whether that is news.
     pub fn put(&mut self, plan: &Plan) -> Result<bool> {
-        let print = plan.fingerprint();
-        if let Some(current) = self.all.get(self.current)
-            && current.fingerprint() == print
-        {
+        if self.is_current(plan) {
             return Ok(false);
         }
+        let print = plan.fingerprint();
         self.current = match self.all.iter().position(|one| one.fingerprint() == print) {
             Some(known) => known,
             None if self.all.len() < MOST => {
@@ -47,6 +45,11 @@ impl Plans {
             }
         };
         Ok(true)
+    }
+
+    /// Whether it is the plan that holds.
+    pub fn is_current(&self, plan: &Plan) -> bool {
+        self.current().is_some_and(|current| current.fingerprint() == plan.fingerprint())
     }
 
     /// The first plan holds, where none does.

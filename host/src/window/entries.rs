@@ -70,12 +70,15 @@ impl Entries {
     }
 
     /// The same entries by another layout. `columns`: for each of its columns which one it is of this layout; of
-    /// one that is not here no entry has a value. None: an entry has none where the new layout has no place to say
-    /// so.
-    pub fn lay_out(&self, layout: &Layout, new: &Layout, columns: &[Option<usize>]) -> Option<Self> {
-        if layout == new {
-            return Some(self.clone());
-        }
+    /// one that is not here no entry has a value. `id`: of the word of an entry's number, if it has one, that which it
+    /// has from now on. None: an entry has no value where the new layout has no place to say so.
+    pub fn lay_out(
+        &self,
+        layout: &Layout,
+        new: &Layout,
+        columns: &[Option<usize>],
+        mut id: impl FnMut(Option<u64>) -> u64,
+    ) -> Option<Self> {
         let count = self.len(layout);
         let mut words = Vec::with_capacity(count * new.stride);
         for entry in self.range(layout, 0..count) {
@@ -91,7 +94,7 @@ impl Entries {
                 words.push(from.map_or(none, |from| entry[1 + from]));
             }
             words.extend(new.flags.map(|_| flags));
-            words.extend(new.id.map(|_| layout.id.map_or(0, |id| entry[id])));
+            words.extend(new.id.map(|_| id(layout.id.map(|place| entry[place]))));
         }
         Some(Self { words, head: 0 })
     }

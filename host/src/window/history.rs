@@ -30,7 +30,7 @@ use super::lane::{LaneState, Latest};
 use super::moves::Run;
 use super::plan::{ID, InputPlan, Lane, LaneKind, Plan, Span, SpanKind, left_out};
 use super::registers::{At, Registers};
-use super::script::{SCRATCH, Scripts};
+use super::script::{Old, SCRATCH, Scripts};
 
 pub use convert::Conversion;
 
@@ -81,6 +81,7 @@ impl History {
         cells: &mut Cells<'_>,
         scripts: &mut Scripts,
     ) {
+        self.try_entries(plan, scripts);
         let time = row[0].cast_signed();
         let id = self.number(plan, 0, row);
         scratch.before.clear();
@@ -100,6 +101,7 @@ impl History {
 
     /// Takes in a row of another input: an item of the scripts too, in which nothing is emitted.
     pub fn update(&mut self, plan: &Plan, input: usize, row: &mut [u64], scripts: &mut Scripts) {
+        self.try_entries(plan, scripts);
         let id = self.number(plan, input, row);
         let (_, named) = self.insert(plan, input, row, scripts);
         for (index, custom) in plan.customs.iter().enumerate() {
@@ -126,9 +128,19 @@ impl History {
     }
 
     /// Takes over the registers of one custom aggregate after its script was run. `registers` holds one for
-    /// each of [`super::Script::registers`].
-    pub fn settle(&mut self, plan: &Plan, custom: usize, registers: &[u8]) {
-        self.registers[custom].settle(plan.customs[custom].register_bytes, registers);
+    /// each of [`super::Script::registers`]; `stuck`: of [`super::Script::old`] those that the plugin could not make
+    /// its own of, which stay as they are.
+    pub fn settle(&mut self, plan: &Plan, custom: usize, registers: &[u8], stuck: &[Old]) {
+        self.registers[custom].settle(plan.customs[custom].register_bytes, registers, stuck);
+    }
+
+    /// After [`Self::settle`], where a script was not run to its end: registers are made of entries again. Over all time
+    /// they stay as far as they came.
+    pub fn begin_anew(&mut self, plan: &Plan, custom: usize) {
+        let span = plan.customs[custom].span;
+        if plan.spans[span].kind != SpanKind::Forever {
+            self.registers[custom] = Registers::begin(self.cursors[span].window().end);
+        }
     }
 
     /// Bytes held, this struct included.
@@ -159,6 +171,17 @@ impl History {
         }
         lines.extend(describe::lanes(plan, &self.lanes, ""));
         lines
+    }
+
+    /// Folds that are new to the key try the entries that are there.
+    fn try_entries(&mut self, plan: &Plan, scripts: &mut Scripts) {
+        for (number, custom) in plan.customs.iter().enumerate() {
+            let registers = &mut self.registers[number];
+            if registers.is_untried() {
+                let entries = &self.entries[plan.spans[custom.span].input];
+                registers.try_all(&mut At { plan, custom, entries, script: scripts.of(number) });
+            }
+        }
     }
 
     fn number(&mut self, plan: &Plan, input: usize, row: &mut [u64]) -> Option<u64> {

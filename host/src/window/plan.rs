@@ -2,6 +2,7 @@
 //! them, and how each cell is made of lanes. Aggregates that can share a lane do.
 
 mod counterparts;
+mod custom;
 mod fingerprint;
 mod kind;
 mod layout;
@@ -13,9 +14,10 @@ use crate::columns::{Column, Kind};
 use crate::contract::{Aggregate, FeaturesDescription, Fold, Input, Trigger, Window};
 use crate::error::{Code, Error, Result};
 
-pub use counterparts::Counterparts;
+pub use counterparts::{Ancestor, Counterparts};
+pub use custom::{Custom, Runs};
 pub use kind::SpanKind;
-pub use layout::{CUSTOM_LIMIT, ID, Layout, is_float, left_out};
+pub use layout::{CUSTOM_LIMIT, ID, Layout, is_always_there, is_float, left_out};
 
 /// Columns that an input may keep.
 const KEPT_LIMIT: usize = 64;
@@ -29,9 +31,6 @@ pub struct InputPlan {
     /// For each kept column its index among those that the plugin keeps; none: another release keeps it, and
     /// this one's rows have no value there.
     pub kept_from: Vec<Option<usize>>,
-    /// What custom folds see of an entry, as the plugin has it: which kept column, and what it is declared to be.
-    /// Of texts and bytes only a hash is kept, so they are not shown.
-    pub shown: Vec<(usize, Column)>,
 }
 
 /// Windows over the entries of one input.
@@ -131,23 +130,6 @@ pub enum Cell {
     },
     /// Index into [`Plan::customs`].
     Custom(usize),
-}
-
-/// An aggregate with a fold of the plugin's own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Custom {
-    /// As the plugin numbers its folds.
-    pub fold: u32,
-    /// Of the fold: with the version, what the bytes of a register mean.
-    pub name: String,
-    pub version: u32,
-    /// Index into [`Plan::spans`].
-    pub span: usize,
-    pub filter: Option<usize>,
-    pub invertible: bool,
-    pub register_bytes: usize,
-    /// Which cell it fills.
-    pub cell: usize,
 }
 
 /// The aggregates of one features stage.
@@ -250,14 +232,14 @@ impl Plan {
             Fold::Custom(fold) => {
                 let custom = &description.custom_folds[fold as usize];
                 self.customs.push(Custom {
-                    fold,
                     name: custom.name.clone(),
                     version: custom.version,
                     span,
                     filter,
                     invertible: custom.invertible,
                     register_bytes: custom.register_bytes as usize,
-                    cell: self.cells.len(),
+                    cells: vec![self.cells.len()],
+                    runs: Some(Runs { fold, gives: custom.cell.clone(), shown: self.inputs[input].shown() }),
                 });
                 (Cell::Custom(self.customs.len() - 1), custom.cell.kind, custom.cell.nullable)
             }
@@ -298,15 +280,13 @@ impl InputPlan {
             return Err(not_yet(format!("keeping {} columns; {KEPT_LIMIT} is the limit", kept.len())));
         }
         let kept_from = (0..kept.len()).map(Some).collect();
-        let shown = kept.iter().cloned().enumerate().filter(|(_, column)| custom && !column.kind.is_list());
-        let shown = shown.collect();
-        Ok(Self { source: input.source.clone(), layout: Layout::new(kept, custom), kept_from, shown })
+        Ok(Self { source: input.source.clone(), layout: Layout::new(kept, custom), kept_from })
     }
 
     /// Of a layout alone: no rows come in by it.
     fn bare(source: String, layout: Layout) -> Self {
         let kept_from = vec![None; layout.kept.len()];
-        Self { source, layout, kept_from, shown: Vec::new() }
+        Self { source, layout, kept_from }
     }
 }
 

@@ -6,6 +6,11 @@
 //! middle, and single entries at its old end. When the older part is used up, the newer one becomes it. So
 //! a row in order of time costs a few steps, amortised, whatever the window's size; but up to [`BLOCK`]
 //! entries at the old end are added anew each time. A straggler is folded by a scan of its window.
+//!
+//! A fold that is new to a key begins with the entries that are there. Each of them is tried first, in an item of its
+//! own, so that one which makes the fold fail is found and left out; then registers are made of the window's.
+
+mod register;
 
 use std::ops::Range;
 
@@ -13,8 +18,9 @@ use super::entries::Entries;
 use super::frozen::{Rising, count, within};
 use super::moves::Change;
 use super::plan::{Custom, Layout, Plan, SpanKind};
-use super::script::{SCRATCH, Script};
+use super::script::{Old, SCRATCH, Script};
 use crate::bytes::{Reader, Write};
+use register::Register;
 
 /// Entries a register of the older part.
 const BLOCK: usize = 16;
@@ -26,6 +32,18 @@ pub struct Registers {
     middle: u32,
     /// Of the older part, the newest first.
     fronts: Vec<Front>,
+    start: Start,
+}
+
+/// What is to be done with entries that were there before the fold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Start {
+    #[default]
+    Done,
+    /// They have to be tried.
+    Untried,
+    /// They were; the register that follows the window has to be made.
+    Unmade,
 }
 
 /// A register and the index of the oldest entry in it.
@@ -33,65 +51,6 @@ pub struct Registers {
 struct Front {
     start: u32,
     register: Register,
-}
-
-#[derive(Clone, Debug, Default)]
-enum Register {
-    #[default]
-    Zero,
-    Stored(Box<[u8]>),
-    /// In the script of the batch at hand.
-    Slot(u32),
-}
-
-impl Register {
-    /// Its slot in the script.
-    fn slot(&mut self, script: &mut Script) -> u32 {
-        let content = match std::mem::take(self) {
-            Self::Slot(slot) => {
-                *self = Self::Slot(slot);
-                return slot;
-            }
-            Self::Zero => None,
-            Self::Stored(bytes) => Some(bytes),
-        };
-        let slot = script.slot(content);
-        *self = Self::Slot(slot);
-        slot
-    }
-
-    fn clear(&mut self, script: &mut Script) {
-        match self {
-            Self::Slot(slot) => script.reset(*slot),
-            _ => *self = Self::Zero,
-        }
-    }
-
-    /// Takes over what a script made of it; says whether it was in one.
-    fn settle(&mut self, size: usize, registers: &[u8]) -> bool {
-        let Self::Slot(slot) = *self else { return false };
-        *self = Self::Stored(registers[slot as usize * size..][..size].into());
-        true
-    }
-
-    fn freeze(&self, into: &mut Vec<u8>) {
-        match self {
-            Self::Zero => into.byte(0),
-            Self::Stored(bytes) => {
-                into.byte(1);
-                into.extend_from_slice(bytes);
-            }
-            Self::Slot(_) => unreachable!("a batch is settled before its keys are frozen"),
-        }
-    }
-
-    fn thaw(size: usize, reader: &mut Reader<'_>) -> Option<Self> {
-        Some(if reader.flag()? { Self::Stored(reader.take(size)?.into()) } else { Self::Zero })
-    }
-
-    fn size(&self) -> usize {
-        if let Self::Stored(bytes) = self { bytes.len() } else { 0 }
-    }
 }
 
 /// Whether one register follows the window.
@@ -134,6 +93,31 @@ impl<'a> At<'a> {
 }
 
 impl Registers {
+    /// Of a fold that is new to a key whose entries are there; `end`: where the window ends.
+    pub fn begin(end: usize) -> Self {
+        Self { middle: end as u32, start: Start::Untried, ..Self::default() }
+    }
+
+    /// As they are for a later version of the fold than this one; no entry leaves.
+    pub fn aged(&self, version: u32) -> Self {
+        Self { main: self.main.aged(version), start: self.start, ..Self::default() }
+    }
+
+    pub fn is_untried(&self) -> bool {
+        self.start == Start::Untried
+    }
+
+    /// Tries the entries that are there, or takes them in for ever.
+    pub fn try_all(&mut self, at: &mut At<'_>) {
+        let forever = at.plan.spans[at.custom.span].kind == SpanKind::Forever;
+        let slot = if forever { self.main.slot(at.script) } else { SCRATCH };
+        let layout = at.layout();
+        for entry in at.entries.range(layout, 0..at.entries.len(layout)) {
+            at.script.add_aside(at.plan, at.custom, slot, entry);
+        }
+        self.start = if forever || !at.follows() { Start::Done } else { Start::Unmade };
+    }
+
     /// Takes in one entry that never leaves.
     pub fn add(&mut self, at: &mut At<'_>, entry: &[u64]) {
         let slot = self.main.slot(at.script);
@@ -147,6 +131,9 @@ impl Registers {
 
     /// Takes in an entry that was put at `place`, inside of the window. Says whether a register has it.
     pub fn insert_inside(&mut self, at: &mut At<'_>, place: usize) -> bool {
+        if self.start == Start::Unmade {
+            return false;
+        }
         if at.follows() || place >= self.middle as usize {
             let slot = self.main.slot(at.script);
             at.add(slot, place..place + 1);
@@ -176,7 +163,8 @@ impl Registers {
         if !at.follows() {
             return self.roll(at, from, to);
         }
-        match Change::between(from, to) {
+        let is_made = std::mem::take(&mut self.start) == Start::Done;
+        match Change::between(from, to).filter(|_| is_made) {
             Some(change) => {
                 if !change.is_empty() {
                     let slot = self.main.slot(at.script);
@@ -248,7 +236,8 @@ impl Registers {
     pub fn emit_as_of(&mut self, at: &mut At<'_>, from: &Range<usize>, to: &Range<usize>) {
         at.script.reset(SCRATCH);
         let change = Change::between(from, to);
-        match change.filter(|change| at.follows() && (at.custom.invertible || change.only_grows())) {
+        let is_made = at.follows() && self.start == Start::Done;
+        match change.filter(|change| is_made && (at.custom.invertible || change.only_grows())) {
             Some(change) => {
                 let slot = self.main.slot(at.script);
                 at.script.merge(SCRATCH, slot);
@@ -261,7 +250,9 @@ impl Registers {
 
     /// Begins anew with an empty window at `place`.
     pub fn clear(&mut self, place: usize) {
-        *self = Self { middle: place as u32, ..Self::default() };
+        // There may be entries beside the window.
+        let start = if self.is_untried() { Start::Untried } else { Start::Done };
+        *self = Self { middle: place as u32, start, ..Self::default() };
     }
 
     pub fn drop_front(&mut self, count: usize) {
@@ -270,12 +261,13 @@ impl Registers {
         self.fronts.iter_mut().for_each(|front| front.start -= count);
     }
 
-    /// Takes over what a script made of it. `size`: bytes a register; `registers`: one a slot.
-    pub fn settle(&mut self, size: usize, registers: &[u8]) {
-        self.main.settle(size, registers);
+    /// Takes over what a script made of it. `size`: bytes a register; `registers`: one a slot; `stuck`: those that are
+    /// still of an older version.
+    pub fn settle(&mut self, size: usize, registers: &[u8], stuck: &[Old]) {
+        self.main.settle(size, registers, stuck);
         // Those that the batch touched are the oldest ones.
         for front in self.fronts.iter_mut().rev() {
-            if !front.register.settle(size, registers) {
+            if !front.register.settle(size, registers, stuck) {
                 break;
             }
         }
@@ -283,7 +275,7 @@ impl Registers {
 
     /// The script that last touched them was run, and they were settled.
     pub fn freeze(&self, plan: &Plan, custom: &Custom, into: &mut Vec<u8>) {
-        self.main.freeze(into);
+        self.main.freeze(self.start as u8, into);
         if follows(plan, custom) {
             return; // there are no parts
         }
@@ -292,7 +284,7 @@ impl Registers {
         let mut starts = Rising::default();
         for Front { start, register } in self.fronts.iter().rev() {
             starts.freeze(i64::from(*start), into);
-            register.freeze(into);
+            register.freeze(0, into);
         }
     }
 
@@ -303,9 +295,19 @@ impl Registers {
         window: &Range<usize>,
         reader: &mut Reader<'_>,
     ) -> Option<Self> {
-        let main = Register::thaw(custom.register_bytes, reader)?;
+        let forever = plan.spans[custom.span].kind == SpanKind::Forever;
+        let older = if forever { custom.version } else { 0 };
+        let (main, started) = Register::thaw(custom.register_bytes, older, reader)?;
+        let started = *[Start::Done, Start::Untried, Start::Unmade].get(usize::from(started))?;
         if follows(plan, custom) {
-            return Some(Self { main, ..Self::default() });
+            return (started != Start::Unmade || !forever).then(|| Self {
+                main,
+                start: started,
+                ..Self::default()
+            });
+        }
+        if started == Start::Unmade {
+            return None;
         }
         let middle = within(reader, window.end)?;
         let (count, mut starts) = (count(reader, 2)?, Rising::default());
@@ -315,10 +317,11 @@ impl Registers {
             if (start as usize) < window.start {
                 return None;
             }
-            fronts.push(Front { start, register: Register::thaw(custom.register_bytes, reader)? });
+            let (register, 0) = Register::thaw(custom.register_bytes, 0, reader)? else { return None };
+            fronts.push(Front { start, register });
         }
         fronts.reverse();
-        Some(Self { main, middle, fronts })
+        Some(Self { main, middle, fronts, start: started })
     }
 
     /// Bytes of registers, by how many there are alone, if no more than so many entries are in.

@@ -3,7 +3,8 @@
 //! An item is a row that was admitted to windows: of the stage's own input, or of another, which emits
 //! nothing. Whoever runs a script may run any number of items in one call, if he runs them in order. An
 //! entry is named first in its own item, so that an entry which makes the fold fail is found there: the
-//! item is run again without it, its emits left out, and so is the entry in all items that follow.
+//! item is run again without it, its emits left out, and so is the entry in all items that follow. Where a fold is new
+//! to a key, each entry that is there already has an item too, which is of no row.
 //!
 //! Registers are numbered anew in each script: a key has one or many. A history gives their bytes to
 //! the script when they are named first, and gets them back by [`super::History::settle`], which has to be
@@ -12,7 +13,7 @@
 
 use hashbrown::HashMap;
 
-use super::plan::{Custom, ID, InputPlan, Plan, left_out};
+use super::plan::{Custom, ID, Plan, is_always_there, left_out};
 use crate::columns::{Builder, Column, Kind, Schema};
 
 /// An instruction: an operation on the register `slot`.
@@ -61,8 +62,8 @@ impl Scripts {
     pub(super) fn end(&mut self, input: usize, id: Option<u64>) {
         for script in &mut self.scripts {
             let own = id.filter(|_| script.input == input).map(|id| (script.key, id));
-            script.items.push(Item { end: script.steps.len(), own, emits: script.emits });
-            script.emits = 0;
+            let (end, emits) = (script.steps.len(), std::mem::take(&mut script.emits));
+            script.items.push(Item { end, own, emits, is_aside: false });
         }
     }
 
@@ -80,6 +81,16 @@ pub struct Item {
     pub own: Option<(u32, u64)>,
     /// Cells that it gives: for a row one, for a row of another input none.
     pub emits: u32,
+    /// It is of no row, but of an entry that was there before the fold.
+    pub is_aside: bool,
+}
+
+/// A register of an older version of a fold, which the plugin has to make one of its own of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Old {
+    pub slot: u32,
+    pub version: u32,
+    pub bytes: Box<[u8]>,
 }
 
 /// The script of one custom aggregate.
@@ -97,6 +108,8 @@ pub struct Script {
     /// By slot what its register holds before the first step; none: zero. What it holds after the last one
     /// is for [`super::History::settle`].
     pub registers: Vec<Option<Box<[u8]>>>,
+    /// By rising slot: those that have to be made of older ones before the first step.
+    pub old: Vec<Old>,
     /// Where each entry is: several steps may name one.
     known: HashMap<(u32, u64), u32>,
     /// The key at hand.
@@ -115,9 +128,10 @@ impl Script {
             input,
             steps: Vec::new(),
             items: Vec::new(),
-            entries: Builder::new(entry_schema(&plan.inputs[input])),
+            entries: Builder::new(entry_schema(custom)),
             ids: Vec::new(),
             registers: vec![None],
+            old: Vec::new(),
             known: HashMap::new(),
             key: 0,
             emits: 0,
@@ -128,6 +142,13 @@ impl Script {
     pub(super) fn slot(&mut self, content: Option<Box<[u8]>>) -> u32 {
         self.registers.push(content);
         self.registers.len() as u32 - 1
+    }
+
+    /// A register more, to be made of one of an older version.
+    pub(super) fn old_slot(&mut self, version: u32, bytes: Box<[u8]>) -> u32 {
+        let slot = self.slot(None);
+        self.old.push(Old { slot, version, bytes });
+        slot
     }
 
     pub(super) fn reset(&mut self, slot: u32) {
@@ -149,6 +170,17 @@ impl Script {
         }
     }
 
+    /// Adds an entry that was there before the fold, in an item of its own.
+    pub(super) fn add_aside(&mut self, plan: &Plan, custom: &Custom, slot: u32, entry: &[u64]) {
+        let Some(index) = self.entry(plan, custom, entry) else { return };
+        if slot == SCRATCH {
+            self.reset(slot);
+        }
+        self.step(slot, Operation::Add(index));
+        let (end, own) = (self.steps.len(), Some(self.ids[index as usize]));
+        self.items.push(Item { end, own, emits: 0, is_aside: true });
+    }
+
     pub(super) fn retract(&mut self, plan: &Plan, custom: &Custom, slot: u32, entry: &[u64]) {
         if let Some(index) = self.entry(plan, custom, entry) {
             self.step(slot, Operation::Retract(index));
@@ -159,9 +191,9 @@ impl Script {
         self.steps.push(Step { slot, operation });
     }
 
-    /// Puts an entry on the list, unless it does not count.
+    /// Puts an entry on the list, unless it does not count for this fold.
     fn entry(&mut self, plan: &Plan, custom: &Custom, entry: &[u64]) -> Option<u32> {
-        let InputPlan { layout, shown, .. } = &plan.inputs[self.input];
+        let (layout, shown) = (&plan.inputs[self.input].layout, custom.shown());
         let id = layout.id.map_or(0, |word| entry[word]);
         let filtered = custom.filter.is_some_and(|filter| layout.value(entry, filter) != Some(1));
         if id & left_out(self.index) != 0 || filtered {
@@ -170,18 +202,20 @@ impl Script {
         if let Some(index) = self.known.get(&(self.key, id & ID)) {
             return Some(*index);
         }
+        let lacks = |(index, column): &(usize, Column)| {
+            is_always_there(column) && layout.value(entry, *index).is_none()
+        };
+        if shown.iter().any(lacks) {
+            return None; // a row of a release that has no such column
+        }
         for (into, (index, column)) in shown.iter().enumerate() {
             let into = self.entries.column(into);
-            let Some(word) = layout.value(entry, *index) else {
+            match layout.value(entry, *index) {
+                Some(word) => into.push_word(word),
+                None if column.nullable => into.push_null(),
                 // NaN is no value, and a column that is not nullable says it so.
-                if column.nullable {
-                    into.push_null()
-                } else {
-                    into.push_word(f64::NAN.to_bits())
-                }
-                continue;
-            };
-            into.push_word(word);
+                None => into.push_word(f64::NAN.to_bits()),
+            }
         }
         self.entries.column(shown.len()).push_int(entry[0].cast_signed());
         self.entries.finish_row();
@@ -193,7 +227,7 @@ impl Script {
 }
 
 /// Columns that a fold sees, then the time.
-fn entry_schema(input: &InputPlan) -> Schema {
+fn entry_schema(custom: &Custom) -> Schema {
     let time = Column::new("@time", Kind::Time);
-    input.shown.iter().map(|(_, column)| column.clone()).chain([time]).collect()
+    custom.shown().iter().map(|(_, column)| column.clone()).chain([time]).collect()
 }

@@ -49,16 +49,18 @@ pub struct Slot<T> {
     plugin: Option<T>,
     answer: Answer,
     rejected: Vec<wire::Rejection>,
+    words: String,
 }
 
 impl<T> Slot<T> {
     /// Before `describe`.
-    pub const FRESH: Self = Self { plugin: None, answer: Answer { none: () }, rejected: Vec::new() };
+    pub const FRESH: Self =
+        Self { plugin: None, answer: Answer { none: () }, rejected: Vec::new(), words: String::new() };
 
     fn at_work(&mut self) -> Work<'_, T> {
         let plugin = self.plugin.as_mut();
         let plugin = plugin.expect("the host calls describe first, and goes on only if it succeeds");
-        Work { plugin, answer: &mut self.answer, rejected: &mut self.rejected }
+        Work { plugin, answer: &mut self.answer, rejected: &mut self.rejected, words: &mut self.words }
     }
 }
 
@@ -66,6 +68,7 @@ struct Work<'a, T> {
     plugin: &'a mut T,
     answer: &'a mut Answer,
     rejected: &'a mut Vec<wire::Rejection>,
+    words: &'a mut String,
 }
 
 /// # Safety
@@ -105,7 +108,7 @@ unsafe fn lift_columns(columns: *const u8, length: usize) -> Vec<Column> {
 }
 
 pub fn process<T: Preprocessor>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const u8 {
-    let Work { plugin, answer, rejected } = slot.at_work();
+    let Work { plugin, answer, rejected, .. } = slot.at_work();
     let processed = plugin.process(rows).unwrap_or_else(give_up);
     answer.processed = wire::Processed {
         rows: wire::Batch::of(&processed.rows),
@@ -116,7 +119,7 @@ pub fn process<T: Preprocessor>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const 
 }
 
 pub fn compute<T: Features>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const u8 {
-    let Work { plugin, answer, rejected } = slot.at_work();
+    let Work { plugin, answer, rejected, .. } = slot.at_work();
     let computed = plugin.compute(rows).unwrap_or_else(give_up);
     answer.computed = wire::Computed {
         matrix: List::of(computed.matrix),
@@ -141,8 +144,26 @@ pub fn fold<T: Features>(
     give(answer)
 }
 
+pub fn migrate<T: Features>(
+    slot: &mut Slot<T>,
+    custom: u32,
+    version: u32,
+    count: u32,
+    registers: &[u8],
+) -> *const u8 {
+    let Work { plugin, answer, words, .. } = slot.at_work();
+    answer.migrated = match plugin.migrate(custom, version, count as usize, registers) {
+        Ok(registers) => wire::Migrated { failed: 0, bytes: List::of(registers) },
+        Err(why) => {
+            *words = why;
+            wire::Migrated { failed: 1, bytes: List::of(words.as_bytes()) }
+        }
+    };
+    give(answer)
+}
+
 pub fn decide<T: Rules>(slot: &mut Slot<T>, rows: &Batch<'_>) -> *const u8 {
-    let Work { plugin, answer, rejected } = slot.at_work();
+    let Work { plugin, answer, rejected, .. } = slot.at_work();
     let decided = plugin.decide(rows).unwrap_or_else(give_up);
     answer.decided = wire::Decided {
         rows: wire::Batch::of(&decided.rows),

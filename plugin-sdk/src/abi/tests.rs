@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::mem::offset_of;
 
-use wit_parser::{Function, Resolve, SizeAlign, Type, TypeDef, TypeDefKind, TypeOwner, WorldItem};
+use wit_parser::{Function, Int, Resolve, SizeAlign, Type, TypeDef, TypeDefKind, TypeOwner, WorldItem};
 
 use super::layout::{Area, Lower};
 use super::wire;
@@ -222,6 +222,18 @@ fn batches_and_answers_lie_as_the_wit_has_them() {
     }
 }
 
+/// Registers, or why there are none: both are a list of bytes.
+#[test]
+fn what_is_made_of_registers_lies_as_the_wit_has_it() {
+    let wit = Wit::read();
+    let result = wit.export("custom-features", "migrate").result.expect("it gives something");
+    let Type::Id(id) = result else { panic!("it gives no number") };
+    let TypeDefKind::Result(sides) = &wit.resolve.types[id].kind else { panic!("it may fail") };
+    let place = wit.sizes.payload_offset(Int::U8, [sides.ok.as_ref(), sides.err.as_ref()]).size_wasm32();
+    assert_eq!((offset_of!(wire::Migrated, failed), offset_of!(wire::Migrated, bytes)), (0, place));
+    assert_eq!((size_of::<wire::Migrated>(), align_of::<wire::Migrated>()), wit.space(&result));
+}
+
 /// The parameters of the exports, each list being a pointer and a length.
 #[test]
 fn exports_take_what_the_wit_has() {
@@ -237,6 +249,7 @@ fn exports_take_what_the_wit_has() {
         ("custom-features", "describe", settings),
         ("custom-features", "compute", batch),
         ("custom-features", "fold", fold),
+        ("custom-features", "migrate", ["custom", "version", "count", "registers"].as_slice()),
         ("rules", "describe", settings),
         ("rules", "decide", batch),
     ] {

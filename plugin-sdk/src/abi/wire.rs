@@ -85,6 +85,14 @@ pub(super) struct Folded {
     pub(super) cells: Batch,
 }
 
+/// `result<list<u8>, string>`: both are a list of bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Migrated {
+    pub(super) failed: u8,
+    pub(super) bytes: List,
+}
+
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Decided {
@@ -101,5 +109,6 @@ pub(super) union Answer {
     pub(super) processed: Processed,
     pub(super) computed: Computed,
     pub(super) folded: Folded,
+    pub(super) migrated: Migrated,
     pub(super) decided: Decided,
 }

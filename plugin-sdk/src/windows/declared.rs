@@ -1,6 +1,6 @@
 //! What the derive says of a struct of [`Windows`](super::Windows).
 
-use super::Run;
+use super::{Migrate, Run};
 use crate::column::{Column, Kind};
 use crate::describe;
 use crate::field::Field;
@@ -82,6 +82,7 @@ pub struct CustomFold {
     pub(crate) kind: Kind,
     pub(crate) nullable: bool,
     pub(crate) run: Run,
+    pub(crate) migrate: Migrate,
 }
 
 impl CustomFold {
@@ -97,6 +98,7 @@ impl CustomFold {
             kind: F::Cell::KIND,
             nullable: F::Cell::NULLABLE,
             run: crate::fold::run::<F>,
+            migrate: crate::fold::migrate::<F>,
         }
     }
 }

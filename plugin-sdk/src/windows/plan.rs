@@ -60,6 +60,19 @@ impl Plan {
         let emitted = (fold.run)(entries, at, *time, tape, registers, cells)?;
         Ok((emitted, cells))
     }
+
+    /// Makes registers of a custom fold of those of an older version.
+    pub(crate) fn migrate(
+        &self,
+        custom: u32,
+        version: u32,
+        count: usize,
+        registers: &[u8],
+        into: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let taped = self.tapes.get(custom as usize).ok_or("there is no such fold")?;
+        (taped.fold.migrate)(version, count, registers, into)
+    }
 }
 
 fn input(source: &'static str, columns: &[Column]) -> Input {

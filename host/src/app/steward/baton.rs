@@ -30,6 +30,11 @@ impl Baton {
         self.releases().1.clone()
     }
 
+    /// This one may come back still.
+    pub fn keep_beside(&self, before: Arc<Release>) {
+        self.releases().1 = Some(before);
+    }
+
     /// From now on threads begin with this.
     pub fn pass(&self, release: Arc<Release>) {
         let mut releases = self.releases();

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::release::Runtimes;
 use crate::release::history::Event;
+use crate::release::ledger::Ledger;
 use crate::release::manifest::{Content, Facts, How, Manifest, Ticket};
 use crate::release::who::user_at_host;
 
@@ -53,8 +54,31 @@ impl Run {
         let release = release.map_err(|error| error.at(format!("release {}", current.stamp())))?;
         let config = loader.configured(content)?;
         let run = Self::with(config, release.renumbered(current.number), runtimes);
+        if let Some(before) = may_come_back(&own, &current, &control.ledger) {
+            let content = &before.facts.content;
+            match loader.load(content, &pieces(&control.ledger, content), &mut pen) {
+                Ok(release) => run.baton.keep_beside(Arc::new(release.renumbered(before.number))),
+                Err(error) => {
+                    let (stamp, code) = (before.stamp(), error.code);
+                    warn!(
+                        "release {stamp}, which may come back, can't be loaded, and nothing is kept for it: {code} {error}"
+                    );
+                }
+            }
+        }
         Ok(Self { steward: Mutex::new(Some(Box::new(Opened { own, control, loader }))), ..run })
     }
+}
+
+/// What ran before, if the current release is on probation: as long as since it was made a host may find it bad.
+fn may_come_back<'a>(own: &Config, current: &Manifest, ledger: &'a Ledger) -> Option<&'a Manifest> {
+    let Facts { how, at, content, .. } = &current.facts;
+    let length = i64::try_from(own.releases.probation.get().as_millis()).unwrap_or(i64::MAX);
+    if !matches!(how, How::Apply | How::File) || now() >= at.saturating_add(length) {
+        return None;
+    }
+    let is_other = |one: &&Manifest| one.number < current.number && one.facts.content.id != content.id;
+    ledger.releases().rev().find(is_other)
 }
 
 /// Nothing has run yet: the host's own files become the first release.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::{Failing, Flow, Meter, PartitionCounts, Relay, Sample, Tables};
 use crate::error::{Code, Error, Result};
 use crate::kafka::{Cluster, topics};
-use crate::pipeline::succession;
+use crate::pipeline::succession_beside;
 use crate::release::Release;
 
 /// That long is waited for records to try it on. Where none come, there is nothing to try.
@@ -34,8 +34,10 @@ impl Maker {
 
 /// Gives how many records it was tried on.
 pub(super) fn settle(own: &Config, release: &Release, baton: &Baton, maker: &Maker) -> Result<usize> {
-    let current = baton.release();
-    let changes = succession(current.pipeline(), release.pipeline())?;
+    let (current, before) = (baton.release(), baton.before());
+    let before = before.as_ref().map(|before| &**before.pipeline());
+    let changes = succession_beside(current.pipeline(), before, release.pipeline())?;
+    release.try_migrations(current.pipeline())?;
     let names: Vec<&str> = changes.topics.iter().map(String::as_str).collect();
     if !names.is_empty() {
         let kafka = &own.kafka;

@@ -11,7 +11,7 @@ use crate::state::{Coming, Desk, Meeting, Slot};
 use crate::window::{Cell, Cells, Plan, Scripts, hash};
 
 use super::Flow;
-use super::folds::{Folding, Item};
+use super::folds::{Folding, Hands, Item, lock};
 use super::intake::part;
 use super::lookups::with_looked_up;
 use super::run::Flight;
@@ -132,14 +132,18 @@ impl Flow {
         if !plan.customs.is_empty() {
             // Rows are counted where vectors are made of them.
             self.breakers.passed(Stage::Features(stage as u8), 0);
-            let plugin = self.parts.features[stage].as_mut();
-            let failed = folding.run(plan, plugin, scripts, at, tasks, builder)?;
+            let hands = Hands { plugins: &self.folders[stage], stage: stage as u8, lap: &mut self.lap };
+            let failed = folding.run(plan, hands, scripts, at, tasks, builder)?;
             for (row, refusal) in failed.rows {
                 refused.rows.entry(row).or_insert(refusal);
             }
             for (place, refusal) in failed.updates {
                 self.refuse_update(stage, place, refusal);
             }
+            failed
+                .before
+                .iter()
+                .for_each(|refusal| self.breakers.refused(Stage::Features(stage as u8), refusal));
         }
         let builder = &mut self.cells[stage];
         builder.finish_rows(flight.work.len());
@@ -201,7 +205,7 @@ impl Flow {
         work: &mut Work,
     ) -> Result<Vec<(u32, Refusal)>> {
         let node = &self.pipeline.features[stage];
-        let plugin = &mut self.parts.features[stage];
+        let mut plugin = lock(&self.plugins[stage]);
         let features = node.names.len();
         self.lap.turn(Activity::Features(stage as u8));
         let (tables, rows) = (&self.tables, &work.rows);

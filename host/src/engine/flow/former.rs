@@ -73,7 +73,13 @@ impl Flow {
                 && !kept.contains(&former.flow.number())
                 && !tasks.iter().any(|(_, task)| task.held.releases().any(waits))
         };
-        self.formers.extract_if(.., is_idle).map(|former| former.flow).collect()
+        self.formers.extract_if(.., is_idle).map(|former| former.flow.let_go()).collect()
+    }
+
+    /// Has nothing of other releases any more.
+    pub(super) fn let_go(mut self) -> Self {
+        self.folders.clear();
+        self
     }
 
     pub(super) fn each_former(&mut self, what: impl FnMut(&mut Self)) {

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::Flow;
+use super::folds::Shared;
 use crate::columns::Column;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::pipeline::{FeaturesNode, Pipeline};
-use crate::window::Plan;
+use crate::window::{Custom, Plan, Runs};
+
+/// By features stage, by custom aggregate that is kept: how a release runs it, if it does, and who.
+type Hands = Vec<Vec<Option<(Runs, Shared)>>>;
 
 impl Flow {
     /// Takes a release's windows as what all keys are kept by, until [`Self::unite`] is called.
@@ -16,6 +20,7 @@ impl Flow {
         if let Ok(unions) = unions.collect::<Result<Vec<_>>>() {
             self.keep_by(&unions);
         }
+        self.lend(&[]);
         self
     }
 
@@ -37,19 +42,63 @@ impl Flow {
         })
     }
 
+    /// The same of one whose windows are not kept yet; nor may they lack what other windows had before these.
+    pub(in crate::engine) fn goes_with(&self, other: &Self) -> Result<()> {
+        self.suits(other)?;
+        let stages = other.own.iter().zip(&self.pipeline.features);
+        let behind = stages.filter_map(|(own, kept)| own.plan.falls_behind(&[&kept.plan])).next();
+        behind.map_or(Ok(()), |what| Err(Error::new(Code::NotYet, what)))
+    }
+
     /// From now on windows are kept that serve all releases known here. Gives those that they can't be kept for
     /// beside the others, which are not known any more: the oldest first.
     pub(in crate::engine) fn unite(&mut self) -> Result<Vec<Self>> {
         let mut odd = Vec::new();
         let unions = loop {
             match self.unions() {
-                Err(_) if !self.formers.is_empty() => odd.push(self.formers.remove(0).flow),
+                Err(_) if !self.formers.is_empty() => odd.push(self.formers.remove(0).flow.let_go()),
                 unions => break unions?,
             }
         };
         self.keep_by(&unions);
         self.each_former(|former| former.keep_by(&unions));
+        // The later a release came, the sooner it is asked.
+        let others = self.formers.iter().rev().map(|one| one.flow.hands());
+        let all: Vec<Hands> = [self.hands()].into_iter().chain(others).collect();
+        self.lend(&all);
+        self.each_former(|former| former.lend(&all));
         Ok(odd)
+    }
+
+    /// By features stage, by custom aggregate: how this release runs it, and who does.
+    fn hands(&self) -> Hands {
+        let stages = self.pipeline.features.iter().zip(&self.plugins);
+        let hands = stages.map(|(node, plugin)| {
+            let own = |custom: &Custom| custom.runs.clone().filter(|_| custom.is_own());
+            node.plan.customs.iter().map(|custom| Some((own(custom)?, Arc::clone(plugin)))).collect()
+        });
+        hands.collect()
+    }
+
+    /// What this release can't run is run by another.
+    fn lend(&mut self, all: &[Hands]) {
+        let mut pipeline = None;
+        self.folders.clear();
+        for (stage, (node, plugin)) in self.pipeline.features.iter().zip(&self.plugins).enumerate() {
+            let mut folders = Vec::new();
+            for (index, custom) in node.plan.customs.iter().enumerate() {
+                if custom.is_own() {
+                    folders.push(Some(Arc::clone(plugin)));
+                    continue;
+                }
+                let (runs, plugin) = all.iter().find_map(|hands| hands[stage][index].clone()).unzip();
+                let lent = pipeline.get_or_insert_with(|| Pipeline::clone(&self.pipeline));
+                lent.features[stage].plan.customs[index].runs = runs;
+                folders.push(plugin);
+            }
+            self.folders.push(folders);
+        }
+        self.pipeline = pipeline.map_or_else(|| Arc::clone(&self.pipeline), Arc::new);
     }
 
     fn unions(&self) -> Result<Vec<Plan>> {

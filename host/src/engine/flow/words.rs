@@ -139,7 +139,7 @@ mod tests {
         ];
         let layout = Layout { stride: 7, kept, flags: Some(5), id: Some(6) };
         let kept_from = vec![None, None, Some(1), Some(0)];
-        let plan = InputPlan { source: String::new(), layout, kept_from, shown: Vec::new() };
+        let plan = InputPlan { source: String::new(), layout, kept_from };
         let key = KeyColumns::new(vec![1]);
         let node = InputNode { source: 0, key, key_names: Vec::new(), kept: vec![2, 1], time: 0 };
         let reader = RowReader::new(&node, &plan, &rows);

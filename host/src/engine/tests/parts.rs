@@ -130,6 +130,10 @@ impl Features for Nothing {
     fn fold(&mut self, _: u32, _: &Batch, _: &Tape, _: &[u8]) -> Result<Folded, PluginFault> {
         unreachable!("there are no custom folds")
     }
+
+    fn migrate(&mut self, _: u32, _: u32, _: u32, _: &[u8]) -> Result<Vec<u8>, PluginFault> {
+        unreachable!("there are no custom folds")
+    }
 }
 
 pub struct Numbers(pub Schema);

@@ -53,9 +53,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                     self.waiting.extend(id.inputs(&pipeline));
                 }
                 Some(mut task) => {
-                    let group = pipeline.groups.get(usize::from(id.group));
-                    let stages = group.map_or(0..0, |group| group.stages.clone());
-                    task.keep_by(&pipeline.features[stages])?;
+                    task.keep_by(&pipeline, id.group)?;
                     self.tasks.insert(id, task);
                 }
                 None => self.waiting.extend(id.inputs(&pipeline)),

@@ -116,7 +116,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     }
 
     fn learn(&mut self, flow: Flow) -> Result<()> {
-        if let Err(error) = self.flow.suits(&flow) {
+        if let Err(error) = self.flow.goes_with(&flow) {
             self.do_without(flow.stamp(), &format!("whose windows do not go with its own: {error}"));
             if let Some(line) = &self.line {
                 line.relay.retire([flow]);
@@ -144,9 +144,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         let pipeline = Arc::clone(self.flow.pipeline());
         for index in 0..self.tasks.len() {
-            let group = pipeline.groups.get(usize::from(self.tasks.id(index).group));
-            let stages = group.map_or(0..0, |group| group.stages.clone());
-            self.tasks.at(index).keep_by(&pipeline.features[stages])?;
+            let group = self.tasks.id(index).group;
+            self.tasks.at(index).keep_by(&pipeline, group)?;
         }
         Ok(())
     }

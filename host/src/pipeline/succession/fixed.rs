@@ -8,7 +8,7 @@ use crate::record::SourceId;
 use crate::window::Plan;
 
 /// Names all that is in the way.
-pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
+pub(super) fn check(old: &Pipeline, kept_beside: Option<&Pipeline>, new: &Pipeline) -> Result<()> {
     let mut fixed = Fixed::default();
     fixed.same("name", &old.name, &new.name);
     fixed.same("order", order(old), order(new));
@@ -30,6 +30,10 @@ pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
             if let Err(error) = Plan::union(&[&from.plan, &to.plan]) {
                 fixed.0.push(format!("{place}: windows: {error}"));
             }
+            let beside = kept_beside.and_then(|beside| beside.features.get(index)).map(|beside| &beside.plan);
+            let kept_by: Vec<&Plan> = [&from.plan].into_iter().chain(beside).collect();
+            let behind = to.plan.falls_behind(&kept_by);
+            fixed.0.extend(behind.map(|what| format!("{place}: windows: {what}")));
         }
         fixed.lateness(old, new);
         fixed.topics(old, new);

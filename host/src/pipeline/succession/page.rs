@@ -71,6 +71,7 @@ fn line(aggregate: &Aggregate, width: usize) -> String {
         Fate::Kept if from.is_none() => ": kept, of another name".to_owned(),
         Fate::Kept | Fate::Gone => String::new(),
         Fate::Rebuilt => ": rebuilt".to_owned(),
+        Fate::Migrated => ": migrated".to_owned(),
         Fate::Begins(Some(after)) => format!(": whole after {}", span(*after)),
         Fate::Begins(None) => ": from now on".to_owned(),
     };

@@ -9,7 +9,7 @@ use super::page;
 use crate::columns::Column;
 use crate::pipeline::{FeaturesNode, Pipeline};
 use crate::record::SourceId;
-use crate::window::{Cell, Custom, Lane, LaneKind, Plan, SpanKind};
+use crate::window::{Ancestor, Cell, Counterparts, Custom, Lane, LaneKind, Plan, SpanKind};
 
 /// What becomes of the windows of a stage; the worst of its aggregates counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,8 @@ pub enum Fate {
     Kept,
     /// All that it should.
     Rebuilt,
+    /// All that it should, if the plugin takes over what an older version of its fold left.
+    Migrated,
     /// Not all; all after so many milliseconds, where there is such a time.
     Begins(Option<u64>),
     Gone,
@@ -73,9 +75,10 @@ fn of_stage(old: &Side<'_>, new: &Side<'_>) -> StageWindows {
         false if fits => Windows::Rebuilt,
         false => Windows::Lost,
     };
+    let known = Counterparts::find(new.plan, old.plan).filter(|_| same_inputs);
     let mut aggregates = Vec::new();
     for (cell, (name, to)) in after.iter().enumerate() {
-        let fate = new.fate(cell, old);
+        let fate = new.fate(cell, old, known.as_ref());
         if let Fate::Begins(_) = fate {
             windows = windows.max(Windows::Partial);
         }
@@ -115,8 +118,7 @@ struct Running<'a> {
 #[derive(PartialEq)]
 enum Value<'a> {
     Lane(LaneKind),
-    /// Name, version, bytes a register, whether entries are taken away again, and what it sees of each.
-    Custom(&'a str, u32, usize, bool, &'a [Column]),
+    Custom(&'a Custom),
 }
 
 impl<'a> Side<'a> {
@@ -206,9 +208,8 @@ impl<'a> Side<'a> {
 
     fn custom(&self, custom: &'a Custom) -> Running<'a> {
         let (source, span, kept) = self.span(custom.span);
-        let Custom { name, version, register_bytes, invertible, filter, .. } = custom;
-        let value = Value::Custom(name, *version, *register_bytes, *invertible, kept);
-        Running { source, span, value, column: None, filter: filter.map(|filter| &kept[filter]) }
+        let filter = custom.filter.map(|filter| &kept[filter]);
+        Running { source, span, value: Value::Custom(custom), column: None, filter }
     }
 
     fn span(&self, span: usize) -> (SourceId, SpanKind, &'a [Column]) {
@@ -217,11 +218,18 @@ impl<'a> Side<'a> {
     }
 
     /// What the aggregate of a cell has when it follows the old stage.
-    fn fate(&self, cell: usize, old: &Side<'_>) -> Fate {
+    fn fate(&self, cell: usize, old: &Side<'_>, known: Option<&Counterparts>) -> Fate {
         let all: Vec<Running<'_>> = old.plan.cells.iter().flat_map(|cell| old.running(cell)).collect();
         let own = self.running(&self.plan.cells[cell]);
         if old.plan.closing != self.plan.closing {
             return begins(&own[0]);
+        }
+        if let (Cell::Custom(custom), Some(known)) = (self.plan.cells[cell], known) {
+            match known.customs[custom] {
+                Some(Ancestor::Same(_)) => return Fate::Kept,
+                Some(Ancestor::Older(_)) => return Fate::Migrated,
+                None => {}
+            }
         }
         let mut fate = Fate::Kept;
         for running in own.iter().filter(|running| !all.contains(running)) {
@@ -244,11 +252,12 @@ impl<'a> Side<'a> {
                 own.is_some_and(|own| own.kind == wanted.kind && (wanted.nullable || !own.nullable))
             };
             let seen: Vec<&Column> = match running.value {
-                Value::Custom(.., kept) => kept.iter().collect(),
-                Value::Lane(_) => running.column.into_iter().chain(running.filter).collect(),
+                Value::Custom(custom) => custom.shown().iter().map(|(_, column)| column).collect(),
+                Value::Lane(_) => running.column.into_iter().collect(),
             };
             let mut spans = self.plan.spans.iter().filter(|span| span.input == index);
-            seen.into_iter().all(has) && spans.any(|span| covers(span.kind, running.span))
+            seen.into_iter().chain(running.filter).all(has)
+                && spans.any(|span| covers(span.kind, running.span))
         })
     }
 }

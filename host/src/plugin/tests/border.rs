@@ -6,7 +6,7 @@ use std::thread;
 use super::guest::{ECHO, answering, rich_features, rich_rules};
 use super::*;
 use crate::columns;
-use crate::contract::{MESSAGE_LIMIT, RawBatch, Rejection, Tape};
+use crate::contract::{Fold, MESSAGE_LIMIT, RawBatch, Rejection, Tape};
 
 /// The batch that came back, checked as the engine checks it.
 fn checked(raw: RawBatch, like: &Batch) -> Batch {
@@ -45,11 +45,24 @@ fn every_world_answers() {
     assert_eq!(answer.cells.rows, 5);
     assert_eq!(answer.cells.spans, tape.words());
     assert_eq!(answer.cells.data, rows(2).data());
+    assert_eq!(features.migrate(5, 1, 3, &[1, 2, 3]).unwrap(), [1, 2, 3]);
+    let fault = features.migrate(5, 0, 2, b"no").unwrap_err();
+    assert_eq!((fault.code, fault.message.as_str()), (Code::PluginOutput, "no"));
 
     let (_, factory) = bench.load(&Guest::rules(&rich_rules())).rules(&stage()).unwrap();
     let answer = factory.instance().unwrap().decide(&rows(3)).unwrap();
     assert_eq!(answer.route, [0, 0, 0]);
     assert_eq!(checked(answer.rows, &rows(3)), rows(3));
+}
+
+#[test]
+fn a_plugin_without_folds_takes_no_registers_over() {
+    let mut plain = rich_features();
+    plain.custom_folds.clear();
+    plain.aggregates.retain(|aggregate| !matches!(aggregate.fold, Fold::Custom(_)));
+    let (_, factory) = Bench::new().load(&Guest::features("features", &plain)).features(&stage()).unwrap();
+    let fault = factory.instance().unwrap().migrate(0, 1, 1, &[0]).unwrap_err();
+    assert!(fault.message.contains("does not export `migrate`"), "{}", fault.message);
 }
 
 #[test]

@@ -60,11 +60,12 @@ impl Guest {
         Self::new("preprocessor", description, batch_function("process", body))
     }
 
-    /// Gives for each row a vector of ones, and folds nothing.
+    /// Gives for each row a vector of ones, folds nothing, and takes registers of all versions but 0 as they are.
     pub(super) fn features(world: &'static str, description: &FeaturesDescription) -> Self {
         let mut functions = batch_function("compute", COMPUTE);
         if world == "custom-features" {
             functions += FOLD;
+            functions += MIGRATE;
         }
         Self::new(world, description, functions)
     }
@@ -214,6 +215,13 @@ const FOLD: &str = r#"
       (i32.store (i32.const 72) (local.get $custom))
       (i32.store (i32.const 76) (local.get $tape)) (i32.store (i32.const 80) (local.get $tape_len))
       (i32.store (i32.const 84) (local.get $data)) (i32.store (i32.const 88) (local.get $data_len))
+      (call $reset) (i32.const 64))"#;
+
+const MIGRATE: &str = r#"
+    (func $migrate (export "migrate") (param $custom i32) (param $version i32) (param $count i32)
+      (param $registers i32) (param $registers_len i32) (result i32)
+      (i32.store (i32.const 64) (i32.eqz (local.get $version)))
+      (i32.store (i32.const 68) (local.get $registers)) (i32.store (i32.const 72) (local.get $registers_len))
       (call $reset) (i32.const 64))"#;
 
 /// A body that answers with these words at [`ANSWER`].

@@ -27,6 +27,12 @@ impl Parameters for Fold {
     type At<'a> = (u32, wire::Rows<'a>, &'a [u32], &'a [u8]);
 }
 
+pub(super) struct Migrate;
+
+impl Parameters for Migrate {
+    type At<'a> = (u32, u32, u32, &'a [u8]);
+}
+
 /// An exported function whose type has been checked, so that a call needn't.
 pub(super) struct Function<P, R> {
     function: Func,

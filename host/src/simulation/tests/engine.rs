@@ -295,5 +295,8 @@ fn mistakes_of_releases_are_found() {
         (Mistake::BeginsAnywhere, Plant::Sides),
         (Mistake::ForgetsPlans, Plant::Arrival),
         (Mistake::ForgetsPlans, Plant::TwoKeys),
+        (Mistake::ForgetsPlans, Plant::Customs),
+        (Mistake::StarvesFormers, Plant::Customs),
+        (Mistake::LosesOldRegisters, Plant::Customs),
     ]);
 }

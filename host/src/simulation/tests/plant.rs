@@ -9,7 +9,7 @@ use std::cell::{Cell as Counter, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::columns::{Column, Kind};
@@ -24,7 +24,7 @@ use crate::pipeline::{Declared, ErrorBudget, Front, Identity, Pipeline, SourceNo
 use crate::simulation::{Ports, Process, Random, SimClock, SimSink, SimSource, Stepper};
 use crate::window::Plan;
 
-use plugins::{Cells, Numbers, Words, folds};
+use plugins::{Cells, Numbers, Versions, Words, folds};
 pub use plugins::{MOST, ODD, POISON, SUM};
 
 pub const BUYERS: i64 = 8;
@@ -104,6 +104,22 @@ impl Plant {
         [buyers, shops]
     }
 
+    /// Of the folds of a release: of the sum there are three in turn, which are made of entries. Those of the most have
+    /// a window of all time: what one version left the next takes over, and one that was there finds what it had.
+    pub fn versions(self, release: u64) -> Versions {
+        let most = if release < 8 { 1 + (release - 1) % 2 } else { 3 + release % 2 };
+        match self {
+            Self::Customs => [1 + (release % 3) as u32, most as u32],
+            Self::Sides => [1 + (release % 3) as u32, 1],
+            _ => [1, 1],
+        }
+    }
+
+    /// Whether a release has folds that the one before can't make of entries again.
+    fn is_delicate(self) -> bool {
+        self == Self::Customs
+    }
+
     fn usual_cells(self) -> [Vec<Cell>; 2] {
         let (sum, most) = (Fold::Custom(SUM), Fold::Custom(MOST));
         let (two, three) = (Window::Sliding(REACH as u64), Window::Sliding(3_000));
@@ -137,7 +153,14 @@ impl Plant {
     }
 
     /// Behind the cells each stage gives the number of its release, and if that is odd, one more.
-    fn describe(self, prefix: &str, cells: &[Cell], trigger: Trigger, release: u64) -> FeaturesDescription {
+    fn describe(
+        self,
+        prefix: &str,
+        cells: &[Cell],
+        trigger: Trigger,
+        release: u64,
+        versions: Versions,
+    ) -> FeaturesDescription {
         let inputs = cells.iter().map(|(input, ..)| input + 1).max().unwrap_or(1);
         let input = |(index, (name, _)): (usize, &(&str, i32))| {
             let mut columns = vec![Column::new("amount", Kind::Int)];
@@ -171,7 +194,7 @@ impl Plant {
             lookups: Vec::new(),
             features,
             aggregates,
-            custom_folds: folds(),
+            custom_folds: folds(versions),
             trigger,
             ids: Vec::new(),
         }
@@ -216,11 +239,11 @@ impl Plant {
     }
 
     pub fn pipeline(self) -> Pipeline {
-        self.release(1)
+        self.release(1, self.versions(1))
     }
 
     /// The same of another release.
-    fn release(self, number: u64) -> Pipeline {
+    fn release(self, number: u64, versions: Versions) -> Pipeline {
         let config = self.config();
         let [buyers, shops] = self.cells(number);
         let trigger = match self {
@@ -229,8 +252,8 @@ impl Plant {
             }
             _ => Trigger::Row,
         };
-        let stages =
-            [self.describe("b", &buyers, Trigger::Row, number), self.describe("s", &shops, trigger, number)];
+        let stages = [("b", &buyers, Trigger::Row), ("s", &shops, trigger)]
+            .map(|(prefix, cells, trigger)| self.describe(prefix, cells, trigger, number, versions));
         let stages: Vec<FeaturesDescription> =
             stages.into_iter().filter(|stage| !stage.aggregates.is_empty()).collect();
         let declared = Declared { features: stages.iter().collect(), ..Declared::default() };
@@ -274,6 +297,8 @@ pub struct Works {
     pub meter: Arc<Meter>,
     /// Of each process.
     lodges: RefCell<HashMap<usize, Arc<Lodge>>>,
+    /// Of all threads.
+    relays: RefCell<Vec<Weak<Relay>>>,
 }
 
 impl Works {
@@ -295,23 +320,41 @@ impl Works {
             current: Counter::new(1),
             meter: Arc::default(),
             lodges: RefCell::default(),
+            relays: RefCell::default(),
         })
     }
 
-    /// From now on another release is to run.
+    /// From now on another release is to run, where that matters once all go by the one before.
     pub fn release(&self) {
-        self.current.set(self.current.get() + 1);
+        if !self.plant.is_delicate() || self.slowest() == self.current.get() {
+            self.current.set(self.current.get() + 1);
+        }
+    }
+
+    /// An ill plugin may fail at whatever entry, so that no fold of another release keeps up.
+    fn versions(&self, number: u64) -> Versions {
+        if self.ill { [1, 1] } else { self.plant.versions(number) }
+    }
+
+    /// The release of the thread that is the furthest behind.
+    fn slowest(&self) -> u64 {
+        let mut relays = self.relays.borrow_mut();
+        relays.retain(|relay| relay.strong_count() > 0);
+        let all = relays.iter().filter_map(Weak::upgrade).map(|relay| relay.at());
+        all.chain([self.current.get()]).min().unwrap_or_default()
     }
 
     fn flow(&self, number: u64) -> Flow {
-        let mut pipeline = self.plant.release(number);
+        let versions = self.versions(number);
+        let mut pipeline = self.plant.release(number, versions);
         pipeline.bounds.errors = match self.ill {
             true => ErrorBudget { share: 0.0, at_least: 1 },
             false => ErrorBudget { share: 1.0, ..pipeline.bounds.errors },
         };
         let stages = pipeline.features.iter().enumerate().map(|(index, stage)| {
             let (first, cells) = (stage.shown.len() - stage.cells.len(), stage.cells.len());
-            Box::new(Cells { stage: index, first, cells, release: number, ill: self.ill, calls: 0 }) as _
+            let (stage, release, ill, calls) = (index, number, self.ill, 0);
+            Box::new(Cells { stage, first, cells, release, versions, ill, calls }) as _
         });
         let decoder =
             |source: &SourceNode| -> Box<dyn Decoder + Send> { Box::new(Numbers(source.decoded.clone())) };
@@ -345,7 +388,12 @@ impl Works {
         // A host may not have heard of the last one yet.
         let number = self.current.get().saturating_sub(random.below(2) as u64).max(1);
         let relay = Arc::new(Relay::default());
-        let worker = Worker::new(self.flow(number), source, sink, clock, lodge, options).relayed(&relay);
+        let mut flow = self.flow(number);
+        if number > 1 && self.plant.is_delicate() {
+            flow = flow.beside(self.flow(number - 1))?;
+        }
+        let worker = Worker::new(flow, source, sink, clock, lodge, options).relayed(&relay);
+        self.relays.borrow_mut().push(Arc::downgrade(&relay));
         let vault = Vault {
             disk,
             changelog: Box::new(changelog),
@@ -382,7 +430,9 @@ impl Thread {
             self.relay.give(Arrival::Current(Box::new(self.works.flow(current))));
         }
         if self.random.hits(SETTLED) {
-            self.relay.settle(self.relay.at());
+            // A host may start that has not heard of the last one.
+            let most = self.works.slowest().min(current.saturating_sub(1));
+            self.relay.settle(self.relay.at().min(most));
         }
         self.asked.extend(self.relay.asked());
         if !self.asked.is_empty() && self.random.hits(HANDED_OVER) {

@@ -6,9 +6,12 @@
 //! lane that is new has the entries that are there. So it gives the cells that it would have given from the
 //! beginning, if the old plan kept what the new one sees: entries that far back, and the columns. Where it did
 //! not, a window holds less at first, and columns have no value; a window over all time begins with the entries that are left.
+//!
+//! Here no plugin is run. Registers of custom folds that are new are made with the key's next row: of the entries
+//! that are there, or of those of an older version of the fold, which are kept for it.
 
-use super::{Cursor, Entries, History, run};
-use crate::window::plan::{Counterparts, Plan, SpanKind};
+use super::{Cursor, Entries, History, Registers, run};
+use crate::window::plan::{Ancestor, Counterparts, ID, Plan, SpanKind, left_out};
 
 /// How histories of one plan become those of another.
 #[derive(Debug)]
@@ -20,10 +23,32 @@ pub struct Conversion<'a> {
 }
 
 impl<'a> Conversion<'a> {
-    /// None: inputs, columns' kinds or custom folds do not fit, or windows close, so that there are no histories.
+    /// None: inputs do not fit, or windows close, so that there are no histories.
     pub fn new(from: &'a Plan, to: &'a Plan) -> Option<Self> {
         let known = Counterparts::find(to, from)?;
         to.closing.is_none().then_some(Self { from, to, known })
+    }
+
+    /// Of an input: for each custom aggregate that goes on, the bit by which entries said that it leaves them out,
+    /// and that by which they say it from now on.
+    fn marks(&self, input: usize) -> Vec<(u64, u64)> {
+        let customs = self.to.customs.iter().zip(&self.known.customs).enumerate();
+        let own = customs.filter(|(_, (custom, _))| self.to.spans[custom.span].input == input);
+        let mark = |(new, (_, ancestor)): (usize, (_, &Option<Ancestor>))| match ancestor {
+            Some(Ancestor::Same(old)) => Some((left_out(*old), left_out(new))),
+            _ => None,
+        };
+        own.filter_map(mark).collect()
+    }
+
+    /// Whether all that entries of an input say is what they say from now on.
+    fn is_same(&self, input: usize, marks: &[(u64, u64)]) -> bool {
+        let of_input =
+            |plan: &Plan| plan.customs.iter().filter(|custom| plan.spans[custom.span].input == input).count();
+        let layouts = [self.from, self.to].map(|plan| &plan.inputs[input].layout);
+        layouts[0] == layouts[1]
+            && of_input(self.from) == marks.len()
+            && marks.iter().all(|(old, new)| old == new)
     }
 }
 
@@ -35,11 +60,27 @@ impl History {
 
     /// This history by another plan. The batch at hand is settled. None: an entry has no value in a column that
     /// the new plan has no place to say that of; by a plan that is [`Plan::loosened`] that can't be.
-    pub fn convert_by(&self, Conversion { from, to, known }: &Conversion<'_>) -> Option<Self> {
+    pub fn convert_by(&self, conversion: &Conversion<'_>) -> Option<Self> {
+        let Conversion { from, to, known } = conversion;
+        let mut seen = self.seen;
         let layouts = from.inputs.iter().zip(&to.inputs).zip(&known.columns);
-        let entries = self.entries.iter().zip(layouts);
-        let entries = entries
-            .map(|(entries, ((from, to), columns))| entries.lay_out(&from.layout, &to.layout, columns));
+        let entries = self.entries.iter().zip(layouts).enumerate();
+        let entries = entries.map(|(input, (entries, ((from, to), columns)))| {
+            let marks = conversion.marks(input);
+            if conversion.is_same(input, &marks) {
+                return Some(entries.clone());
+            }
+            entries.lay_out(&from.layout, &to.layout, columns, |id| match id {
+                Some(word) => {
+                    let left_out = marks.iter().filter(|(old, _)| word & old != 0);
+                    left_out.fold(word & ID, |word, (_, new)| word | new)
+                }
+                None => {
+                    seen += 1;
+                    seen - 1
+                }
+            })
+        });
         let mut entries = entries.collect::<Option<Box<[Entries]>>>()?;
         let cursors = to.spans.iter().zip(&known.spans).map(|(span, known)| match known {
             Some(known) => self.cursors[*known],
@@ -65,12 +106,21 @@ impl History {
             }
         });
         let lanes = lanes.collect();
+        let registers = to.customs.iter().zip(&known.customs).map(|(custom, ancestor)| {
+            let input = to.spans[custom.span].input;
+            match ancestor {
+                Some(Ancestor::Same(own)) => self.registers[*own].clone(),
+                Some(Ancestor::Older(older)) => self.registers[*older].aged(from.customs[*older].version),
+                None if entries[input].len(&to.inputs[input].layout) == 0 => Registers::default(),
+                None => Registers::begin(cursors[custom.span].window().end),
+            }
+        });
+        let registers = registers.collect();
         for (input, entries) in entries.iter_mut().enumerate() {
             if !to.keeps_entries(input) {
                 *entries = Entries::default();
             }
         }
-        let (registers, newest, seen) = (self.registers.clone(), self.newest, self.seen);
-        Some(Self { entries, cursors, lanes, registers, newest, seen })
+        Some(Self { entries, cursors, lanes, registers, newest: self.newest, seen })
     }
 }

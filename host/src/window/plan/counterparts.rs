@@ -1,9 +1,10 @@
 //! What two plans have in common. Parts go by name: two columns are the same if they are called the same and of one
-//! kind, two lanes if they run over the same columns and windows in the same way.
+//! kind, two lanes if they run over the same columns and windows in the same way, two customs if their folds have the
+//! same name and version.
 
 use std::collections::HashMap;
 
-use super::{Custom, Lane, Plan};
+use super::{Custom, Lane, Plan, SpanKind};
 use crate::columns::{Column, position};
 
 /// For each part of a plan which one of another plan it is; none: that one lacks it.
@@ -13,6 +14,16 @@ pub struct Counterparts {
     pub columns: Vec<Vec<Option<usize>>>,
     pub spans: Vec<Option<usize>>,
     pub lanes: Vec<Option<usize>>,
+    pub customs: Vec<Option<Ancestor>>,
+}
+
+/// Where the registers of a custom aggregate come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ancestor {
+    /// These are its own.
+    Same(usize),
+    /// These are of an older version of its fold, and can't be made of entries: the plugin can.
+    Older(usize),
 }
 
 impl Counterparts {
@@ -32,22 +43,110 @@ impl Counterparts {
         let columns: Vec<Vec<_>> = columns.collect();
         let spans = of.spans.iter().map(|span| among.spans.iter().position(|other| other == span));
         let spans: Vec<_> = spans.collect();
+        let column = |span: usize, own: Option<usize>| match own {
+            None => Some(None),
+            Some(own) => columns[of.spans[span].input][own].map(Some),
+        };
         let there: HashMap<&Lane, usize> = among.lanes.iter().zip(0..).collect();
         let lanes = of.lanes.iter().map(|lane| {
-            let column = |own: Option<usize>| match own {
-                None => Some(None),
-                Some(own) => columns[of.spans[lane.span].input][own].map(Some),
-            };
-            let (column, filter) = (column(lane.column)?, column(lane.filter)?);
+            let (column, filter) = (column(lane.span, lane.column)?, column(lane.span, lane.filter)?);
             there.get(&Lane { span: spans[lane.span]?, column, filter, ..*lane }).copied()
         });
-        Some(Self { lanes: lanes.collect(), columns, spans })
+        let lanes = lanes.collect();
+        let customs = of.customs.iter().map(|custom| {
+            let (span, filter) = (spans[custom.span]?, column(custom.span, custom.filter)?);
+            let forever = of.spans[custom.span].kind == SpanKind::Forever;
+            custom.ancestor(span, filter, forever, &among.customs)
+        });
+        Some(Self { customs: customs.collect(), lanes, columns, spans })
+    }
+}
+
+impl Custom {
+    /// `span`, `filter`: its own, as the others have them. `forever`: nothing can be made of entries.
+    fn ancestor(
+        &self,
+        span: usize,
+        filter: Option<usize>,
+        forever: bool,
+        others: &[Self],
+    ) -> Option<Ancestor> {
+        let all = || {
+            let is_like =
+                |other: &Self| other.name == self.name && other.span == span && other.filter == filter;
+            others.iter().enumerate().filter(move |(_, other)| is_like(other))
+        };
+        if let Some((same, _)) = all().find(|(_, other)| other.has_registers_of(self)) {
+            return Some(Ancestor::Same(same));
+        }
+        let older = all().filter(|(_, other)| forever && other.version < self.version);
+        older.max_by_key(|(_, other)| other.version).map(|(older, _)| Ancestor::Older(older))
+    }
+
+    /// Whether it is the same aggregate, but for its fold's version.
+    fn is_like(&self, of: &Plan, other: &Self, among: &Plan) -> bool {
+        let place = |plan: &Plan, one: &Self| {
+            let span = plan.spans[one.span];
+            let filter = one.filter.map(|filter| plan.inputs[span.input].layout.kept[filter].name.clone());
+            (one.name.clone(), span, filter)
+        };
+        place(of, self) == place(among, other)
+    }
+
+    /// Whether a register of another one with this name is one of this.
+    fn has_registers_of(&self, other: &Self) -> bool {
+        let facts = |one: &Self| (one.version, one.invertible, one.register_bytes);
+        facts(self) == facts(other)
     }
 }
 
 /// Why no state serves both plans, if that is so.
 pub fn clash(one: &Plan, other: &Plan) -> Option<String> {
-    form_clash(one, other).or_else(|| kind_clash(one, other))
+    form_clash(one, other).or_else(|| kind_clash(one, other)).or_else(|| custom_clash(one, other))
+}
+
+impl Plan {
+    /// A custom fold that has other registers than this version of it had before, if there is one.
+    pub fn confuses(&self, before: &Self) -> Option<String> {
+        custom_clash(before, self)
+    }
+
+    /// What of this plan can't go on from state that is kept by these, since that is of a later version of a fold, if
+    /// anything: no plugin makes registers of later ones. Where entries are kept, they are made of these.
+    pub fn falls_behind(&self, kept_by: &[&Self]) -> Option<String> {
+        self.customs.iter().find_map(|custom| {
+            if self.spans[custom.span].kind != SpanKind::Forever {
+                return None;
+            }
+            let kept = kept_by.iter().flat_map(|kept_by| kept_by.customs.iter().map(move |one| (kept_by, one)));
+            let versions = kept.filter(|(kept_by, one)| custom.is_like(self, one, kept_by));
+            let versions: Vec<u32> = versions.map(|(_, one)| one.version).collect();
+            let newest = versions.iter().max().filter(|newest| **newest > custom.version)?;
+            let Custom { name, version, .. } = custom;
+            (!versions.contains(version)).then(|| {
+                format!(
+                    "custom fold {name}, over all time: version {newest} -> {version}, and registers of a later \
+                     version can't be taken over"
+                )
+            })
+        })
+    }
+}
+
+/// A fold whose registers are others than its version says.
+fn custom_clash(one: &Plan, other: &Plan) -> Option<String> {
+    let mut pairs =
+        one.customs.iter().flat_map(|custom| other.customs.iter().map(move |theirs| (custom, theirs)));
+    let is_odd = |(custom, theirs): &(&Custom, &Custom)| {
+        custom.name == theirs.name && custom.version == theirs.version && !custom.has_registers_of(theirs)
+    };
+    let (custom, theirs) = pairs.find(is_odd)?;
+    let facts =
+        |one: &Custom| format!("registers of {} bytes, invertible {}", one.register_bytes, one.invertible);
+    let (own, theirs, Custom { name, version, .. }) = (facts(custom), facts(theirs), custom);
+    Some(format!(
+        "custom fold {name} has {own} in one, {theirs} in the other, and both are version {version}: it has to be raised"
+    ))
 }
 
 /// A column that is of two kinds.
@@ -81,30 +180,5 @@ fn form_clash(one: &Plan, other: &Plan) -> Option<String> {
         let name = |plan: &Plan| plan.closing.map_or("none".to_owned(), |kind| kind.to_string());
         return Some(format!("windows that close: {} in one, {} in the other", name(one), name(other)));
     }
-    let (customs, others) = (one.customs.len(), other.customs.len());
-    if customs != others {
-        return Some(format!("aggregates with custom folds: {customs} in one, {others} in the other"));
-    }
-    let mut pairs = one.customs.iter().zip(&other.customs).enumerate();
-    pairs.find_map(|(index, (custom, theirs))| {
-        let (own, theirs) = (facts(one, custom), facts(other, theirs));
-        let (own, theirs) = own.into_iter().zip(theirs).find(|(own, theirs)| own != theirs)?;
-        let name = &custom.name;
-        Some(format!("custom fold {name}, aggregate {index} of such: {own} in one, {theirs} in the other"))
-    })
-}
-
-/// What must not change as long as registers are kept.
-fn facts(plan: &Plan, custom: &Custom) -> [String; 6] {
-    let Custom { fold: _, name, version, span, filter, invertible, register_bytes, cell: _ } = custom;
-    let span = plan.spans[*span];
-    let filter = filter.map_or("none", |filter| &plan.inputs[span.input].layout.kept[filter].name);
-    [
-        format!("fold {name}"),
-        format!("version {version}"),
-        format!("window of input {}, {}", span.input, span.kind),
-        format!("filter {filter}"),
-        format!("invertible {invertible}"),
-        format!("registers of {register_bytes} bytes"),
-    ]
+    None
 }

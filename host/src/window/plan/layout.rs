@@ -55,3 +55,8 @@ impl Layout {
 pub fn is_float(kind: Kind) -> bool {
     matches!(kind, Kind::Float | Kind::Single)
 }
+
+/// Whether rows have a value in a column, as it is declared. NaN is none, and may be in any.
+pub fn is_always_there(column: &Column) -> bool {
+    !column.nullable && !is_float(column.kind)
+}

@@ -4,26 +4,28 @@
 //! names, spans and lanes by the bytes that [`Plan::fingerprint`] takes of them, which never change. It has
 //! no cells; a release reads its own by a view: see [`Plan::view`].
 //!
-//! Aggregates with custom folds are the same in all plans: their registers are bytes that only the plugin can
-//! read.
+//! Registers of custom folds are bytes that only a plugin can read which has the fold in this version: each release
+//! keeps its own. What one version has in several releases is one.
 
 use std::collections::BTreeMap;
 
 use super::counterparts::clash;
-use super::fingerprint::{lane_bytes, span_bytes};
-use super::{Custom, InputPlan, KEPT_LIMIT, Lane, Layout, Plan, is_float};
+use super::fingerprint::{custom_bytes, lane_bytes, span_bytes};
+use super::{CUSTOM_LIMIT, Custom, InputPlan, KEPT_LIMIT, Lane, Layout, Plan, is_always_there};
 use crate::columns::{Column, position};
 use crate::error::{Code, Error, Result};
 
 impl Plan {
-    /// Of one plan at least. Refused, saying what: inputs, closing windows or custom folds that differ, a column
-    /// of two kinds, too many columns.
+    /// Of one plan at least. Refused, saying what: inputs or closing windows that differ, a column of two kinds, a
+    /// version of a custom fold that has two kinds of registers, too many columns or custom folds.
     pub fn union(plans: &[&Self]) -> Result<Self> {
         let Some((first, others)) = plans.split_first() else {
             return Err(Error::new(Code::Internal, "a union of no plans"));
         };
-        if let Some(what) = others.iter().find_map(|other| clash(first, other)) {
-            return Err(refuse(&what));
+        for (index, one) in plans.iter().enumerate() {
+            if let Some(what) = plans[..index].iter().find_map(|other| clash(other, one)) {
+                return Err(refuse(&what));
+            }
         }
         let mut union = Self {
             inputs: (0..first.inputs.len()).map(|input| merge(plans, input)).collect::<Result<_>>()?,
@@ -43,7 +45,19 @@ impl Plan {
         lanes.sort_by_cached_key(lane_bytes);
         lanes.dedup();
         union.lanes = lanes;
-        union.customs = first.customs.iter().map(|custom| union.own_custom(first, custom)).collect();
+        let mut customs = Vec::new();
+        for plan in plans {
+            customs.extend(plan.customs.iter().map(|custom| union.own_custom(plan, custom)));
+        }
+        customs.sort_by_cached_key(custom_bytes);
+        customs.dedup();
+        let count = customs.len();
+        if count > CUSTOM_LIMIT {
+            let text = format!("{count} aggregates with custom folds, where {CUSTOM_LIMIT} is the limit");
+            return Err(refuse(&text));
+        }
+        union.customs = customs;
+        union.refuse_gaps(plans)?;
         if union.closing.is_some() && !others.is_empty() {
             for plan in plans {
                 if Self::union(&[plan])? != union {
@@ -72,11 +86,34 @@ impl Plan {
         Lane { span, column: column(lane.column), filter: column(lane.filter), ..*lane }
     }
 
-    /// How the plugin numbers its folds and cells is a matter of each release.
+    /// How it is run, and what it fills, is a matter of each release.
     fn own_custom(&self, of: &Self, custom: &Custom) -> Custom {
         let (input, span) = (of.spans[custom.span].input, self.own_span(of, custom.span));
         let filter = custom.filter.map(|filter| self.own_column(of, input, filter));
-        Custom { fold: 0, cell: 0, span, filter, ..custom.clone() }
+        Custom { span, filter, ..custom.bare() }
+    }
+
+    /// A fold that several releases have in one version takes in the same entries in each: it can't be shown one that
+    /// has no value in a column that always has one. Where a fold is of one release alone, it goes without these.
+    fn refuse_gaps(&self, plans: &[&Self]) -> Result<()> {
+        for (plan, custom) in plans.iter().flat_map(|plan| plan.customs.iter().map(move |one| (plan, one))) {
+            let input = plan.spans[custom.span].input;
+            let own = self.own_custom(plan, custom);
+            let has_it = |other: &&&Self| other.customs.iter().any(|one| self.own_custom(other, one) == own);
+            for (_, shown) in custom.shown().iter().filter(|(_, shown)| is_always_there(shown)) {
+                let has_none = |other: &&Self| {
+                    find(&other.inputs[input], &shown.name).is_none_or(|theirs| theirs.nullable)
+                };
+                if plans.iter().filter(has_it).any(has_none) {
+                    let (fold, column) = (&custom.name, &shown.name);
+                    return Err(refuse(&format!(
+                        "input {input}: the custom fold {fold} sees the column {column}, of which not all entries \
+                         have a value"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn own_span(&self, of: &Self, span: usize) -> usize {
@@ -101,16 +138,8 @@ fn merge(plans: &[&Plan], index: usize) -> Result<InputPlan> {
             let nullable = inputs().any(nullable);
             kept.insert(&column.name, Column { nullable, ..column.clone() });
         }
-        for (_, shown) in input.shown.iter().filter(|(_, shown)| !shown.nullable && !is_float(shown.kind)) {
-            if kept.get(&*shown.name).is_some_and(|column| column.nullable) {
-                return Err(refuse(&format!(
-                    "input {index}: custom folds see the column {}, of which not all entries have a value",
-                    shown.name
-                )));
-            }
-        }
     }
-    let (count, custom) = (kept.len(), first.is_some_and(|input| input.layout.id.is_some()));
+    let (count, custom) = (kept.len(), inputs().any(|input| input.layout.id.is_some()));
     if count > KEPT_LIMIT {
         return Err(refuse(&format!("of input {index} {count} columns, where {KEPT_LIMIT} is the limit")));
     }

@@ -199,7 +199,7 @@ impl LaneKind {
 
 impl Custom {
     fn write(&self, into: &mut Vec<u8>) {
-        let Self { fold: _, name, version, span, filter, invertible, register_bytes, cell: _ } = self;
+        let Self { name, version, span, filter, invertible, register_bytes, .. } = self;
         into.list(name.as_bytes());
         into.number(u64::from(*version));
         into.number(*span as u64);
@@ -214,7 +214,8 @@ impl Custom {
         let filter = plan.inputs[plan.spans[span].input].read_index(true, reader)?;
         let invertible = reader.flag()?;
         let register_bytes = below(reader, REGISTER_LIMIT + 1).filter(|bytes| *bytes > 0)?;
-        Some(Self { fold: 0, name, version, span, filter, invertible, register_bytes, cell: 0 })
+        let (cells, runs) = (Vec::new(), None);
+        Some(Self { name, version, span, filter, invertible, register_bytes, cells, runs })
     }
 }
 

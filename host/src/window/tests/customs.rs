@@ -55,12 +55,17 @@ struct Interpreter<'a> {
 impl<'a> Interpreter<'a> {
     fn new(custom: &'a Custom, script: &'a mut Script) -> Self {
         let entries = script.entries.seal();
+        // Of another version only the meaning is another.
+        for Old { slot, bytes, .. } in &script.old {
+            script.registers[*slot as usize] = Some(bytes.clone());
+        }
         let zero = || vec![0; BYTES].into();
         let registers = script.registers.iter().flat_map(|content| content.clone().unwrap_or_else(zero));
         let registers = registers.collect();
         Self { custom, script, entries, registers, left_out: HashSet::new() }
     }
 
+    /// Gives what items of rows emitted.
     fn run(&mut self) -> Vec<Vec<Option<i64>>> {
         let mut start = 0;
         let mut all = Vec::new();
@@ -75,7 +80,9 @@ impl<'a> Interpreter<'a> {
                 Vec::new()
             });
             assert!(emitted.is_empty() || emitted.len() == item.emits as usize);
-            all.push(emitted);
+            if !item.is_aside {
+                all.push(emitted);
+            }
         }
         all
     }
@@ -85,7 +92,7 @@ impl<'a> Interpreter<'a> {
         let mut emitted = Vec::new();
         for step in steps {
             let (value, count) = self.read(step.slot);
-            let sum = self.custom.fold < 2;
+            let sum = self.custom.runs.as_ref().is_some_and(|runs| runs.fold < 2);
             let join = |value: i64, other: i64| if sum { value + other } else { value.max(other) };
             let (value, count) = match step.operation {
                 Operation::Reset => (0, 0),
@@ -146,7 +153,7 @@ fn run(plan: &Plan, steps: &[Keyed], mut between: impl FnMut(&mut [History])) ->
             let mut interpreter = Interpreter::new(&plan.customs[index], &mut script);
             emitted[index].extend(interpreter.run());
             let Interpreter { registers, left_out, .. } = interpreter;
-            histories.iter_mut().for_each(|history| history.settle(plan, index, &registers));
+            histories.iter_mut().for_each(|history| history.settle(plan, index, &registers, &[]));
             for (key, id) in left_out {
                 histories[key as usize].leave_out(plan, index, id);
             }
@@ -317,13 +324,16 @@ struct Live<'a> {
     scratch: Scratch,
     builder: Builder,
     scripts: Scripts,
+    /// By custom aggregate, what items of rows emitted.
+    emitted: Vec<Vec<Vec<Option<i64>>>>,
 }
 
 impl<'a> Live<'a> {
     fn new(plan: &'a Plan) -> Self {
         let builder = Builder::new(plan.columns.as_slice().into());
         let (history, scratch) = (History::new(plan), Scratch::default());
-        Self { plan, history, scratch, builder, scripts: Scripts::new(plan) }
+        let emitted = vec![Vec::new(); plan.customs.len()];
+        Self { plan, history, scratch, builder, scripts: Scripts::new(plan), emitted }
     }
 
     fn take(&mut self, horizon: Option<i64>, event: &Event) {
@@ -346,8 +356,8 @@ impl<'a> Live<'a> {
         let mut all = Vec::new();
         for (index, mut script) in scripts.into_scripts().into_iter().enumerate() {
             let mut interpreter = Interpreter::new(&self.plan.customs[index], &mut script);
-            interpreter.run();
-            self.history.settle(self.plan, index, &interpreter.registers);
+            self.emitted[index].extend(interpreter.run());
+            self.history.settle(self.plan, index, &interpreter.registers, &[]);
             let mut ids: Vec<u64> = interpreter.left_out.iter().map(|(_, id)| *id).collect();
             ids.sort_unstable();
             ids.iter().for_each(|id| self.history.leave_out(self.plan, index, *id));

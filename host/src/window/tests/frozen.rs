@@ -128,7 +128,7 @@ fn survives(plan: &Plan, arrivals: &[Arrival], damages: &[Vec<Damage>]) {
     before.iter().for_each(|arrival| bench.take(arrival));
     for (index, script) in bench.scripts.into_scripts().into_iter().enumerate() {
         let registers: Vec<u8> = script.registers.iter().flat_map(|_| [7; 16]).collect();
-        bench.history.settle(plan, index, &registers);
+        bench.history.settle(plan, index, &registers, &[]);
     }
     let frozen = bytes(plan, &bench.history);
     for damages in damages {

@@ -314,7 +314,7 @@ fn windows_that_close_stay_as_they_are() {
 }
 
 #[test]
-fn custom_folds_are_the_same_in_all_plans() {
+fn custom_folds_go_by_name_and_version() {
     let plain = with_customs(&[("a", 1, false, 8), ("b", 1, false, 8)]);
     let mut more = plain.clone();
     more.aggregates.insert(0, aggregate(Fold::Sum, Window::Last(9)));
@@ -324,35 +324,81 @@ fn custom_folds_are_the_same_in_all_plans() {
             *fold += 1;
         }
     });
-    let plans = [&plain, &more].map(|description| Plan::new(description).expect("all supported"));
+    let twice = with_customs(&[("a", 1, false, 8), ("b", 1, false, 8), ("b", 1, false, 8)]);
+    let plans = [&plain, &more, &twice].map(|description| Plan::new(description).expect("all supported"));
     let all = union(&plans);
+    assert_eq!(all.customs.len(), 2);
     assert_eq!(Plan::read(&mut Reader(&written(&all))), Some(all.clone()));
-    for plan in &plans {
+    for (plan, cells, fold) in [(&plans[0], [vec![0], vec![1]], 0), (&plans[1], [vec![1], vec![2]], 1)] {
         let view = plan.view(&all).expect("it holds this plan");
-        for (custom, own) in view.customs.iter().zip(&plan.customs) {
-            assert_eq!((custom.fold, custom.cell), (own.fold, own.cell));
+        for ((custom, cells), own) in view.customs.iter().zip(cells).zip(&plan.customs) {
+            assert_eq!(custom.cells, cells);
+            assert_eq!(custom.runs.as_ref().map(|runs| runs.fold), own.runs.as_ref().map(|runs| runs.fold));
         }
-        let shown: Vec<_> = view.inputs[0].shown.iter().map(|(_, column)| column.name.as_str()).collect();
+        assert_eq!(view.customs[0].runs.as_ref().map(|runs| runs.fold), Some(fold));
+        let shown: Vec<_> = view.customs[0].shown().iter().map(|(_, column)| column.name.as_str()).collect();
         assert_eq!(shown, ["amount", "items", "declined"]);
     }
+    let both = plans[2].view(&all).expect("it holds this plan");
+    assert_eq!(both.customs[1].cells, [1, 2], "one fold fills both");
     for (other, says) in [
-        (vec![("a", 1, false, 8)], ["aggregates with custom folds", "2"]),
-        (vec![("b", 1, false, 8), ("a", 1, false, 8)], ["fold a", "fold b"]),
-        (vec![("a", 1, false, 8), ("b", 2, false, 8)], ["fold b", "version 2"]),
-        (vec![("a", 1, false, 8), ("b", 1, true, 8)], ["fold b", "invertible true"]),
-        (vec![("a", 1, false, 8), ("b", 1, false, 9)], ["fold b", "9 bytes"]),
+        (vec![("a", 1, false, 8), ("b", 1, true, 8)], ["fold b", "invertible true", "version 1"]),
+        (vec![("a", 1, false, 8), ("b", 1, false, 9)], ["fold b", "9 bytes", "version 1"]),
     ] {
         refused(&plain, &with_customs(&other), &says);
     }
-    for change in [
-        |aggregate: &mut Aggregate| aggregate.window = Window::Last(5),
-        |aggregate: &mut Aggregate| aggregate.filter = None,
-        |aggregate: &mut Aggregate| aggregate.input = 1,
-    ] {
+}
+
+/// Each release keeps what only it has, and has no part in the others'.
+#[test]
+fn custom_folds_of_several_releases_are_kept_beside_each_other() {
+    let plain = with_customs(&[("a", 1, false, 8), ("b", 1, false, 8)]);
+    let changes: [&dyn Fn(&mut FeaturesDescription); 6] = [
+        &|it| it.custom_folds[1].version = 2,
+        &|it| it.custom_folds[1].name = "c".to_owned(),
+        &|it| it.aggregates[1].window = Window::Last(5),
+        &|it| it.aggregates[1].filter = None,
+        &|it| it.aggregates[1].input = 1,
+        &|it| it.aggregates.truncate(1),
+    ];
+    let own = Plan::new(&plain).expect("all supported");
+    for (index, change) in changes.into_iter().enumerate() {
         let mut other = plain.clone();
-        change(&mut other.aggregates[1]);
-        refused(&plain, &other, &["fold b"]);
+        change(&mut other);
+        let other = Plan::new(&other).expect("all supported");
+        let all = union(&[own.clone(), other.clone()]);
+        assert_eq!(all.customs.len(), if index == 5 { 2 } else { 3 });
+        for plan in [&own, &other] {
+            let view = plan.view(&all).expect("it holds both");
+            assert_eq!(view.customs.iter().filter(|custom| custom.is_own()).count(), plan.customs.len());
+        }
+        assert_eq!(own.view(&all).and_then(|view| view.view(&all)), own.view(&all));
     }
+    let many = |from: u32| {
+        let names: Vec<String> = (from..from + 10).map(|n| format!("f{n}")).collect();
+        let folds: Vec<_> = names.iter().map(|name| (name.as_str(), 1, false, 8)).collect();
+        with_customs(&folds)
+    };
+    union(&[many(0), many(6)].map(|description| Plan::new(&description).unwrap()));
+    refused(&many(0), &many(7), &["17 aggregates with custom folds", "16"]);
+}
+
+/// Of later versions only what is made of entries can be gone back from.
+#[test]
+fn what_a_later_version_left_is_of_no_use_to_an_earlier_one() {
+    let of = |version, window| {
+        let mut description = with_customs(&[("a", version, false, 8)]);
+        description.aggregates[0].window = window;
+        Plan::new(&description).expect("all supported")
+    };
+    let [first, second] = [1, 2].map(|version| of(version, Window::Forever));
+    assert_eq!(second.falls_behind(&[&first]), None);
+    let said = first.falls_behind(&[&second]).expect("it falls behind");
+    assert!(["fold a", "version 2 -> 1"].iter().all(|text| said.contains(text)), "{said}");
+    assert_eq!(first.falls_behind(&[&second, &first]), None, "it is kept still");
+    assert_eq!(first.falls_behind(&[&union(&[second.clone(), first.clone()])]), None);
+    assert_eq!(of(1, Window::Last(3)).falls_behind(&[&of(2, Window::Last(3))]), None);
+    assert_eq!(first.falls_behind(&[&of(2, Window::Last(3))]), None, "that was no such window");
 }
 
 /// A fold can't be shown an entry without a value in a column that always has one.
@@ -366,7 +412,6 @@ fn a_column_that_custom_folds_see_has_a_value_in_all_entries() {
             other.inputs[0].kept.iter().position(|own| *own == 2).map(|at| at as u32);
         other
     };
-    refused(&plain, &with_customs(&[]), &["aggregates with custom folds", "0"]);
     let whole = Plan::new(&plain).expect("all supported");
     for nullable_float_or_text in [0, 1, 3] {
         let other = Plan::new(&without(nullable_float_or_text)).expect("all supported");
@@ -374,7 +419,11 @@ fn a_column_that_custom_folds_see_has_a_value_in_all_entries() {
     }
     let mut nullable = plain.clone();
     nullable.inputs[0].columns[2].nullable = true;
-    refused(&plain, &nullable, &["input 0", "declined"]);
+    refused(&plain, &nullable, &["input 0", "fold a", "declined"]);
+    // A fold of one release alone goes without the entries of the other.
+    nullable.custom_folds[0].version = 2;
+    union(&[whole.clone(), Plan::new(&nullable).unwrap()]);
+    nullable.custom_folds[0].version = 1;
     // Where no fold runs, it may be so.
     nullable.inputs = plain.inputs.clone();
     nullable.inputs[1].columns[2].nullable = true;

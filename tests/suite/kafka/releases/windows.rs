@@ -56,3 +56,35 @@ fn windows_change_and_come_back_with_all_that_they_had() {
     assert_eq!(made, BTreeSet::from([1, 2, 3]));
     assert!(program.terminate().success());
 }
+
+#[test]
+fn a_fold_takes_over_what_its_last_version_left_and_that_one_comes_back() {
+    let job = Job::with_topics("versions");
+    let [machine, desk] = ["totals", "next-totals"].map(|plugin| Machine::of(&job, plugin));
+    let mut program = machine.start();
+    let mut fed = 0;
+    feed_until(&job, &mut fed, 1);
+    let plan = said("plan", &desk, &[]);
+    for fate in ["total (version 2), forever: migrated", "total (version 2), sliding 1m: rebuilt"] {
+        assert!(plan.contains(fate), "{plan}");
+    }
+    assert!(said("apply", &desk, &[]).contains("release 2-"));
+    feed_until(&job, &mut fed, 2);
+    program.says("release 2-");
+    // A host that starts in the probation keeps the other version too.
+    assert!(program.terminate().success());
+    program = machine.start();
+    feed_until(&job, &mut fed, 2);
+    job.feed(fed..fed + 1000);
+    fed += 1000;
+    assert!(said("rollback", &desk, &[]).contains("release 3-"));
+    let all = feed_until(&job, &mut fed, 3);
+    for (id, copies) in &all {
+        assert_eq!(copies.len(), 1, "id {id}");
+        let row = copies[0].json();
+        assert_eq!(row["ever"].as_f64(), Some(sum(of_card(*id))), "id {id}: {row}");
+        assert_eq!(row["minute"].as_f64(), Some(sum(of_card(*id).take(3))), "id {id}: {row}");
+    }
+    assert_eq!(numbers(all.values().flatten()), BTreeSet::from([1, 2, 3]));
+    assert!(program.terminate().success());
+}

@@ -157,16 +157,43 @@ fn folds_of_plugins_are_told_by_name_and_version() {
         parts.card.aggregates.push(aggregate("ever", Fold::Custom(0), Window::Forever));
         parts
     };
-    let between = |old: &Parts, new: &Parts| of_stages(&old.pipeline(), &new.pipeline()).remove(0);
-    let refused = succession(&custom(1).pipeline(), &custom(2).pipeline()).unwrap_err();
-    assert!(refused.message.contains("custom fold burst"), "{}", refused.message);
-    assert_eq!(between(&custom(1), &custom(1)).windows, Windows::Kept);
-    let newer = between(&custom(1), &custom(2));
-    assert_eq!(names_and_fates(&newer), [("burst", Fate::Rebuilt), ("ever", Fate::Begins(None))]);
+    let [first, second] = [1, 2].map(|version| custom(version).pipeline());
+    let between = |old: &Pipeline, new: &Pipeline| of_stages(old, new).remove(0);
+    assert_eq!(between(&first, &first).windows, Windows::Kept);
+    let newer = succession(&first, &second).expect("the version is higher");
+    assert_eq!(newer.windows[0].windows, Windows::Rebuilt);
+    assert_eq!(names_and_fates(&newer.windows[0]), [("burst", Fate::Rebuilt), ("ever", Fate::Migrated)]);
+    let page = newer.to_string();
+    assert!(
+        page.contains("~ ever   burst (version 1), forever -> burst (version 2), forever: migrated"),
+        "{page}"
+    );
     let mut seen = custom(1);
     seen.card.inputs[0].kept.truncate(1);
     // It saw a column that is there no more.
-    assert_eq!(names_and_fates(&between(&custom(1), &seen)), [("ever", Fate::Begins(None))]);
+    assert_eq!(names_and_fates(&between(&first, &seen.pipeline())), []);
+}
+
+#[test]
+fn versions_of_folds_over_all_time_do_not_fall() {
+    let of = |version, window| {
+        let mut parts = Parts::good();
+        let (name, cell) = ("burst".to_owned(), column("cell", Kind::Float));
+        parts.card.custom_folds =
+            vec![CustomFold { name, version, register_bytes: 8, invertible: true, cell }];
+        parts.card.aggregates.push(aggregate("ever", Fold::Custom(0), window));
+        parts.pipeline()
+    };
+    let [first, second] = [1, 2].map(|version| of(version, Window::Forever));
+    let refused = succession(&second, &first).unwrap_err();
+    assert_eq!(refused.code, Code::NoSuccession);
+    for text in ["features card: windows: custom fold burst", "version 2 -> 1"] {
+        assert!(refused.message.contains(text), "{}", refused.message);
+    }
+    assert!(succession_beside(&second, Some(&first), &first).is_ok(), "its windows are kept still");
+    let [first, second] = [1, 2].map(|version| of(version, Window::Sliding(DAY)));
+    let back = succession(&second, &first).expect("entries are kept");
+    assert_eq!(names_and_fates(&back.windows[0]), [("ever", Fate::Rebuilt)]);
 }
 
 #[test]

@@ -17,18 +17,19 @@ pub const ODD: f32 = -7.0;
 /// Of so many times ten calls an ill plugin fails in ten. More than a batch takes: rows of releases that take turns
 /// are a call each.
 const ILL_EVERY: u64 = 200;
-/// Bytes of a register: entries taken in, value.
-const REGISTER: usize = 16;
 
-pub fn folds() -> Vec<CustomFold> {
-    let fold = |(name, invertible): (&str, bool)| CustomFold {
+/// By fold: which version a release has.
+pub type Versions = [u32; 2];
+
+pub fn folds(versions: Versions) -> Vec<CustomFold> {
+    let fold = |((name, invertible), version): ((&str, bool), u32)| CustomFold {
         name: name.to_owned(),
-        version: 1,
-        register_bytes: REGISTER as u32,
+        version,
+        register_bytes: Register::bytes_of(version) as u32,
         invertible,
         cell: cell(),
     };
-    [("sum", true), ("most", false)].map(fold).into()
+    [("sum", true), ("most", false)].into_iter().zip(versions).map(fold).collect()
 }
 
 fn cell() -> Column {
@@ -41,6 +42,7 @@ pub struct Cells {
     pub first: usize,
     pub cells: usize,
     pub release: u64,
+    pub versions: Versions,
     /// Fails now and then for a while.
     pub ill: bool,
     pub calls: u64,
@@ -76,7 +78,8 @@ impl Features for Cells {
             let amount = entries.column(0).int(entry as usize);
             if amount == POISON[self.stage] { Err(fault("poison")) } else { Ok(amount) }
         };
-        let mut registers: Vec<Register> = registers.chunks_exact(REGISTER).map(Register::read).collect();
+        let version = self.versions[fold as usize];
+        let mut registers = Register::read_all(version, registers);
         let mut cells = Builder::new([cell()].into());
         for step in tape.words().chunks_exact(2) {
             let (register, argument) = ((step[0] & ((1 << 28) - 1)) as usize, step[1]);
@@ -99,7 +102,22 @@ impl Features for Cells {
             spans: cells.spans().to_vec(),
             data: cells.data().to_vec(),
         };
-        Ok(Folded { registers: registers.iter().flat_map(Register::bytes).collect(), cells })
+        Ok(Folded { registers: registers.iter().flat_map(|one| one.bytes(version)).collect(), cells })
+    }
+
+    fn migrate(
+        &mut self,
+        fold: u32,
+        version: u32,
+        count: u32,
+        registers: &[u8],
+    ) -> Result<Vec<u8>, PluginFault> {
+        self.call()?;
+        let (old, own) = (Register::read_all(version, registers), self.versions[fold as usize]);
+        if old.len() != count as usize || version >= own {
+            return Err(fault("what it can't make registers of"));
+        }
+        Ok(old.iter().flat_map(|one| one.bytes(own)).collect())
     }
 }
 
@@ -110,16 +128,24 @@ struct Register {
 }
 
 impl Register {
-    fn read(bytes: &[u8]) -> Self {
-        let number = |at: usize| i64::from_le_bytes(*bytes[at..].first_chunk().expect("eight bytes of it"));
-        Self { count: number(0), value: number(8) }
+    /// Entries taken in, and the value; in versions of even numbers the other way round, and something more.
+    fn bytes_of(version: u32) -> usize {
+        if version.is_multiple_of(2) { 24 } else { 16 }
     }
 
-    fn bytes(&self) -> [u8; REGISTER] {
-        let mut bytes = [0; REGISTER];
-        bytes[..8].copy_from_slice(&self.count.to_le_bytes());
-        bytes[8..].copy_from_slice(&self.value.to_le_bytes());
-        bytes
+    fn read_all(version: u32, bytes: &[u8]) -> Vec<Self> {
+        let number = |bytes: &[u8]| i64::from_le_bytes(*bytes.first_chunk().expect("eight bytes of it"));
+        let read = |bytes: &[u8]| match (number(bytes), number(&bytes[8..])) {
+            (value, count) if version.is_multiple_of(2) => Self { count, value },
+            (count, value) => Self { count, value },
+        };
+        bytes.chunks_exact(Self::bytes_of(version)).map(read).collect()
+    }
+
+    fn bytes(&self, version: u32) -> Vec<u8> {
+        let Self { count, value } = *self;
+        let numbers = if version.is_multiple_of(2) { vec![value, count, 7] } else { vec![count, value] };
+        numbers.into_iter().flat_map(i64::to_le_bytes).collect()
     }
 
     /// Takes in what the other took in.
