@@ -6,12 +6,17 @@
 //!                        wait to be sent
 //! ```
 //!
-//! With much held, only the partitions are read that are behind. With no room to send, nothing is read at all; what
-//! is read ahead fills up and stops by itself. A thread may always send one message: none waits for another.
+//! With much held, only the partitions are read that are behind; what comes of them may be held, too. With no room to
+//! send, nothing is read at all; what is read ahead fills up and stops by itself. Some of the rest is for messages alone,
+//! however much is held: a transaction that sends them one by one is not over in time. And a thread may always send one
+//! message: none waits for another.
 
 use std::sync::Arc;
 
 use super::sum::{Part, Sum};
+
+/// Of the rest, what messages have for themselves: one of so many parts.
+const SENDS: usize = 8;
 
 /// Shared by the threads of a pipeline.
 #[derive(Debug)]
@@ -54,8 +59,8 @@ impl Budget {
 
     /// Whether a thread that has `sending` may send so much more.
     pub fn has_room(&self, sending: &Part, more: usize) -> bool {
-        let all = || self.held.get().saturating_add(self.sending.get()).saturating_add(more);
-        sending.own() == 0 || all() <= self.rest()
+        let (rest, sent) = (self.rest(), self.sending.get().saturating_add(more));
+        sending.own() == 0 || sent <= rest / SENDS || self.held.get().saturating_add(sent) <= rest
     }
 
     fn rest(&self) -> usize {
@@ -80,6 +85,9 @@ mod tests {
         assert!(budget.has_room(&one, 200) && !budget.has_room(&one, 201));
         other.set(200);
         assert!(!budget.has_room(&one, 1) && !budget.has_room(&other, 1));
+        (one.set(20), other.set(20), held.set(5_000));
+        assert!(budget.has_room(&one, 35) && !budget.has_room(&one, 36), "held is more than there should be");
+        (one.set(100), other.set(200));
         held.set(301);
         assert!(budget.holds_much(false));
         drop((held, other, first));
