@@ -25,6 +25,9 @@ const FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(32);
 const MODULES_PER_INSTANCE: u32 = 32;
 const TABLES_PER_INSTANCE: u32 = 8;
 const TABLE_ELEMENTS: usize = 1 << 16;
+/// Places that keep the memory of their last instance, so that the next one of its module begins sooner. What plugins
+/// leave that are swapped out is kept no longer than that.
+const WARM_PLACES: u32 = 4;
 
 #[derive(Clone, Debug)]
 pub struct RuntimeOptions {
@@ -104,6 +107,7 @@ fn pool(options: &RuntimeOptions) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_PER_INSTANCE)
         .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
         .table_elements(TABLE_ELEMENTS)
+        .max_unused_warm_slots(WARM_PLACES)
         .pagemap_scan(Enabled::Auto);
     pool
 }
