@@ -45,7 +45,7 @@ impl From<Error> for Problem {
 fn status(code: Code) -> StatusCode {
     match code {
         Code::NoRelease | Code::Request => StatusCode::NOT_FOUND,
-        Code::Unchanged | Code::NoSuccession => StatusCode::CONFLICT,
+        Code::Unchanged | Code::NoSuccession | Code::Unanswered => StatusCode::CONFLICT,
         Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Code::RequestBody => StatusCode::BAD_REQUEST,
         code => match code.fault() {
@@ -93,6 +93,7 @@ mod tests {
             (Code::ReleaseFailed, 422),
             (Code::NoSuccession, 409),
             (Code::Unchanged, 409),
+            (Code::Unanswered, 409),
             (Code::NoRelease, 404),
             (Code::BrokerUnreachable, 503),
             (Code::Busy, 503),

@@ -138,7 +138,7 @@ impl Releases {
         // What it is to become would be undone.
         if let Some(other) = ledger.waiting().first() {
             let text = format!("proposal {} of {} waits for its answer", other.ticket, other.facts.by);
-            return Err(Error::new(Code::Busy, text));
+            return Err(Error::new(Code::Unanswered, text));
         }
         let current = &ledger.current().ok_or_else(none)?.facts.content;
         let before = current.artifacts.iter().find(|one| one.role == role).ok_or_else(none)?;

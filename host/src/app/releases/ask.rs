@@ -73,7 +73,7 @@ impl Releases {
         while !is_seen(self.topic.ledger()) {
             if began.elapsed() > SEEN_WITHIN {
                 let text = format!("proposal {ticket} was written, but is not read back");
-                return Err(Error::new(Code::Unanswered, text).at(&self.own.name));
+                return Err(Error::new(Code::BrokerUnreachable, text).at(&self.own.name));
             }
             self.topic.look(LOOK)?;
         }
