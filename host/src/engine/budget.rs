@@ -85,9 +85,12 @@ mod tests {
         assert!(budget.has_room(&one, 200) && !budget.has_room(&one, 201));
         other.set(200);
         assert!(!budget.has_room(&one, 1) && !budget.has_room(&other, 1));
-        (one.set(20), other.set(20), held.set(5_000));
+        one.set(20);
+        other.set(20);
+        held.set(5_000);
         assert!(budget.has_room(&one, 35) && !budget.has_room(&one, 36), "held is more than there should be");
-        (one.set(100), other.set(200));
+        one.set(100);
+        other.set(200);
         held.set(301);
         assert!(budget.holds_much(false));
         drop((held, other, first));

@@ -232,6 +232,7 @@ impl<'a> Run<'a> {
         }
         Ok(cells)
     }
+
     /// What can't be made of an older register is no register.
     fn refuse_stuck(&self, slot: u32) -> Result<(), PluginFault> {
         if self.stuck.is_empty() {
