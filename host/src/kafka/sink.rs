@@ -41,6 +41,10 @@ const BEGUN_WITHIN: Duration = Duration::from_secs(60);
 /// The end of a transaction is tried for this long.
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
+/// Of it, offsets are added within this time, or not at all: librdkafka does nothing else meanwhile, and may have lost
+/// all brokers.
+const ADDED_WITHIN: Duration = Duration::from_secs(10);
+
 /// A sink over one producer.
 ///
 /// At least once: without idempotence, one request at a time to each broker, which keeps the order when one
@@ -344,7 +348,7 @@ impl Sink for KafkaSink {
             None
         } else {
             let send = |producer: &BaseProducer<_>| {
-                producer.send_offsets_to_transaction(&offsets, &member, ENDED_WITHIN)
+                producer.send_offsets_to_transaction(&offsets, &member, ADDED_WITHIN)
             };
             self.finish("offsets were not added to the transaction", send)?
         };

@@ -141,5 +141,19 @@ tailwater_sdk::__export!(
         // SAFETY: the answer is the plugin's own; it begins with where the registers lie and how many bytes they are.
         unsafe { *answer.cast_mut().cast::<u32>().add(1) -= KEPT_BACK.load(Relaxed) };
         answer
+    },
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn migrate(
+        custom: u32,
+        version: u32,
+        count: u32,
+        registers: *const u8,
+        registers_length: usize,
+    ) -> *const u8 {
+        // SAFETY: the host calls this with a list of its own.
+        PLUGIN.with_borrow_mut(|plugin| unsafe {
+            let registers = std::slice::from_raw_parts(registers, registers_length);
+            tailwater_sdk::abi::migrate(plugin, custom, version, count, registers)
+        })
     }
 );
