@@ -17,7 +17,7 @@ use super::cluster::refused;
 use super::events::{ProducerEvents, denied};
 use super::native::{Failure, Refused, Report, Reports, Topics, flush, look_for_brokers};
 use super::note::Note;
-use super::transaction::{PAUSE, Refusal, STEP, Verdict, init};
+use super::transaction::{PAUSE, Refusal, STEP, Verdict, init, watched};
 use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
 use crate::engine::{Budget, Part};
 use crate::error::{Code, Error, Result};
@@ -41,8 +41,7 @@ const BEGUN_WITHIN: Duration = Duration::from_secs(60);
 /// The end of a transaction is tried for this long.
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Of it, offsets are added within this time, or not at all: librdkafka does nothing else meanwhile, and may have lost
-/// all brokers.
+/// Of it, offsets are added within this time, or not at all.
 const ADDED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A sink over one producer.
@@ -348,7 +347,7 @@ impl Sink for KafkaSink {
             None
         } else {
             let send = |producer: &BaseProducer<_>| {
-                producer.send_offsets_to_transaction(&offsets, &member, ADDED_WITHIN)
+                watched(producer, || producer.send_offsets_to_transaction(&offsets, &member, ADDED_WITHIN))
             };
             self.finish("offsets were not added to the transaction", send)?
         };

@@ -9,6 +9,8 @@
 //!
 //! From each of them a fatal error leads out: the producer is of no use any more.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -21,6 +23,9 @@ use crate::error::{Code, Error, Result};
 
 /// A call of librdkafka may take this long before what the producer has to tell is looked at.
 pub(super) const STEP: Duration = Duration::from_millis(500);
+
+/// So long a call of librdkafka waits before somebody looks for brokers, and from one look to the next.
+const LOOKED_FOR_AFTER: Duration = Duration::from_secs(3);
 
 /// Before a call is tried again that was refused at once.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
@@ -104,6 +109,26 @@ impl Refusal {
         };
         Error::new(code, format!("{doing} (transactional id `{transactional_id}`): {text}{what_now}"))
     }
+}
+
+/// Calls what waits inside of librdkafka. Where that has lost all brokers meanwhile it may wait for ever, whatever time it
+/// was given, and tells nobody; so somebody else looks for brokers, if it takes long.
+pub(super) fn watched<T>(producer: &BaseProducer<ProducerEvents>, call: impl FnOnce() -> T) -> T {
+    let (call_is_over, over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let look = move || {
+            while over.recv_timeout(LOOKED_FOR_AFTER) == Err(RecvTimeoutError::Timeout) {
+                look_for_brokers(producer.client());
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("kafka-lookout".to_owned()).spawn_scoped(scope, look)
+        {
+            tracing::warn!(target: "kafka", "no thread to look for brokers: {error}");
+        }
+        let answer = call();
+        drop(call_is_over);
+        answer
+    })
 }
 
 /// Makes the producer the only one of its transactional id: the one before is fenced, and the transaction that
