@@ -17,7 +17,7 @@ use super::cluster::refused;
 use super::events::{ProducerEvents, denied};
 use super::native::{Failure, Refused, Report, Reports, Topics, flush, look_for_brokers};
 use super::note::Note;
-use super::transaction::{PAUSE, Refusal, STEP, Verdict, init, watched};
+use super::transaction::{PAUSE, Refusal, STEP, Verdict, add_offsets, init};
 use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
 use crate::engine::{Budget, Part};
 use crate::error::{Code, Error, Result};
@@ -52,7 +52,7 @@ pub struct KafkaSink {
     // Both before the producer: dropped first.
     topics: Topics,
     reports: Reports,
-    producer: BaseProducer<ProducerEvents>,
+    producer: Arc<BaseProducer<ProducerEvents>>,
     under_way: Tally,
     landed: Vec<(u32, i64)>,
     failure: Option<Error>,
@@ -90,7 +90,7 @@ impl KafkaSink {
         Ok(Self {
             topics: Topics::default(),
             reports,
-            producer,
+            producer: Arc::new(producer),
             under_way: Tally::default(),
             landed: Vec::new(),
             failure: None,
@@ -199,7 +199,7 @@ impl KafkaSink {
     fn finish(
         &mut self,
         doing: &str,
-        mut step: impl FnMut(&BaseProducer<ProducerEvents>) -> KafkaResult<()>,
+        mut step: impl FnMut(&Arc<BaseProducer<ProducerEvents>>) -> KafkaResult<()>,
     ) -> Result<Option<String>> {
         let began = Instant::now();
         let mut told = String::new();
@@ -346,10 +346,19 @@ impl Sink for KafkaSink {
         let sent = if marks.is_empty() {
             None
         } else {
-            let send = |producer: &BaseProducer<_>| {
-                watched(producer, || producer.send_offsets_to_transaction(&offsets, &member, ADDED_WITHIN))
+            let (member, mut is_lost) = (Arc::new(member), false);
+            let send = |producer: &Arc<BaseProducer<_>>| {
+                add_offsets(producer, &offsets, &member, ADDED_WITHIN).unwrap_or_else(|| {
+                    is_lost = true;
+                    Ok(())
+                })
             };
-            self.finish("offsets were not added to the transaction", send)?
+            let sent = self.finish("offsets were not added to the transaction", send)?;
+            if is_lost {
+                let text = "the transaction is lost: adding offsets to it never ended";
+                return Err(Error::new(Code::Fenced, text));
+            }
+            sent
         };
         let failed = match sent {
             None => self

@@ -9,11 +9,13 @@
 //!
 //! From each of them a fatal error leads out: the producer is of no use any more.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
 use super::events::{ProducerEvents, denied};
@@ -24,8 +26,8 @@ use crate::error::{Code, Error, Result};
 /// A call of librdkafka may take this long before what the producer has to tell is looked at.
 pub(super) const STEP: Duration = Duration::from_millis(500);
 
-/// So long a call of librdkafka waits before somebody looks for brokers, and from one look to the next.
-const LOOKED_FOR_AFTER: Duration = Duration::from_secs(3);
+/// Beyond the time that a call was given.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Before a call is tried again that was refused at once.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
@@ -111,24 +113,27 @@ impl Refusal {
     }
 }
 
-/// Calls what waits inside of librdkafka. Where that has lost all brokers meanwhile it may wait for ever, whatever time it
-/// was given, and tells nobody; so somebody else looks for brokers, if it takes long.
-pub(super) fn watched<T>(producer: &BaseProducer<ProducerEvents>, call: impl FnOnce() -> T) -> T {
-    let (call_is_over, over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        let look = move || {
-            while over.recv_timeout(LOOKED_FOR_AFTER) == Err(RecvTimeoutError::Timeout) {
-                look_for_brokers(producer.client());
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("kafka-lookout".to_owned()).spawn_scoped(scope, look)
-        {
-            tracing::warn!(target: "kafka", "no thread to look for brokers: {error}");
+/// Adds offsets to the transaction. None: librdkafka (2.12) does not come back, which happens where it drops a broker with
+/// the request on its way, whatever time the call was given. Then the producer is left to the thread that waits for it.
+pub(super) fn add_offsets(
+    producer: &Arc<BaseProducer<ProducerEvents>>,
+    offsets: &TopicPartitionList,
+    member: &Arc<ConsumerGroupMetadata>,
+    within: Duration,
+) -> Option<KafkaResult<()>> {
+    let (done, answer) = mpsc::channel();
+    let (producer, offsets, member) = (Arc::clone(producer), offsets.clone(), Arc::clone(member));
+    let call = move || {
+        // Nobody listens any more if it took too long.
+        let _ = done.send(producer.send_offsets_to_transaction(&offsets, &member, within));
+    };
+    match thread::Builder::new().name("kafka-offsets".to_owned()).spawn(call) {
+        Ok(_) => answer.recv_timeout(within + COMES_BACK_WITHIN).ok(),
+        Err(error) => {
+            tracing::warn!(target: "kafka", "no thread to add offsets: {error}");
+            None
         }
-        let answer = call();
-        drop(call_is_over);
-        answer
-    })
+    }
 }
 
 /// Makes the producer the only one of its transactional id: the one before is fenced, and the transaction that
