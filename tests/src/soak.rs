@@ -15,7 +15,7 @@ use crate::swaps::{Part, Setup};
 use process::{open_files, peak, resident};
 
 /// Of the pipeline file: few releases are kept, so that many are forgotten.
-const RELEASES: &str = "[releases]\nkeep = 2";
+const RELEASES: &str = "[releases]\nkeep = 2\nkeep_for";
 /// Files that a host keeps in its depot at most: those of the releases that are kept, of one that goes, and of one to come.
 const KEPT_FILES: usize = 12;
 /// A file of the depot stays for an hour, whoever names it; these are that old.
@@ -36,6 +36,8 @@ pub struct Options {
     pub warm_up: usize,
     /// Bytes by which memory may have grown since then.
     pub growth: u64,
+    /// A release is kept for so long, since rows that it began are in flight.
+    pub keep_for: Duration,
 }
 
 /// A look at the host's process.
@@ -64,9 +66,9 @@ pub struct Report {
 
 /// Swaps one after the other, each when the one before runs. A line now and then goes to stdout.
 pub fn run(options: &Options) -> Report {
-    let (began, Options { setup, swaps, warm_up, growth }) = (Instant::now(), options);
+    let (began, Options { setup, swaps, warm_up, growth, keep_for }) = (Instant::now(), options);
     let setup = Setup { hosts: 1, ..setup.clone() };
-    let mut works = Works::open(&setup, RELEASES);
+    let mut works = Works::open(&setup, &format!("{RELEASES} = \"{}s\"", keep_for.as_secs()));
     for swap in 0..*warm_up {
         swap_one(&mut works, PARTS[swap % PARTS.len()]);
     }
@@ -79,6 +81,8 @@ pub fn run(options: &Options) -> Report {
             println!("{swap:>5}  {}, the last took {:.2?}", sight(&works), durations.last());
         }
     }
+    // Then no release is kept because of rows in flight.
+    std::thread::sleep(*keep_for);
     let kept = forgotten(&mut works);
     let end = settled(&works, warm.files);
     let (peak, folder) = (peak(works.hosts.process(0)), works.folder.clone());

@@ -1,8 +1,11 @@
-//! A folder is a test: `golden/NAME` holds `pipeline` (path of a pipeline file), `input.jsonl` and
+//! A folder is a test: `golden/NAME` holds `pipeline` (path of a pipeline file) or `pipeline.toml`, `input.jsonl` and
 //! `expected.jsonl`. `BLESS=1` writes what came out as what is expected.
+//!
+//! `compat/VERSION/NAME` has plugins too, as they were built when that version of the contract was frozen: every host
+//! runs them, with these very outputs. They are not built anew.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -41,7 +44,8 @@ fn told(sent: &Sent) -> Value {
 
 fn run(folder: &Path) -> String {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let pipeline = repository(read("pipeline").trim());
+    let own = folder.join("pipeline.toml");
+    let pipeline = if own.exists() { own } else { repository(read("pipeline").trim()) };
     let config = Config::read(&pipeline).expect("a valid pipeline");
     let runtimes = Runtimes::new(None, Some(onnxruntime())).expect("runtimes");
     let release = Release::load(&config, &runtimes).unwrap_or_else(|error| panic!("{}", error.report()));
@@ -54,13 +58,19 @@ fn run(folder: &Path) -> String {
     sent.iter().map(|message| format!("{}\n", told(message))).collect()
 }
 
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<_> =
+        fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    folders
+}
+
 #[test]
 fn every_folder() {
-    let mut folders: Vec<_> = fs::read_dir(repository("tests/golden")).expect("a folder").flatten().collect();
-    folders.sort_by_key(fs::DirEntry::path);
-    assert!(!folders.is_empty());
-    for folder in folders {
-        let folder = folder.path();
+    let versions = folders_in(&repository("tests/compat"));
+    let old = versions.iter().flat_map(|version| folders_in(version));
+    for folder in folders_in(&repository("tests/golden")).into_iter().chain(old) {
         let (out, expected) = (run(&folder), folder.join("expected.jsonl"));
         if std::env::var_os("BLESS").is_some() {
             fs::write(&expected, &out).expect("writable");

@@ -107,7 +107,7 @@ pub(super) fn spawn(
     let baton = Arc::clone(&run.baton);
     let clerk = Clerk { own: own.clone(), loader, pen: Pen::new(&own), maker, baton: Arc::clone(&baton) };
     let host = user_at_host();
-    let course = Course::new(host.clone(), own.releases.keep);
+    let course = Course::new(host.clone(), &own.releases);
     let told = run.release.pipeline().identity.number;
     let current = control.ledger.release(told).cloned();
     // It goes on with the probation that others have begun, or that it had begun itself.

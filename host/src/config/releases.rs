@@ -23,6 +23,8 @@ pub struct Releases {
     pub slowdown: f64,
     /// Releases that can be gone back to.
     pub keep: usize,
+    /// Those that ran within this time are kept too.
+    pub keep_for: Duration,
 }
 
 impl Default for Releases {
@@ -34,6 +36,7 @@ impl Default for Releases {
             probation: Duration::from_millis(300_000),
             slowdown: 5.0,
             keep: 20,
+            keep_for: Duration::from_millis(3_600_000),
         }
     }
 }

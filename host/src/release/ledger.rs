@@ -46,6 +46,15 @@ pub enum Answer<'a> {
     Refused(&'a Refusal),
 }
 
+/// Which releases stay.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// So many at the least.
+    pub releases: usize,
+    /// And all that ran then or later, in milliseconds since the epoch: rows that they began may be in flight.
+    pub since: i64,
+}
+
 impl Ledger {
     /// Takes the next record of the log. An error says what is wrong with it; it is as if it were taken away then.
     pub fn take(&mut self, offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
@@ -194,14 +203,14 @@ impl Ledger {
         contents.flat_map(|content| content.artifacts.iter().map(|artifact| artifact.digest)).collect()
     }
 
-    /// What may be taken away so that `keep` releases and as many refusals stay: to be written in this order.
-    pub fn prunable(&self, keep: usize) -> Vec<Key> {
-        let keep = keep.max(1);
+    /// What may be taken away: to be written in this order. As many refusals stay as releases at the least.
+    pub fn prunable(&self, keep: Keep) -> Vec<Key> {
+        let (least, keep) = (keep.releases.max(1), self.kept(keep));
         let accepted: BTreeSet<_> = self.accepted.iter().copied().collect();
         let old = &self.accepted[..self.accepted.len().saturating_sub(keep)];
         let lost = self.releases.keys().filter(|key| !accepted.contains(key));
         let refusals = self.refusals();
-        let kept: BTreeSet<Ticket> = refusals.iter().rev().take(keep).map(|refusal| refusal.ticket).collect();
+        let kept: BTreeSet<Ticket> = refusals.iter().rev().take(least).map(|refusal| refusal.ticket).collect();
         let refusals = self.refusals.keys().filter(|(ticket, _)| !kept.contains(ticket));
         let current = self.current().map(|current| current.ticket);
         let is_done = |ticket: &Ticket| match self.answer(*ticket) {
@@ -217,6 +226,13 @@ impl Ledger {
         keys.extend(old.iter().map(release));
         keys.extend(self.unnamed(keep));
         keys
+    }
+
+    /// How many releases stay.
+    fn kept(&self, keep: Keep) -> usize {
+        let begun = self.releases().rev().take_while(|release| release.facts.at >= keep.since).count();
+        // The one before the first of them ran then too.
+        keep.releases.max(begun + 1)
     }
 
     /// Chunks that nothing of what is kept names, and that are older than all of it: those of a proposal that is still

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tailwater_tests::chaos;
 use tailwater_tests::soak::{Options, run};
 use tailwater_tests::swaps::Setup;
+
+/// Longer than any row waits.
+const KEEP_FOR: Duration = Duration::from_secs(60);
 
 const USAGE: &str = "soak [--swaps N] [--growth MIB] [--seed S] [--rate N] [--folder PATH]";
 
@@ -27,7 +31,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
     let folder = std::env::temp_dir().join(format!("tailwater-soak-{}", std::process::id()));
     let setup = Setup { ground: chaos::Options::ground(), hosts: 1, rate: 1_000, seed, folder };
-    let mut options = Options { setup, swaps: 200, warm_up: 10, growth: 64 << 20 };
+    let mut options = Options { setup, swaps: 200, warm_up: 10, growth: 64 << 20, keep_for: KEEP_FOR };
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{flag}: {value:?} is not understood"));

@@ -12,13 +12,15 @@
 //! All hosts do this at the same time. The topic says whose answer counts; nothing runs that is not in it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::desk::{Job, Reply};
 use super::load::pieces;
 use crate::app::control::now;
+use crate::config;
 use crate::error::{Code, Error};
 use crate::release::history::Event;
-use crate::release::ledger::{Answer, Ledger};
+use crate::release::ledger::{Answer, Keep, Ledger};
 use crate::release::manifest::{Content, Facts, How, Manifest, Proposal, Refusal, Ticket};
 
 /// A host's own failure is believed when it has come so often.
@@ -79,6 +81,7 @@ pub(super) struct Course {
     /// `USER@HOST`.
     host: String,
     keep: usize,
+    keep_for: Duration,
     own: VecDeque<Candidate>,
     step: Step,
     /// A release that this host can't run.
@@ -94,9 +97,10 @@ pub(super) struct Course {
 }
 
 impl Course {
-    pub fn new(host: String, keep: usize) -> Self {
+    pub fn new(host: String, releases: &config::Releases) -> Self {
+        let (keep, keep_for) = (releases.keep, releases.keep_for.get());
         let (own, step, failed, vain, events) = Default::default();
-        Self { host, keep, own, step, failed, vain, events, failures: 0, prunes: false, sweeps: true }
+        Self { host, keep, keep_for, own, step, failed, vain, events, failures: 0, prunes: false, sweeps: true }
     }
 
     /// A line for the history.
@@ -185,8 +189,13 @@ impl Course {
             return None;
         }
         self.step = Step::Errand;
-        let keys = if std::mem::take(&mut self.prunes) { ledger.prunable(self.keep) } else { Vec::new() };
+        let keys = if std::mem::take(&mut self.prunes) { ledger.prunable(self.keep()) } else { Vec::new() };
         Some(Job::Clear(keys, ledger.named()))
+    }
+
+    fn keep(&self) -> Keep {
+        let ago = i64::try_from(self.keep_for.as_millis()).unwrap_or(i64::MAX);
+        Keep { releases: self.keep, since: now().saturating_sub(ago) }
     }
 
     /// Of the proposals that wait the first.

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::super::samples::facts;
 use super::*;
 use crate::error::Code;
+use crate::release::manifest::Facts;
 
 /// A record of the log, at its place.
 type Record = (String, Option<Vec<u8>>);
@@ -122,7 +123,8 @@ fn what_is_old_goes_with_its_files() {
     // One that lost, one that was refused, one that waits; and a file that is on its way.
     log.extend([release(2, 7), proposal(8), refusal(8, 0), proposal(9), chunk(6, 0, 3)]);
     let mut ledger = of(&log);
-    let keys: Vec<String> = ledger.prunable(2).iter().map(Key::to_string).collect();
+    let two = Keep { releases: 2, since: i64::MAX };
+    let keys: Vec<String> = ledger.prunable(two).iter().map(Key::to_string).collect();
     let short = |key: &String| key.replace(&format!("/{}", Ticket(0)), "").replace(&"0".repeat(15), "");
     let keys: Vec<String> = keys.iter().map(short).collect();
     let digest = |n: u8| Digest([n; 32]);
@@ -135,13 +137,34 @@ fn what_is_old_goes_with_its_files() {
             .chain(files)
             .collect();
     assert_eq!(keys, named);
-    for (index, key) in ledger.prunable(2).into_iter().enumerate() {
+    for (index, key) in ledger.prunable(two).into_iter().enumerate() {
         take(&mut ledger, log.len() + index, &gone(key)).expect("ours");
     }
     assert_eq!(accepted(&ledger), [(4, 4), (5, 5)]);
     assert_eq!(ledger.named(), [4, 5, 9].map(digest).into_iter().collect());
-    assert!(ledger.prunable(2).is_empty());
+    assert!(ledger.prunable(two).is_empty());
     assert_eq!(ledger.refusals().len(), 1);
+}
+
+#[test]
+fn what_ran_lately_stays_for_rows_in_flight() {
+    let release = |number: u64| {
+        let facts = Facts { at: 1_000 * number as i64, ..facts(number as u8) };
+        let release = Manifest { number, ticket: Ticket(number), facts };
+        let (key, value) = release.record(Ticket(0)).expect("small");
+        (key, Some(value))
+    };
+    let ledger = of(&[1, 2, 3, 4, 5].map(release));
+    let old = |since: i64| {
+        let keys = ledger.prunable(Keep { releases: 2, since }).into_iter();
+        let number = |key| if let Key::Release { number, .. } = key { Some(number) } else { None };
+        keys.filter_map(number).collect::<Vec<u64>>()
+    };
+    // Release 2 ran until 3,000.
+    assert_eq!(old(3_001), [1, 2]);
+    assert_eq!(old(3_000), [1]);
+    assert_eq!(old(9_000), [1, 2, 3]);
+    assert!(old(0).is_empty());
 }
 
 /// What hosts do, each with the ledger that it had so many records ago.
@@ -175,6 +198,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 const KEEP: usize = 6;
+const LAST: Keep = Keep { releases: KEEP, since: i64::MAX };
 
 fn written(steps: &[Step]) -> Vec<Record> {
     let mut log = Vec::new();
@@ -192,7 +216,7 @@ fn written(steps: &[Step]) -> Vec<Record> {
                 let at = log.len();
                 log.extend(ticket(&view(behind), which).map(|ticket| refusal(ticket, at)));
             }
-            Step::Prune { most } => log.extend(view(0).prunable(KEEP).into_iter().take(most).map(gone)),
+            Step::Prune { most } => log.extend(view(0).prunable(LAST).into_iter().take(most).map(gone)),
         }
     }
     log
