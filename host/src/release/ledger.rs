@@ -210,7 +210,8 @@ impl Ledger {
         let old = &self.accepted[..self.accepted.len().saturating_sub(keep)];
         let lost = self.releases.keys().filter(|key| !accepted.contains(key));
         let refusals = self.refusals();
-        let kept: BTreeSet<Ticket> = refusals.iter().rev().take(least).map(|refusal| refusal.ticket).collect();
+        let kept: BTreeSet<Ticket> =
+            refusals.iter().rev().take(least).map(|refusal| refusal.ticket).collect();
         let refusals = self.refusals.keys().filter(|(ticket, _)| !kept.contains(ticket));
         let current = self.current().map(|current| current.ticket);
         let is_done = |ticket: &Ticket| match self.answer(*ticket) {

@@ -41,7 +41,8 @@ fn each_output_is_what_the_release_on_it_makes_of_its_row() {
 fn nothing_is_left_of_what_is_swapped_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let setup = setup(1, &folder);
-    let report = soak::run(&soak::Options { setup, swaps: 8, warm_up: 4, growth: 64 << 20, keep_for: Duration::ZERO });
+    let report =
+        soak::run(&soak::Options { setup, swaps: 8, warm_up: 4, growth: 64 << 20, keep_for: Duration::ZERO });
     println!("{report}");
     if !report.faults().is_empty() {
         panic!("{}: {:?}", folder.keep().display(), report.faults());

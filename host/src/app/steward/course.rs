@@ -100,7 +100,19 @@ impl Course {
     pub fn new(host: String, releases: &config::Releases) -> Self {
         let (keep, keep_for) = (releases.keep, releases.keep_for.get());
         let (own, step, failed, vain, events) = Default::default();
-        Self { host, keep, keep_for, own, step, failed, vain, events, failures: 0, prunes: false, sweeps: true }
+        Self {
+            host,
+            keep,
+            keep_for,
+            own,
+            step,
+            failed,
+            vain,
+            events,
+            failures: 0,
+            prunes: false,
+            sweeps: true,
+        }
     }
 
     /// A line for the history.
