@@ -157,6 +157,9 @@ pub fn run(options: &Options) -> Report {
     let findings = check::check(campaign, &brokers, &prefix, expected);
     println!("      the listener heard {} of {} outputs", ear.heard(), findings.rows_out);
     drop(ear);
+    if !findings.is_clean() {
+        troubles.extend(server.as_ref().and_then(Server::trouble));
+    }
     if server.is_none() {
         broker::remove(&topics, &prefix);
     }

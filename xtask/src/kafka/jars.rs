@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(super) const VERSION: &str = "4.3.1";
+pub(super) const VERSION: &str = "4.2.2";
 const LOCK: &str = include_str!("../../kafka.lock");
 const PYTHON_CLIENT: &str = "jgo==3.2.0";
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
