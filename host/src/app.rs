@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self as api, Pipeline};
 use crate::config::Config;
-use crate::engine::{Budget, Lodge, Meter, PartitionCounts};
+use crate::engine::{Budget, Lodge, Meter, PartitionCounts, Tables};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
@@ -65,6 +65,7 @@ pub struct Run {
     /// So many stream threads there may be.
     most_threads: usize,
     budget: Arc<Budget>,
+    tables: Arc<Tables>,
     lodge: Arc<Lodge>,
 }
 
@@ -84,6 +85,7 @@ impl Run {
             board: Arc::default(),
             steward: Mutex::default(),
             runtimes: Arc::clone(runtimes),
+            tables: Arc::new(Tables::new(release.pipeline())),
             release,
             meter: Arc::default(),
             most_threads: most_threads(&config),

@@ -34,12 +34,12 @@ pub use answers::{ANSWER_BYTES, SPLIT_LIMIT};
 pub use bisect::SPINNING_LIMIT;
 pub use block::BLOCK_BYTES;
 pub use breaker::Failing;
-pub use budget::Budget;
+pub use budget::{Budget, Use};
 pub use flow::{Flow, PartitionCounts, Parts, Rehearsed};
 pub use inspect::{Seen, inspect};
 pub use lap::{Activity, Spent};
 pub use lodge::Lodge;
-pub use meter::Meter;
+pub use meter::{Kept, Meter, Passed, Place, Places, Spread, Volume, Waits};
 #[cfg(test)]
 pub use mistake::{Mistake, plant, planted};
 pub use relay::{Arrival, Relay};

@@ -1,9 +1,9 @@
 //! Tailwater scores Kafka streams in real time. Teams write cleaning, feature and decision logic as
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
-//! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, and for tests `simulation`; `release`; the
-//! adapters `kafka`, `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`; `window`,
-//! `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
+//! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, and for tests `simulation`; `telemetry`;
+//! `release`; the adapters `kafka`, `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`;
+//! `window`, `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
 
 pub mod admin;
 pub mod app;
@@ -26,6 +26,7 @@ pub mod release;
 #[cfg(test)]
 mod simulation;
 pub mod state;
+pub mod telemetry;
 pub mod time;
 pub mod watermark;
 pub mod window;

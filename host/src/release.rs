@@ -162,6 +162,15 @@ impl Release {
         })
     }
 
+    /// Bytes that instances of plugins have now, by stage.
+    pub fn plugin_memory(&self) -> impl Iterator<Item = (Stage, usize)> {
+        let preprocess = self.preprocessor.iter().map(|one| (Stage::Preprocess, one.memory()));
+        let features = self.features.iter().enumerate();
+        let features = features.map(|(index, one)| (Stage::Features(index as u8), one.memory()));
+        let rules = self.rules.iter().map(|one| (Stage::Rules, one.memory()));
+        preprocess.chain(features).chain(rules)
+    }
+
     /// Instances of everything, for one thread.
     pub fn parts(&self) -> Result<Parts> {
         let most = self.pipeline.bounds.message_bytes;

@@ -118,6 +118,14 @@ pub fn produce_at(brokers: &str, topic: &str, records: impl IntoIterator<Item = 
     producer.flush();
 }
 
+/// Writes a record without a value.
+pub fn produce_tombstone(topic: &str, key: &str) {
+    let producer = Producer::open(topic);
+    let sent = producer.producer.send(BaseRecord::<str, ()>::to(topic).key(key));
+    sent.map_err(|(error, _)| error).expect("the queue is empty");
+    producer.flush();
+}
+
 /// Writes to a topic now and then, as [`produce`] does.
 pub struct Producer {
     topic: String,

@@ -30,6 +30,11 @@ impl Api {
 
     /// Status and document.
     pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let (status, page) = self.text(method, path, body);
+        (status, serde_json::from_str(&page).expect("JSON"))
+    }
+
+    fn text(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time");
         let token = self.token.iter().map(|token| format!("authorization: Bearer {token}\r\n"));
@@ -45,7 +50,14 @@ impl Api {
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("a status"), serde_json::from_str(body).expect("JSON"))
+        (status.expect("a status"), body.to_owned())
+    }
+
+    /// What is no document.
+    pub fn page(&self, path: &str) -> String {
+        let (status, page) = self.text("GET", path, b"");
+        assert_eq!(status, 200, "{page}");
+        page
     }
 
     pub fn get(&self, path: &str) -> (u16, Value) {

@@ -4,6 +4,7 @@ mod bad_releases;
 mod chaos;
 mod failures;
 mod keys;
+mod metrics;
 mod releases;
 mod restarts;
 mod state;

@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["admin", "driver", "simulation"],
+    &["telemetry"],
     &["release"],
     &["kafka", "codec", "plugin", "model", "disk"],
     &["engine"],
@@ -38,6 +39,7 @@ const DOORS: &[(&str, &str)] = &[
     ("http_body_util", "admin"),
     ("clap", "cli"),
     ("ed25519_dalek", "release"),
+    ("prometheus_client", "telemetry"),
 ];
 
 /// Lines of a file. Ours has no file that makes a newcomer afraid.

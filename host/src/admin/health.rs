@@ -25,7 +25,9 @@ pub enum Place {
 }
 
 impl Place {
-    pub(super) fn name(self) -> &'static str {
+    pub const ALL: [Self; 4] = [Self::Starting, Self::Joining, Self::Restoring, Self::Running];
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Joining => "joining",

@@ -14,6 +14,7 @@ use crate::pipeline::Identity;
 use crate::release::history::Event;
 use crate::release::manifest::{Manifest, Refusal, Ticket};
 use crate::release::status::Status;
+use crate::telemetry::Sheet;
 
 /// A stream thread.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,9 @@ pub trait Pipeline: fmt::Debug + Send + Sync {
     fn identity(&self) -> Identity;
 
     fn meter(&self) -> &Meter;
+
+    /// Adds its metrics.
+    fn tell(&self, sheet: &mut Sheet);
 
     /// How many stream threads it is to have, and those that there are.
     fn threads(&self) -> (usize, Vec<Thread>);

@@ -33,6 +33,7 @@ use crate::plugin::FILE_LIMIT as PLUGIN_BYTES;
 use crate::release::history::Event;
 use crate::release::manifest::Ticket;
 use crate::release::signature::signature;
+use crate::telemetry;
 
 /// Requests that wait for brokers or disks, at a time.
 pub(super) const LONG: usize = 8;
@@ -114,10 +115,11 @@ impl Api {
 type Routes = MethodRouter<Arc<Api>>;
 
 /// Each path, with its methods for who compares them with the description.
-pub(super) fn routes() -> [(&'static str, &'static str, Routes); 11] {
+pub(super) fn routes() -> [(&'static str, &'static str, Routes); 12] {
     [
         ("/live", "get", get(is_live)),
         ("/ready", "get", get(is_ready)),
+        ("/metrics", "get", get(metrics)),
         ("/v1/openapi.json", "get", get(description)),
         ("/v1/pipelines", "get", get(pipelines)),
         ("/v1/pipelines/{name}", "get", get(pipeline)),
@@ -190,6 +192,15 @@ async fn is_live(State(api): State<Arc<Api>>) -> Answer {
 async fn is_ready(State(api): State<Arc<Api>>) -> Answer {
     ready(&api.host).map_err(Problem::busy)?;
     Ok(page(StatusCode::OK, &json!({ "status": "ready" })))
+}
+
+async fn metrics(State(api): State<Arc<Api>>) -> Answer {
+    let mut sheet = telemetry::of_process();
+    api.host.pipelines().unwrap_or_default().iter().for_each(|pipeline| pipeline.tell(&mut sheet));
+    let mut response = Response::new(Body::from(telemetry::text(sheet)?));
+    let kind = HeaderValue::from_static(telemetry::CONTENT_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
 }
 
 async fn description() -> Response {

@@ -69,6 +69,8 @@ impl Pipeline for Made {
         &self.meter
     }
 
+    fn tell(&self, _: &mut Sheet) {}
+
     fn threads(&self) -> (usize, Vec<Thread>) {
         (1, self.threads.lock().expect("no panic").clone())
     }

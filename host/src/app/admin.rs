@@ -9,9 +9,9 @@ use super::control::Pen;
 use super::releases::Releases;
 use super::standing::Standings;
 use super::steward::{Baton, Board};
-use crate::admin::{Change, NewFile, Outcome, Pipeline, Thread};
+use crate::admin::{Change, NewFile, Outcome, Pipeline, Place, Thread};
 use crate::config::{Config, Role};
-use crate::engine::Meter;
+use crate::engine::{Budget, Meter, Tables};
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Identity;
 use crate::release::Runtimes;
@@ -20,6 +20,7 @@ use crate::release::history::Event;
 use crate::release::ledger::Answer;
 use crate::release::manifest::Ticket;
 use crate::release::status::Status;
+use crate::telemetry::{Sheet, Subject, Threads};
 
 #[derive(Debug)]
 pub(super) struct Administered {
@@ -29,6 +30,8 @@ pub(super) struct Administered {
     baton: Arc<Baton>,
     standings: Arc<Standings>,
     board: Arc<Board>,
+    budget: Arc<Budget>,
+    tables: Arc<Tables>,
     /// One change is checked and proposed at a time. What writes it stays: connecting takes a while.
     pen: Mutex<Option<Pen>>,
 }
@@ -42,6 +45,8 @@ impl Run {
             baton: Arc::clone(&self.baton),
             standings: Arc::clone(&self.standings),
             board: Arc::clone(&self.board),
+            budget: Arc::clone(&self.budget),
+            tables: Arc::clone(&self.tables),
             pen: Mutex::default(),
         }
     }
@@ -75,6 +80,17 @@ impl Pipeline for Administered {
 
     fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    fn tell(&self, sheet: &mut Sheet) {
+        let (wanted, threads) = self.standings.look();
+        let mut at: Vec<_> = Place::ALL.iter().map(|place| (place.name(), 0)).collect();
+        for Thread { place, .. } in threads {
+            at.iter_mut().filter(|(name, _)| *name == place.name()).for_each(|(_, count)| *count += 1);
+        }
+        let release = self.baton.release();
+        let (meter, budget, tables) = (&self.meter, &self.budget, &self.tables);
+        Subject { release: &release, meter, budget, tables, threads: Threads { wanted, at } }.tell(sheet);
     }
 
     fn threads(&self) -> (usize, Vec<Thread>) {

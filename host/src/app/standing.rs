@@ -16,8 +16,6 @@ pub(super) struct Standing {
     partitions: AtomicUsize,
 }
 
-const PLACES: [Place; 4] = [Place::Starting, Place::Joining, Place::Restoring, Place::Running];
-
 impl Standing {
     fn new() -> Self {
         let (heard, place, partitions) = Default::default();
@@ -33,7 +31,7 @@ impl Standing {
 
     /// It has come so far, with so many partitions.
     pub fn is_at(&self, place: Place, partitions: usize) {
-        let index = PLACES.iter().position(|one| *one == place).unwrap_or_default();
+        let index = Place::ALL.iter().position(|one| *one == place).unwrap_or_default();
         self.place.store(index as u8, Relaxed);
         self.partitions.store(partitions, Relaxed);
         self.comes_round();
@@ -42,7 +40,7 @@ impl Standing {
     fn look(&self) -> Thread {
         let heard = Duration::from_millis(self.heard.load(Relaxed));
         Thread {
-            place: PLACES[usize::from(self.place.load(Relaxed))],
+            place: Place::ALL[usize::from(self.place.load(Relaxed))],
             partitions: self.partitions.load(Relaxed),
             silent: self.began.elapsed().saturating_sub(heard),
         }

@@ -16,6 +16,7 @@ mod settle;
 mod watching;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
@@ -207,6 +208,7 @@ impl Steward {
                 let Manifest { facts, .. } = &*manifest;
                 let (how, by, why) = (facts.how.name(), &facts.by, &facts.why);
                 info!(pipeline = %self.own.name, release = %manifest.stamp(), how, by, why, "threads go over");
+                self.meter.goes_over(how);
                 self.told = manifest.number;
                 self.probation = None;
                 let is_new = matches!(facts.how, How::Apply | How::File);
@@ -215,6 +217,7 @@ impl Steward {
             }
             Outcome::Later(error) => self.later(&error),
             Outcome::Never(what, error) => {
+                self.meter.refused.fetch_add(1, Relaxed);
                 error!(
                     pipeline = %self.own.name,
                     "{what} comes to nothing, and what runs goes on: {} {error}", error.code
@@ -315,7 +318,7 @@ impl Steward {
         let is_work = |activity: &A| !matches!(activity, A::Source | A::Send | A::Commit | A::OtherFolds);
         let spent = self.meter.spent.all().filter(|(activity, _)| is_work(activity));
         let work = Duration::from_nanos(spent.map(|(_, spent)| spent).sum());
-        let records = self.meter.records.load(std::sync::atomic::Ordering::Relaxed);
+        let records = self.meter.records.load(Relaxed);
         Done { at: self.began.elapsed(), records, work }
     }
 

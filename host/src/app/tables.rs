@@ -35,7 +35,7 @@ impl Shelf {
     pub fn new(run: &Run) -> Self {
         let pipeline = run.release.pipeline();
         let missing = Arc::new(AtomicUsize::new(pipeline.tables().count()));
-        Self { tables: Arc::new(Tables::new(pipeline)), missing }
+        Self { tables: Arc::clone(&run.tables), missing }
     }
 
     /// Waits until all tables are loaded. False: the run is to end before that.

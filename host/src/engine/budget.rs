@@ -27,6 +27,18 @@ pub struct Budget {
     sending: Sum,
 }
 
+/// Of a budget, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    pub most: usize,
+    /// Set aside for what is read ahead, and batches.
+    pub aside: usize,
+    /// Rows that wait for their watermark.
+    pub held: usize,
+    /// Messages that wait to be sent.
+    pub sending: usize,
+}
+
 impl Budget {
     /// Of so many bytes.
     pub fn new(most: usize) -> Arc<Self> {
@@ -61,6 +73,12 @@ impl Budget {
     pub fn has_room(&self, sending: &Part, more: usize) -> bool {
         let (rest, sent) = (self.rest(), self.sending.get().saturating_add(more));
         sending.own() == 0 || sent <= rest / SENDS || self.held.get().saturating_add(sent) <= rest
+    }
+
+    /// What it is, and what of it is in use.
+    pub fn use_of(&self) -> Use {
+        let Self { most, aside, held, sending } = self;
+        Use { most: *most, aside: aside.get(), held: held.get(), sending: sending.get() }
     }
 
     fn rest(&self) -> usize {

@@ -183,6 +183,8 @@ impl Flow {
         let taken = self.intake(records)?;
         self.copy_keys(records, &taken, tasks);
         self.counts.batches += 1;
+        self.counts.read(&records.rows);
+        self.counts.call(Stage::Decode, records.rows.len() - taken.parcels.len());
         self.counts.records += records.rows.len() - taken.parcels.len();
         let mut released = self.released();
         let flights = self.admit(records, taken, tasks, &mut released, send)?;
@@ -221,7 +223,7 @@ impl Flow {
         self.each_former(|former| former.settle_counts(done));
         let counts = std::mem::take(&mut self.counts);
         if done {
-            self.meter.add(counts);
+            self.meter.add(counts, &self.pipeline);
         }
     }
 

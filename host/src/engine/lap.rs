@@ -46,6 +46,22 @@ impl Activity {
         }
     }
 
+    /// What it is called in a metric, and of which features stage it is.
+    pub fn parts(self) -> (&'static str, Option<u8>) {
+        match self {
+            Self::Source => ("source", None),
+            Self::Decode => ("decode", None),
+            Self::Preprocess => ("preprocess", None),
+            Self::Windows(stage) => ("windows", Some(stage)),
+            Self::Features(stage) => ("features", Some(stage)),
+            Self::OtherFolds => ("other_folds", None),
+            Self::Score => ("score", None),
+            Self::Rules => ("rules", None),
+            Self::Send => ("send", None),
+            Self::Commit => ("commit", None),
+        }
+    }
+
     fn of(index: usize) -> Self {
         use Activity as A;
         match index {

@@ -185,6 +185,11 @@ pub trait Source {
     /// Partitions whose end was reached since the last call: all was given that there was.
     fn ended(&mut self) -> Vec<PartitionId>;
 
+    /// The offset behind the last record of a partition that is read, as far as is known without asking.
+    fn end(&self, _partition: PartitionId) -> Option<i64> {
+        None
+    }
+
     /// Gives the revoked partitions up.
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()>;
 

@@ -22,6 +22,7 @@ mod holding;
 mod marks;
 mod membership;
 mod patience;
+mod places;
 mod releases;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::budget::Budget;
 use super::flow::Flow;
 use super::lap::Activity;
 use super::lodge::Lodge;
+use super::meter::OwnPlaces;
 use super::mistake::{Mistake, planted};
 use super::ports::{Asked, Clock, Limit, Polled, Sent, Sink, Source};
 use super::sum::Part;
@@ -111,6 +113,9 @@ pub struct Worker<S, K, C> {
     told_of_slow: Option<Duration>,
     /// How many partitions wait because a stage fails.
     paused: Part,
+    /// What others see of its partitions, and when they were told last.
+    places: OwnPlaces,
+    told_places: Duration,
     last_tell: Duration,
     tell_interval: Duration,
     last_poll: Duration,
@@ -129,6 +134,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             budget,
             told_of_slow: None,
             paused: flow.meter().paused.part(),
+            places: OwnPlaces::new(flow.meter().places.clone()),
+            told_places: now,
             flow,
             source,
             sink,
@@ -201,6 +208,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             }
         };
         self.pass_time(step)?;
+        self.tell_places(step);
         self.flow.turn(Activity::Commit);
         match self.vault {
             Some(_) => self.transact(step)?,

@@ -5,7 +5,7 @@ mod inbox;
 mod reports;
 mod topics;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::Duration;
 
@@ -55,6 +55,22 @@ pub(super) fn look_for_brokers<C: ClientContext>(client: &rdkafka::client::Clien
             rd::rd_kafka_brokers_add(handle, servers.as_ptr());
         }
     }
+}
+
+/// The offset behind the last record of a partition that a consumer reads, as it was told with what it fetched last.
+pub(super) fn known_end<C: ClientContext>(
+    consumer: &rdkafka::client::Client<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut first, mut end) = (-1, -1);
+    // SAFETY: the handle is alive, the name ends in zero, and both numbers are there to be written.
+    let found = unsafe {
+        let handle = consumer.native_ptr();
+        rd::rd_kafka_get_watermark_offsets(handle, topic.as_ptr(), partition, &mut first, &mut end)
+    };
+    (found == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && end >= 0).then_some(end)
 }
 
 /// Sends what lingers, now; takes as long as `wait` unless nothing is under way. Reports are not served.

@@ -22,7 +22,7 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::consumer::{close, consuming, serve};
 use super::events::{Committed, ConsumerEvents};
-use super::native::metadata;
+use super::native::{known_end, metadata};
 use super::note::Note;
 use super::places;
 use super::rows::Batch;
@@ -332,6 +332,11 @@ impl Source for KafkaSource {
 
     fn ended(&mut self) -> Vec<PartitionId> {
         self.batch.ended()
+    }
+
+    fn end(&self, id: PartitionId) -> Option<i64> {
+        let topic = self.topics().get(usize::from(id.source))?;
+        known_end(self.open.as_ref()?.consumer.client(), topic, id.partition)
     }
 
     fn release(&mut self, partitions: &[PartitionId]) -> Result<()> {

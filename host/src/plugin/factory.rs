@@ -9,12 +9,14 @@ use super::instance::{Sandbox, Template};
 use super::stage::Stage;
 use super::v0_1::CONTRACT;
 use super::world::World;
+use crate::engine::Sum;
 use crate::error::Result;
 
 /// Makes instances of one plugin in one stage, each for one thread. A clone is the same factory.
 pub struct Factory<Port: ?Sized> {
     make: Arc<dyn Fn() -> Result<Box<Port>> + Send + Sync>,
     counters: Arc<Counters>,
+    memory: Sum,
     place: Arc<str>,
 }
 
@@ -28,12 +30,18 @@ impl<Port: ?Sized> Factory<Port> {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+
+    /// Bytes that all instances have.
+    pub fn memory(&self) -> usize {
+        self.memory.get()
+    }
 }
 
 impl<Port: ?Sized> Clone for Factory<Port> {
     fn clone(&self) -> Self {
-        let Self { make, counters, place } = self;
-        Self { make: Arc::clone(make), counters: Arc::clone(counters), place: Arc::clone(place) }
+        let Self { make, counters, memory, place } = self;
+        let (make, counters, place) = (Arc::clone(make), Arc::clone(counters), Arc::clone(place));
+        Self { make, counters, memory: memory.clone(), place }
     }
 }
 
@@ -49,7 +57,7 @@ pub(super) fn open<W: World>(plugin: &Plugin, stage: &Stage) -> Result<(W::Descr
     let template = Template::<W>::new(plugin, &CONTRACT, stage).map_err(|error| error.at(&place))?;
     let template = Arc::new(template);
     let description = template.description.clone();
-    let counters = Arc::clone(template.counters());
+    let (counters, memory) = (Arc::clone(template.counters()), template.memory().clone());
     let make = move || Sandbox::new(Arc::clone(&template)).map(W::port);
-    Ok((description, Factory { make: Arc::new(make), counters, place }))
+    Ok((description, Factory { make: Arc::new(make), counters, memory, place }))
 }

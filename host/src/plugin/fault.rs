@@ -8,6 +8,7 @@ use wasmtime::{ResourceLimiter, Trap, WasmBacktrace};
 use super::grants::clip;
 use super::instance::State;
 use super::stage::Limits;
+use crate::engine::Part;
 use crate::engine::ports::PluginFault;
 use crate::error::Code;
 
@@ -41,11 +42,13 @@ const FUEL: &str = "fuel allocated for hostcalls has been exhausted";
 pub(super) struct MemoryLimit {
     bytes: usize,
     refused: Option<usize>,
+    /// What this instance has.
+    own: Part,
 }
 
 impl MemoryLimit {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self { bytes, refused: None }
+    pub(super) fn new(bytes: usize, own: Part) -> Self {
+        Self { bytes, refused: None, own }
     }
 
     /// A call begins.
@@ -57,7 +60,10 @@ impl MemoryLimit {
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let granted = desired <= self.bytes;
-        if !granted {
+        if granted {
+            // An instance has one memory.
+            self.own.set(desired);
+        } else {
             self.refused = Some(desired);
         }
         Ok(granted)

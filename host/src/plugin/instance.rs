@@ -12,6 +12,7 @@ use super::grants::{Counters, Logbook, Tally};
 use super::runtime::{Runtime, TICK};
 use super::stage::{Limits, Stage};
 use super::world::{self, Contract, World};
+use crate::engine::Sum;
 use crate::engine::ports::PluginFault;
 use crate::error::{Code, Error, Result};
 
@@ -43,6 +44,8 @@ pub(super) struct Template<W: World> {
     /// What every instance must describe.
     pub(super) description: W::Description,
     counters: Arc<Counters>,
+    /// Of all instances, in bytes.
+    memory: Sum,
 }
 
 /// An instance that has not failed yet.
@@ -66,19 +69,32 @@ impl<W: World> Template<W> {
             .map_err(|error| {
                 Error::new(Code::PluginWorld, format!("does not fit the contract: {error:#}"))
             })?;
-        let (live, description) = fresh::<W>(&pre, &stage)?;
+        let memory = Sum::default();
+        let (live, description) = fresh::<W>(&pre, &stage, &memory)?;
         W::check(&description, &live.calls)?;
         let ticks = ticks(stage.limits.time);
-        Ok(Self { _runtime: runtime.clone(), stage, ticks, pre, description, counters: Arc::default() })
+        Ok(Self {
+            _runtime: runtime.clone(),
+            stage,
+            ticks,
+            pre,
+            description,
+            counters: Arc::default(),
+            memory,
+        })
     }
 
     pub(super) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
+    pub(super) fn memory(&self) -> &Sum {
+        &self.memory
+    }
+
     /// An instance that describes what this template describes.
     fn another(&self) -> Result<Live<W>> {
-        match fresh::<W>(&self.pre, &self.stage) {
+        match fresh::<W>(&self.pre, &self.stage, &self.memory) {
             Ok((live, description)) if description == self.description => Ok(live),
             Err(error) if error.code != Code::PluginDescribe => Err(error),
             _ => Err(Error::new(Code::PluginOutput, MOODY)),
@@ -87,9 +103,13 @@ impl<W: World> Template<W> {
 }
 
 /// Makes an instance and has it described, in the time of one call.
-fn fresh<W: World>(pre: &InstancePre<State>, stage: &Stage) -> Result<(Live<W>, W::Description)> {
+fn fresh<W: World>(
+    pre: &InstancePre<State>,
+    stage: &Stage,
+    memory: &Sum,
+) -> Result<(Live<W>, W::Description)> {
     let state = State {
-        memory: MemoryLimit::new(stage.limits.memory),
+        memory: MemoryLimit::new(stage.limits.memory, memory.part()),
         log: Logbook::new(stage.name.clone()),
         tally: Tally::default(),
     };

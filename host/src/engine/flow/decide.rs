@@ -29,6 +29,7 @@ impl Flow {
             return Ok(());
         };
         self.breakers.passed(Stage::Rules, seen.rows());
+        self.counts.call(Stage::Rules, seen.rows());
         let routes = pipeline.routes.len();
         let pieces = bisect(seen.rows(), |range| {
             let count = range.len();
@@ -65,7 +66,7 @@ impl Flow {
     }
 
     fn encode(&mut self, records: &Records<'_>, rows: &Batch, route: &[u8], work: &Work) {
-        let (mut sent, mut dropped, limit) = (0, 0, self.pipeline.bounds.message_bytes);
+        let (mut dropped, limit) = (0, self.pipeline.bounds.message_bytes);
         for (row, (place, route)) in work.places.iter().zip(route).enumerate() {
             if *route == NO_ROUTE {
                 dropped += 1;
@@ -80,10 +81,10 @@ impl Flow {
                 self.counts.dead_letter(Stage::Encode, Code::TooLarge);
                 outbox.refuse(*place, Stage::Encode, Refusal::new(Code::TooLarge, message));
             } else {
-                sent += 1;
+                let time = records.rows[place.record as usize].timestamp;
+                self.counts.decide(usize::from(*route), size, time);
             }
         }
-        self.counts.decisions += sent;
         self.counts.dropped += dropped;
     }
 }

@@ -210,6 +210,7 @@ impl Flow {
         self.lap.turn(Activity::Features(stage as u8));
         let (tables, rows) = (&self.tables, &work.rows);
         self.breakers.passed(Stage::Features(stage as u8), shown.rows());
+        self.counts.call(Stage::Features(stage as u8), shown.rows());
         let pieces = bisect(shown.rows(), |range| {
             let count = range.len();
             let part = part(shown, range.clone());

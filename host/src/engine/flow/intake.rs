@@ -84,6 +84,7 @@ impl Flow {
         let pipeline = std::sync::Arc::clone(&self.pipeline);
         let schema = &pipeline.sources[0].rows;
         self.breakers.passed(Stage::Preprocess, rows.rows());
+        self.counts.call(Stage::Preprocess, rows.rows());
         let pieces = bisect(rows.rows(), |range| {
             let count = range.len();
             let answer = match part(&rows, range) {

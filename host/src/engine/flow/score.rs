@@ -22,6 +22,7 @@ impl Flow {
             return Ok(());
         }
         self.breakers.passed(Stage::Score, work.len());
+        self.counts.call(Stage::Score, work.len());
         self.lap.turn(Activity::Score);
         let width = node.scores.len();
         let matrix = matrix(node, work);
@@ -60,6 +61,7 @@ impl Flow {
         work.scores = scores;
         work.score_names = width;
         self.refuse(Stage::Score, refused, work);
+        self.counts.score(&work.scores, width);
         Ok(())
     }
 }

@@ -63,6 +63,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             return Ok(true);
         }
         tracing::trace!(target: "transactions", "flush");
+        let began = self.clock.monotonic();
         self.send_changes()?;
         if !planted(Mistake::CommitsEarly) {
             self.flush()?;
@@ -87,6 +88,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         (self.is_dirty, self.failing) = (false, None);
         self.flow.settle_counts(true);
         self.last_commit = self.clock.monotonic();
+        self.flow.meter().committed(self.last_commit.saturating_sub(began));
         let pipeline = Arc::clone(self.flow.pipeline());
         let Some(vault) = &mut self.vault else { return Ok(true) };
         vault.tasks.set(self.tasks.len());
@@ -174,6 +176,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     /// The same, where nothing is wrong with the brokers.
     pub(super) fn roll_back(&mut self, lost: &[TaskId]) -> Result<()> {
         self.sink.abort()?;
+        self.flow.meter().aborted();
         self.sink.landed();
         self.flow.settle_counts(false);
         let pipeline = Arc::clone(self.flow.pipeline());

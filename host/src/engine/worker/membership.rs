@@ -116,12 +116,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 asked.check()?;
                 wait.go_on(source, clock, "windows have been read back").map(drop)
             };
-            let Some((task, Restored { base, blocks, bytes })) =
-                vault.restore(&pipeline, id, standing, clock, alive)?
-            else {
+            let Some((task, restored)) = vault.restore(&pipeline, id, standing, clock, alive)? else {
                 return Ok(None);
             };
             let took = self.clock.monotonic().saturating_sub(now);
+            self.flow.meter().restored(&restored, took);
+            let Restored { base, blocks, bytes } = restored;
             tracing::info!(
                 target: "tasks", pipeline = %pipeline.name, group, partition = id.partition, base, blocks, bytes,
                 "restored in {} ms", took.as_millis()

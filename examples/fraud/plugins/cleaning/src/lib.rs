@@ -73,6 +73,7 @@ impl Cleaning {
 #[preprocessor]
 fn clean<'a>(raw: &Raw<'a>, settings: &Cleaning) -> Result<Option<Transaction<'a>>, Rejection> {
     if raw.card_id < settings.test_cards_below {
+        count("test cards", 1);
         return Ok(None);
     }
     let rate = settings.rate(raw.currency).ok_or(Rejection::new(1, "the currency is unknown"))?;
