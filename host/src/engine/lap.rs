@@ -26,7 +26,7 @@ pub enum Activity {
     Rules,
     /// Hands messages to the brokers' queue, and waits where that is full.
     Send,
-    /// Ends transactions, and keeps state.
+    /// Ends transactions, keeps state, and brings it back.
     Commit,
 }
 

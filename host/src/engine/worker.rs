@@ -188,7 +188,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.listen();
         let polled = self.source.poll(self.patience(), limit)?;
         self.listened();
-        self.flow.turn(Activity::Decode);
+        // What comes and goes is brought back, or given away.
+        let is_work = matches!(polled, Polled::Records(1..));
+        self.flow.turn(if is_work { Activity::Decode } else { Activity::Commit });
         let step = match polled {
             Polled::Records(0) => {
                 self.adopt_rest()?;
