@@ -7,6 +7,7 @@ mod current;
 mod progress;
 mod releases;
 mod reset;
+mod rights;
 mod roster;
 mod scratch;
 mod show;
@@ -96,8 +97,7 @@ impl Run {
     }
 
     pub fn cluster(&self) -> Cluster {
-        let kafka = &self.config.kafka;
-        Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() }
+        control::cluster(&self.config)
     }
 }
 

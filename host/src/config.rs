@@ -2,25 +2,30 @@
 //!
 //! Every value can be overridden from the environment: `TAILWATER__KAFKA__BROKERS=broker:9092` sets
 //! `brokers` in `[kafka]`, in all pipelines of the process; in `[[source]]` and `[[features]]` the position
-//! comes between: `TAILWATER__SOURCE__0__TOPIC`.
+//! comes between: `TAILWATER__SOURCE__0__TOPIC`. Passwords come from there, or from files of their own.
 
 mod artifacts;
 mod overrides;
 mod releases;
 mod results;
+mod secret;
 mod sections;
+mod security;
 mod source;
 mod start;
+mod syntax;
 mod units;
 
 use std::path::{Path, PathBuf};
 
 pub use artifacts::Role;
 pub use releases::Releases;
+pub use secret::Secret;
 pub use sections::{
     Delivery, Features, Kafka, Key, Limits, Model, Order, Plugin, Preprocess, Protocol, Route, Rules, Score,
     State, Topic,
 };
+pub use security::{Mechanism, Sasl, Security, Tls};
 pub use source::{Format, Source, TimeUnit, Tombstones};
 pub use start::Start;
 pub use units::{Duration, Size};
@@ -89,10 +94,10 @@ impl Config {
         folder: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let syntax = |error: toml::de::Error| Error::new(Code::ConfigSyntax, error.to_string().trim_end());
         // Typed first: only this way errors know their line.
-        let mut config: Self = toml::from_str(text).map_err(syntax)?;
-        let mut table = toml::from_str(text).map_err(syntax)?;
+        let mut config: Self = syntax::read(text)?;
+        config.kafka.refuse_secrets()?;
+        let mut table = syntax::read(text)?;
         let overrides = overrides::of(environment);
         if !overrides.is_empty() {
             table = overrides::apply(table, &overrides)?;
@@ -119,6 +124,11 @@ impl Config {
 
     pub fn client_id(&self, thread: usize) -> String {
         format!("{}-{thread}", self.name)
+    }
+
+    /// How its clients and the brokers know each other.
+    pub fn security(&self) -> Security {
+        self.kafka.security(&self.folder)
     }
 
     fn check(&self) -> Result<()> {

@@ -41,7 +41,10 @@ mod native;
 mod note;
 mod operate;
 mod places;
+mod reach;
+mod rights;
 mod rows;
+mod security;
 mod sink;
 mod source;
 mod table;
@@ -55,6 +58,7 @@ pub use control::{
 };
 pub use embedded::EmbeddedBroker;
 pub use operate::{Operator, Owners, Place};
+pub use rights::{Needs, Right, check_rights};
 pub use sink::{KafkaSink, SinkOptions, Transactions};
 pub use source::{Claims, KafkaSource, SourceOptions};
 pub use table::{KafkaTable, TableOptions};

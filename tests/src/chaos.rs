@@ -17,7 +17,7 @@ pub(crate) mod feed;
 pub(crate) mod hosts;
 pub(crate) mod log;
 pub(crate) mod oracle;
-mod process;
+pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod read;
 mod report;

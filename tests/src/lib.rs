@@ -6,6 +6,7 @@ pub mod broker;
 pub mod chaos;
 pub mod http;
 pub mod program;
+pub mod secured;
 pub mod soak;
 pub mod swaps;
 

@@ -37,6 +37,13 @@ pub fn output(arguments: &[&str]) -> Output {
     command(arguments).output().expect("the program starts")
 }
 
+/// The same with variables; all that it said, and whether it ended well.
+pub fn said_with(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+    let output = command(arguments).envs(environment.iter().copied()).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success(), said)
+}
+
 /// A running `tailwater run`; killed when dropped. What it logs goes to the test's stderr.
 #[derive(Debug)]
 pub struct Program {
@@ -136,15 +143,25 @@ impl Program {
 
     /// Waits for its end.
     pub fn end(&mut self) -> ExitStatus {
-        let end = Instant::now() + PATIENCE;
+        self.end_saying().0
+    }
+
+    /// SIGTERM, then its end, and what it said that nobody has heard yet.
+    pub fn terminate_saying(&mut self) -> (ExitStatus, Vec<String>) {
+        self.signal(libc::SIGTERM);
+        self.end_saying()
+    }
+
+    fn end_saying(&mut self) -> (ExitStatus, Vec<String>) {
+        let (end, mut said) = (Instant::now() + PATIENCE, Vec::new());
         let ended = loop {
             match self.log.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(_) => {}
+                Ok(line) => said.push(line),
                 Err(ended) => break ended,
             }
         };
         assert_eq!(ended, RecvTimeoutError::Disconnected, "the program does not end");
-        self.child.wait().expect("it is our child")
+        (self.child.wait().expect("it is our child"), said)
     }
 }
 

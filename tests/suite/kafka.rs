@@ -7,6 +7,7 @@ mod keys;
 mod metrics;
 mod releases;
 mod restarts;
+mod security;
 mod state;
 mod swaps;
 mod tables;

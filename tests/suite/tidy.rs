@@ -27,6 +27,7 @@ const FLOORS: &[&[&str]] = &[
 /// One door a foreign crate; what serves requests beside the pipelines has one of its own to the runtime.
 const DOORS: &[(&str, &str)] = &[
     ("rdkafka", "kafka"),
+    ("openssl", "kafka"),
     ("wasmtime", "plugin"),
     ("wit_component", "plugin"),
     ("ort", "model"),

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{info, warn};
 
+use super::rights;
 use super::topics::METADATA_WITHIN;
 use crate::config::Config;
 use crate::engine::ports::Asked;
@@ -30,6 +31,7 @@ pub fn now() -> i64 {
 /// Makes both topics, if they are not there.
 pub fn make_topics(config: &Config) -> Result<()> {
     let (cluster, replication) = (cluster(config), config.kafka.internal_replication);
+    rights::check(config, None)?;
     let names = [config.releases_topic(), config.release_history_topic()];
     let makers = [create_releases, create_history];
     let found = look_up(&cluster, &[&names[0], &names[1]], METADATA_WITHIN)?;
@@ -60,8 +62,10 @@ pub fn is_there(config: &Config) -> Result<bool> {
     Ok(found.iter().any(Option::is_some))
 }
 
+/// The brokers of a pipeline, for all clients of this process.
 pub fn cluster(config: &Config) -> Cluster {
-    Cluster { brokers: config.kafka.brokers.clone(), properties: config.kafka.properties.clone() }
+    let (brokers, properties) = (config.kafka.brokers.clone(), config.kafka.properties.clone());
+    Cluster { brokers, properties, security: config.security() }
 }
 
 fn options(config: &Config, topic: String) -> ControlOptions {

@@ -48,7 +48,7 @@ impl Run {
     /// What [`Run::reset`] would do. `to`: where to go on; none: where the group stands.
     pub fn plan_reset(&self, to: Option<Start>) -> Result<Reset> {
         let plan = || {
-            let operator = Operator::connect(self.cluster(), self.config.group())?;
+            let operator = self.operator()?;
             self.refuse_running(&operator)?;
             self.plan(&operator, to, self.current().as_deref())
         };
@@ -61,7 +61,7 @@ impl Run {
     }
 
     fn begin_anew(&self, to: Option<Start>) -> Result<()> {
-        let operator = Operator::connect(self.cluster(), self.config.group())?;
+        let operator = self.operator()?;
         self.refuse_running(&operator)?;
         let current = self.current();
         let plan = self.plan(&operator, to, current.as_deref())?;
@@ -85,6 +85,12 @@ impl Run {
             renumber_after_reset(&self.config, &self.runtimes)?;
         }
         Ok(())
+    }
+
+    fn operator(&self) -> Result<Operator> {
+        // What brokers have against this client is told at once.
+        look_up(&self.cluster(), &[&self.release.pipeline().sources[0].topic], METADATA_WITHIN)?;
+        Operator::connect(self.cluster(), self.config.group())
     }
 
     fn refuse_running(&self, operator: &Operator) -> Result<()> {

@@ -1,10 +1,11 @@
 //! The topics of a pipeline: those that must be there, and internal ones, which are made.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use super::Run;
+use super::{Run, rights};
 use crate::config::Delivery;
 use crate::engine::{BLOCK_BYTES, PartitionCounts};
 use crate::error::{Code, Error, Result};
@@ -14,6 +15,8 @@ use crate::record::SourceId;
 
 /// How long the brokers may take to name their topics.
 pub(super) const METADATA_WITHIN: Duration = Duration::from_secs(10);
+
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What an internal topic is for.
 #[derive(Clone, Copy)]
@@ -32,6 +35,7 @@ impl Run {
 
     fn look_at_topics(&self, create: bool) -> Result<PartitionCounts> {
         let (pipeline, cluster) = (self.release.pipeline(), self.cluster());
+        rights::check(&self.config, Some(pipeline))?;
         let found = topics(&cluster, &outer_topics(pipeline), METADATA_WITHIN)?;
         let count =
             |name: &str| found.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.partitions);
@@ -100,11 +104,26 @@ impl Run {
                     }
                 }?;
                 info!(topic = name, partitions, "made an internal topic");
+                wait_for(cluster, name)?;
+                rights::check_topic(&self.config, name)?;
                 Ok(partitions)
             }
             None => Ok(0),
         }
     }
+}
+
+/// Brokers answer before they all know a topic that was made.
+fn wait_for(cluster: &Cluster, name: &str) -> Result<()> {
+    let began = Instant::now();
+    while look_up(cluster, &[name], METADATA_WITHIN)?.iter().all(Option::is_none) {
+        if began.elapsed() > METADATA_WITHIN {
+            let text = format!("topic `{name}` was made, and is not there after {METADATA_WITHIN:?}");
+            return Err(Error::new(Code::TopicRefused, text));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// Changelogs, each with the source that its task reads.

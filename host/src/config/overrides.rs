@@ -2,12 +2,12 @@
 
 use toml::{Table, Value};
 
+use super::security::is_verbatim;
 use crate::error::{Code, Error, Result};
 
 const PREFIX: &str = "TAILWATER__";
 
-/// One variable: `TAILWATER__SECTION__KEY=value`.
-#[derive(Debug)]
+/// One variable: `TAILWATER__SECTION__KEY=value`. The value may be a password.
 pub(super) struct Override {
     pub variable: String,
     path: Vec<String>,
@@ -18,10 +18,9 @@ pub(super) struct Override {
 pub(super) fn environment() -> Result<Vec<(String, String)>> {
     let ours = std::env::vars_os().filter_map(|(variable, text)| {
         let variable = variable.into_string().ok().filter(|variable| variable.starts_with(PREFIX))?;
-        let text = text.into_string().map_err(|text| {
-            Error::new(Code::ConfigValue, format!("{variable}: {} is not UTF-8", text.display()))
-        });
-        Some(text.map(|text| (variable, text)))
+        // The value may be a password.
+        let text = text.into_string().ok().map(|text| (variable.clone(), text));
+        Some(text.ok_or_else(|| Error::new(Code::ConfigValue, format!("{variable}: its value is not UTF-8"))))
     });
     ours.collect()
 }
@@ -31,8 +30,9 @@ pub(super) fn of(environment: impl IntoIterator<Item = (String, String)>) -> Vec
     let mut found: Vec<Override> = environment
         .into_iter()
         .filter_map(|(variable, text)| {
-            let path = variable.strip_prefix(PREFIX)?.split("__").map(str::to_owned).collect();
-            Some(Override { variable, path, value: value(&text) })
+            let path: Vec<String> = variable.strip_prefix(PREFIX)?.split("__").map(str::to_owned).collect();
+            let value = if is_verbatim(&path) { Value::String(text) } else { value(&text) };
+            Some(Override { variable, path, value })
         })
         .collect();
     found.sort_by(|a, b| a.variable.cmp(&b.variable));

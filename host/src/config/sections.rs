@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, Size, Start};
+use super::{Duration, Sasl, Size, Start, Tls};
 use crate::error::{Code, Error, Result};
 
 /// What is promised about outputs.
@@ -54,6 +54,10 @@ pub struct Kafka {
     pub protocol: Protocol,
     /// Replicas of internal topics; none: as the brokers have it.
     pub internal_replication: Option<u16>,
+    /// Brokers are spoken to through TLS.
+    pub tls: Option<Tls>,
+    /// Clients log in.
+    pub sasl: Option<Sasl>,
     /// Passed to librdkafka.
     pub properties: BTreeMap<String, String>,
 }
@@ -68,6 +72,8 @@ impl Default for Kafka {
             instance: None,
             protocol: Protocol::Classic,
             internal_replication: None,
+            tls: None,
+            sasl: None,
             properties: BTreeMap::new(),
         }
     }
@@ -88,7 +94,7 @@ impl Kafka {
         if self.brokers.trim().is_empty() {
             return Err(value("kafka.brokers: is empty".to_owned()));
         }
-        Ok(())
+        self.check_security()
     }
 }
 

@@ -16,7 +16,7 @@ use rdkafka::topic_partition_list::Offset;
 use super::cluster::{Cluster, refused};
 use super::consumer::{close, consuming, serve};
 use super::events::{ConsumerEvents, ProducerEvents, verdict};
-use super::native::{Fetched, Inbox, look_for_brokers};
+use super::native::{Fetched, Inbox, look_after};
 use super::rows::unreadable;
 use crate::engine::ports::Changelog;
 use crate::error::{Code, Error, Result};
@@ -100,12 +100,14 @@ impl KafkaChangelog {
                 ("queued.max.messages.kbytes", &queued),
             ],
         )?;
-        let consumer: BaseConsumer<_> =
-            config.create_with_context(ConsumerEvents::new(&client_id)).map_err(|error| refused(&error))?;
+        let consumer: BaseConsumer<_> = config
+            .create_with_context(ConsumerEvents::new(&cluster, &client_id))
+            .map_err(|error| refused(&error))?;
         let inbox = Inbox::new(consumer.client())?;
         let config = cluster.client(&[], &[("client.id", &client_id)])?;
-        let admin =
-            config.create_with_context(ProducerEvents::new(&client_id)).map_err(|error| refused(&error))?;
+        let admin = config
+            .create_with_context(ProducerEvents::new(&cluster, &client_id))
+            .map_err(|error| refused(&error))?;
         Ok(Self {
             waiting: VecDeque::new(),
             current: None,
@@ -138,9 +140,7 @@ impl KafkaChangelog {
 
     /// Trims that have ended: a failure is told once.
     fn look_at_trims(&mut self) {
-        if self.admin.inner().context().log.has_lost_all() {
-            look_for_brokers(self.admin.inner());
-        }
+        look_after(self.admin.inner(), &self.admin.inner().context().log);
         let mut context = Context::from_waker(Waker::noop());
         let Self { trims, told, .. } = self;
         trims.retain_mut(|trim| {

@@ -7,6 +7,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::security;
+use crate::config::Security;
 use crate::error::{Code, Error, Result};
 
 /// A Kafka cluster.
@@ -16,6 +18,8 @@ pub struct Cluster {
     pub brokers: String,
     /// Properties of librdkafka, for all clients.
     pub properties: BTreeMap<String, String>,
+    /// How clients and brokers know each other.
+    pub security: Security,
 }
 
 /// Properties that are not the user's, and why.
@@ -66,12 +70,13 @@ const REFUSED: &[(&[&str], &str)] = &[
 const RECONNECT_AT_MOST_MS: u32 = 1_000;
 
 impl Cluster {
-    /// Without properties.
+    /// Without properties, and open to everybody.
     pub fn at(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), properties: BTreeMap::new() }
+        Self { brokers: brokers.into(), ..Self::default() }
     }
 
-    /// The configuration of a client: `defaults`, then the user's properties, then what is fixed.
+    /// The configuration of a client: `defaults`, then the user's properties, then what is fixed. Certificates and secrets
+    /// are those that their files have now.
     pub(super) fn client(&self, defaults: &[(&str, &str)], fixed: &[(&str, &str)]) -> Result<ClientConfig> {
         self.check()?;
         let mut config = ClientConfig::new();
@@ -84,6 +89,7 @@ impl Cluster {
         }
         config.set("bootstrap.servers", &self.brokers);
         config.set("allow.auto.create.topics", "false");
+        security::secure(&self.security, &mut config)?;
         for (name, value) in fixed {
             config.set(*name, *value);
         }
@@ -118,9 +124,12 @@ impl Cluster {
     }
 }
 
-/// What librdkafka had against a configuration.
+/// What librdkafka had against a configuration. Of what others must not see the value is not told.
 pub(super) fn refused(error: &KafkaError) -> Error {
     let message = match error {
+        KafkaError::ClientConfig(_, reason, name, _) if security::is_secret(name) => {
+            format!("the Kafka property `{name}` was refused: {reason}")
+        }
         KafkaError::ClientConfig(_, reason, name, value) => {
             format!("the Kafka property `{name}` = `{value}` was refused: {reason}")
         }

@@ -9,7 +9,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::events::{ConsumerEvents, denied, verdict};
-use super::native::{Inbox, look_for_brokers};
+use super::native::{Inbox, look_after};
+use super::rights::denial;
 use crate::error::{Code, Error, Result};
 
 /// Closing a consumer may hang in librdkafka. Then the group waits for the session to time out, which
@@ -21,9 +22,7 @@ const ASKED_FOR: Duration = Duration::from_secs(1);
 
 /// Takes notice of everything but records.
 pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> Result<()> {
-    if consumer.context().log.has_lost_all() {
-        look_for_brokers(consumer.client());
-    }
+    look_after(consumer.client(), &consumer.context().log);
     loop {
         match consumer.poll(Duration::ZERO) {
             Some(Err(error)) => {
@@ -31,8 +30,11 @@ pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> R
                     if let Some((code, words)) = consumer.client().fatal_error() {
                         return Err(fatal(code, words));
                     }
-                    let words = consumer.context().log.last();
-                    return Err(Error::new(code, words.unwrap_or_else(|| error.to_string())));
+                    let words = consumer.context().log.last().unwrap_or_else(|| error.to_string());
+                    return Err(match error.rdkafka_error_code() {
+                        Some(why) if code == Code::Denied => denial(why, &words),
+                        _ => Error::new(code, words),
+                    });
                 }
             }
             Some(Ok(_)) => {
@@ -115,7 +117,7 @@ fn fatal(code: RDKafkaErrorCode, words: String) -> Error {
             );
             Error::new(Code::Fenced, message)
         }
-        code if denied(code) => Error::new(Code::Denied, words),
+        code if denied(code) => denial(code, &words),
         _ => Error::new(Code::Consuming, words),
     }
 }

@@ -14,6 +14,7 @@ use super::changelog::{ChangelogOptions, KafkaChangelog};
 use super::cluster::{Cluster, refused};
 use super::events::{ProducerEvents, denied};
 use super::native::{Failure, Refused, Report, Reports, Topics};
+use super::rights::denial;
 use super::table::{KafkaTable, TableOptions};
 use crate::engine::ports::{Asked, Changelog, Limit};
 use crate::error::{Code, Error, Result};
@@ -163,7 +164,7 @@ impl ControlWriter {
             ("message.max.bytes", &most),
         ];
         let config = cluster.client(&[("linger.ms", "0")], &fixed)?;
-        let producer = config.create_with_context(ProducerEvents::new(client_id));
+        let producer = config.create_with_context(ProducerEvents::new(cluster, client_id));
         let producer: BaseProducer<_> = producer.map_err(|error| refused(&error))?;
         let reports = Reports::new(producer.client())?;
         Ok(Self { topics: Topics::default(), reports, producer, topic: topic.clone() })
@@ -217,10 +218,12 @@ impl ControlWriter {
 }
 
 fn undelivered(topic: &str, why: Refused) -> Error {
+    if denied(why) {
+        return denial(why, &format!("topic `{topic}`: {why}"));
+    }
     let code = match why {
         Refused::UnknownTopic | Refused::UnknownTopicOrPartition => Code::TopicMissing,
         Refused::MessageSizeTooLarge => Code::TopicLimit,
-        why if denied(why) => Code::Denied,
         _ => Code::Delivery,
     };
     let hint = if code == Code::TopicLimit {

@@ -52,8 +52,9 @@ impl EmbeddedBroker {
     pub fn start(topics: &[(&str, usize)]) -> Result<Self> {
         let mut config = ClientConfig::new();
         config.set("test.mock.num.brokers", "1");
+        let events = ProducerEvents::new(&Cluster::default(), "embedded-broker");
         let host: BaseProducer<ProducerEvents> =
-            config.create_with_context(ProducerEvents::new("embedded-broker")).map_err(|e| failed(&e))?;
+            config.create_with_context(events).map_err(|e| failed(&e))?;
         set_mock_groups(host.client(), [JOIN_DELAY, HEARTBEATS, SESSION]);
         let cluster = host.client().mock_cluster().ok_or_else(|| {
             Error::new(Code::Internal, "the embedded broker did not start: librdkafka has no mock cluster")
@@ -76,7 +77,7 @@ impl EmbeddedBroker {
     pub fn cluster(&self) -> Cluster {
         let properties: BTreeMap<_, _> =
             CLIENT_PROPERTIES.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Cluster { brokers: self.brokers.clone(), properties }
+        Cluster { properties, ..Cluster::at(&self.brokers) }
     }
 }
 

@@ -11,10 +11,12 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 
+use super::Cluster;
 use super::log::Log;
 use crate::error::{Code, Error};
 
-/// What an error of a client means for the run. `None`: librdkafka goes on by itself.
+/// What an error of a client means for the run. `None`: librdkafka goes on by itself. So it does while a broker's
+/// certificate or this client's password is refused: both were fine at the start, and are changed one side after the other.
 pub(super) fn verdict(error: &KafkaError) -> Option<Code> {
     use RDKafkaErrorCode as E;
     match error.rdkafka_error_code()? {
@@ -31,14 +33,12 @@ pub(super) fn verdict(error: &KafkaError) -> Option<Code> {
     }
 }
 
-/// The cluster knows this client, or not, and does not let it.
+/// The cluster knows this client, and does not let it.
 pub(super) fn denied(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;
     matches!(
         code,
-        E::Authentication
-            | E::SaslAuthenticationFailed
-            | E::TopicAuthorizationFailed
+        E::TopicAuthorizationFailed
             | E::GroupAuthorizationFailed
             | E::ClusterAuthorizationFailed
             | E::TransactionalIdAuthorizationFailed
@@ -72,9 +72,9 @@ pub(super) enum Committed {
 }
 
 impl ConsumerEvents {
-    pub(super) fn new(client: &str) -> Self {
+    pub(super) fn new(cluster: &Cluster, client: &str) -> Self {
         Self {
-            log: Log::new(client),
+            log: Log::new(cluster, client),
             rebalances: Mutex::default(),
             commits: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -161,8 +161,9 @@ pub(super) struct ProducerEvents {
 }
 
 impl ProducerEvents {
-    pub(super) fn new(client: &str) -> Self {
-        Self { log: Log::new(client), refused: AtomicBool::new(false), refusal: Mutex::default() }
+    pub(super) fn new(cluster: &Cluster, client: &str) -> Self {
+        let (log, refused) = (Log::new(cluster, client), AtomicBool::new(false));
+        Self { log, refused, refusal: Mutex::default() }
     }
 
     /// That the broker refuses this producer; told once.

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::Cluster;
+use super::security::Trouble;
+use crate::config::Sasl;
+
 /// That no broker is there is told again only after this long.
 const REPEAT_AFTER: Duration = Duration::from_secs(5);
 
@@ -15,24 +19,37 @@ const LOOKED_FOR_AFTER: Duration = Duration::from_secs(1);
 /// From one look to the next: librdkafka keeps a note of each for ever.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(30);
 
+/// A password that was refused is read again this often,
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// and for so long: that it is refused still, librdkafka says every 30 s.
+const READ_FOR: Duration = Duration::from_secs(35);
+
 #[derive(Debug)]
 pub(super) struct Log {
     client: String,
+    sasl: Option<Sasl>,
     lost: AtomicBool,
-    trouble: Mutex<Trouble>,
+    refused: AtomicBool,
+    seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
-struct Trouble {
+struct Seen {
     last: Option<String>,
     told_down: Option<Instant>,
     lost: Option<Instant>,
     looked: Option<Instant>,
+    /// All brokers were away at some time.
+    was_down: bool,
+    trouble: Option<(Trouble, String, Instant)>,
+    /// When the user or the password was refused last, and when the password was read again.
+    refused: Option<(Instant, Instant)>,
 }
 
 impl Log {
-    pub(super) fn new(client: &str) -> Self {
-        Self { client: client.to_owned(), lost: AtomicBool::new(false), trouble: Mutex::default() }
+    pub(super) fn new(cluster: &Cluster, client: &str) -> Self {
+        let (sasl, client) = (cluster.security.sasl.clone(), client.to_owned());
+        Self { client, sasl, lost: false.into(), refused: false.into(), seen: Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &str {
@@ -41,7 +58,35 @@ impl Log {
 
     /// The last error of the client, in librdkafka's words.
     pub(super) fn last(&self) -> Option<String> {
-        self.trouble.lock().ok()?.last.clone()
+        self.seen.lock().ok()?.last.clone()
+    }
+
+    /// What no time heals, in librdkafka's words, if that is all that brokers have to say: none is left to be tried, or
+    /// others had `patience` to answer.
+    pub(super) fn trouble(&self, patience: Duration) -> Option<(Trouble, String)> {
+        let seen = self.seen.lock().ok()?;
+        let (trouble, words, since) = seen.trouble.as_ref()?;
+        (seen.was_down || since.elapsed() >= patience).then(|| (*trouble, words.clone()))
+    }
+
+    /// How to log in, if the password was refused and it is time to read it again.
+    pub(super) fn must_log_in(&self) -> Option<&Sasl> {
+        // Asked all the time: to read is cheap.
+        if !self.refused.load(Relaxed) {
+            return None;
+        }
+        let mut seen = self.seen.lock().ok()?;
+        let (refused, read) = seen.refused.as_mut()?;
+        if refused.elapsed() > READ_FOR {
+            seen.refused = None;
+            self.refused.store(false, Relaxed);
+            return None;
+        }
+        if read.elapsed() < READ_EVERY {
+            return None;
+        }
+        *read = Instant::now();
+        self.sasl.as_ref()
     }
 
     /// Whether the client has lost all of its brokers and is to look for them anew; told once each time.
@@ -50,12 +95,12 @@ impl Log {
         if !self.lost.load(Relaxed) {
             return false;
         }
-        let Ok(mut trouble) = self.trouble.lock() else { return false };
+        let Ok(mut seen) = self.seen.lock() else { return false };
         let is_recent = |at: Option<Instant>, pause| at.is_some_and(|at| at.elapsed() < pause);
-        if is_recent(trouble.lost, LOOKED_FOR_AFTER) || is_recent(trouble.looked, BETWEEN_LOOKS) {
+        if is_recent(seen.lost, LOOKED_FOR_AFTER) || is_recent(seen.looked, BETWEEN_LOOKS) {
             return false;
         }
-        (trouble.lost, trouble.looked) = (None, Some(Instant::now()));
+        (seen.lost, seen.looked) = (None, Some(Instant::now()));
         self.lost.store(false, Relaxed);
         true
     }
@@ -83,19 +128,32 @@ impl Log {
 
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
         use RDKafkaErrorCode as E;
-        let Ok(mut trouble) = self.trouble.lock() else { return };
-        trouble.last = Some(reason.to_owned());
-        match error.rdkafka_error_code() {
+        let Ok(mut seen) = self.seen.lock() else { return };
+        let (code, now) = (error.rdkafka_error_code(), Instant::now());
+        let down = code == Some(E::AllBrokersDown);
+        // That all are down says nothing of why.
+        if !down || seen.last.is_none() {
+            seen.last = Some(reason.to_owned());
+        }
+        if let Some(trouble) = code.and_then(|code| Trouble::of(code, reason)) {
+            seen.trouble.get_or_insert_with(|| (trouble, reason.to_owned(), now));
+            if trouble == Trouble::Credentials && self.sasl.is_some() {
+                seen.refused = Some((now, now));
+                self.refused.store(true, Relaxed);
+            }
+        }
+        match code {
             // A log line has told it.
             Some(E::BrokerTransportFailure | E::Resolve | E::OperationTimedOut) => return,
             Some(E::Fatal) if is_old_broker(reason) => return,
             Some(E::AllBrokersDown) => {
-                trouble.lost = Some(Instant::now());
+                seen.was_down = true;
+                seen.lost = Some(now);
                 self.lost.store(true, Relaxed);
-                if trouble.told_down.is_some_and(|told| told.elapsed() < REPEAT_AFTER) {
+                if seen.told_down.is_some_and(|told| told.elapsed() < REPEAT_AFTER) {
                     return;
                 }
-                trouble.told_down = Some(Instant::now());
+                seen.told_down = Some(now);
             }
             _ => {}
         }
@@ -112,6 +170,8 @@ fn is_old_broker(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const GUARD: Duration = Duration::from_secs(3600);
+
     /// The clock as it was earlier.
     fn pass(at: &mut Option<Instant>, time: Duration) {
         *at = at.and_then(|at| at.checked_sub(time));
@@ -119,17 +179,44 @@ mod tests {
 
     #[test]
     fn lost_brokers_are_looked_for_a_while_later_and_not_all_the_time() {
-        let log = Log::new("test");
+        let log = Log::new(&Cluster::default(), "test");
         let down = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
         assert!(!log.has_lost_all());
         log.error(&down, "1/1 brokers are down");
         assert!(!log.has_lost_all(), "not yet");
-        pass(&mut log.trouble.lock().expect("nobody panicked").lost, LOOKED_FOR_AFTER);
+        pass(&mut log.seen.lock().expect("nobody panicked").lost, LOOKED_FOR_AFTER);
         assert!(log.has_lost_all() && !log.has_lost_all());
         log.error(&down, "1/1 brokers are down");
-        pass(&mut log.trouble.lock().expect("nobody panicked").lost, LOOKED_FOR_AFTER);
+        pass(&mut log.seen.lock().expect("nobody panicked").lost, LOOKED_FOR_AFTER);
         assert!(!log.has_lost_all(), "it was looked for them just now");
-        pass(&mut log.trouble.lock().expect("nobody panicked").looked, BETWEEN_LOOKS);
+        pass(&mut log.seen.lock().expect("nobody panicked").looked, BETWEEN_LOOKS);
         assert!(log.has_lost_all());
+    }
+
+    #[test]
+    fn a_password_that_was_refused_is_read_again_for_a_while() {
+        let mut cluster = Cluster::default();
+        cluster.security.sasl = Some(Sasl::default());
+        let log = Log::new(&cluster, "test");
+        let read = |log: &Log, ago: Duration| {
+            let mut seen = log.seen.lock().expect("nobody panicked");
+            let (mut refused, mut read) = seen.refused.map_or((None, None), |(a, b)| (Some(a), Some(b)));
+            pass(&mut refused, ago);
+            pass(&mut read, ago);
+            seen.refused = refused.zip(read);
+            drop(seen);
+            log.must_log_in().is_some()
+        };
+        assert!(!read(&log, READ_EVERY), "nothing was refused");
+        log.error(
+            &KafkaError::Global(RDKafkaErrorCode::Authentication),
+            "ssl://b:1/1: SASL authentication error",
+        );
+        assert!(!read(&log, Duration::ZERO), "it was read just now");
+        assert!(read(&log, READ_EVERY) && !read(&log, Duration::ZERO) && read(&log, READ_EVERY));
+        assert!(!read(&log, READ_FOR) && !read(&log, READ_EVERY), "it is taken, or refused again");
+        assert_eq!(log.trouble(GUARD), None, "others may answer");
+        log.error(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        assert_eq!(log.trouble(GUARD).map(|(trouble, _)| trouble), Some(Trouble::Credentials));
     }
 }

@@ -3,6 +3,7 @@
 
 mod inbox;
 mod reports;
+mod rights;
 mod topics;
 
 use std::ffi::{CStr, CString};
@@ -13,8 +14,13 @@ use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rd;
 use rdkafka::client::ClientContext;
 
+use super::log::Log;
+use super::security;
+use crate::config::Secret;
+
 pub(super) use inbox::{Fetched, Inbox};
 pub(super) use reports::{Failure, Report, Reports};
+pub(super) use rights::{About, Allowed, Answer, rights};
 pub(super) use topics::{Refused, Topics};
 
 /// Rounded up, so that a short wait is no busy loop.
@@ -36,9 +42,38 @@ pub(super) fn metadata(list: &TopicPartitionList) -> Vec<String> {
     }
 }
 
+/// What a client that is in trouble does not do by itself: it looks for brokers, and reads its password again.
+pub(super) fn look_after<C: ClientContext>(client: &rdkafka::client::Client<C>, log: &Log) {
+    if log.has_lost_all() {
+        look_for_brokers(client);
+    }
+    if let Some(sasl) = log.must_log_in() {
+        match security::password(sasl) {
+            Ok(password) => log_in_with(client, &sasl.username, &password),
+            Err(error) => tracing::warn!(target: "kafka", client = log.client(), "{error}"),
+        }
+    }
+}
+
+/// From the next connection on.
+fn log_in_with<C: ClientContext>(client: &rdkafka::client::Client<C>, username: &str, password: &Secret) {
+    let (Ok(username), Ok(password)) = (CString::new(username), CString::new(password.reveal())) else {
+        return;
+    };
+    // SAFETY: handle and texts are alive, and the texts are copied. An error is ours, and null if there is none, which it
+    // is with a name and a password.
+    unsafe {
+        let error =
+            rd::rd_kafka_sasl_set_credentials(client.native_ptr(), username.as_ptr(), password.as_ptr());
+        if !error.is_null() {
+            rd::rd_kafka_error_destroy(error);
+        }
+    }
+}
+
 /// Adds the bootstrap servers once more, as far as they are not there. Where all brokers are fenced for a moment, librdkafka
 /// (2.12) drops them and then stops what would find them again: without this the client stays alone for ever.
-pub(super) fn look_for_brokers<C: ClientContext>(client: &rdkafka::client::Client<C>) {
+fn look_for_brokers<C: ClientContext>(client: &rdkafka::client::Client<C>) {
     // SAFETY: the handle is alive, its configuration is as long, and the name ends in zero. Asked with no buffer, the
     // needed size is told; the buffer is as large as that, and ends in zero.
     unsafe {

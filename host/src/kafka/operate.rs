@@ -18,6 +18,7 @@ use super::cluster::refused;
 use super::consumer::consuming;
 use super::events::{ConsumerEvents, denied};
 use super::places;
+use super::rights::denial;
 use super::source::{Claimant, Claims};
 use super::topics::wait;
 use crate::config::Start;
@@ -77,7 +78,8 @@ impl Operator {
                 ("enable.auto.commit", "false"),
                 ("isolation.level", isolation),
             ];
-            let consumer = cluster.client(&[], &fixed)?.create_with_context(ConsumerEvents::new(CLIENT_ID));
+            let events = ConsumerEvents::new(&cluster, CLIENT_ID);
+            let consumer = cluster.client(&[], &fixed)?.create_with_context(events);
             consumer.map_err(|error| refused(&error))
         };
         let (reader, asker) = (consumer("read_committed")?, consumer("read_uncommitted")?);
@@ -171,9 +173,11 @@ impl Operator {
     }
 
     fn failed(&self, what: &str, error: &KafkaError) -> Error {
-        let denied = error.rdkafka_error_code().is_some_and(denied);
-        let code = if denied { Code::Denied } else { Code::Consuming };
-        Error::new(code, format!("group `{}`: {what}: {error}", self.group))
+        let words = format!("group `{}`: {what}: {error}", self.group);
+        match error.rdkafka_error_code() {
+            Some(code) if denied(code) => denial(code, &words),
+            _ => Error::new(Code::Consuming, words),
+        }
     }
 }
 

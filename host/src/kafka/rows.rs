@@ -8,6 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::events::denied;
 use super::native::{Fetched, Inbox};
+use super::rights::denial;
 use crate::engine::ports::Limit;
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Record, Records, SourceId};
@@ -208,7 +209,7 @@ pub(super) fn unreadable(message: &Fetched, code: RDKafkaErrorCode, text: String
             return Err(Error::new(Code::OffsetLost, lost(&place, &text)));
         }
         E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownTopicId => Code::TopicMissing,
-        code if denied(code) => Code::Denied,
+        code if denied(code) => return Err(denial(code, &format!("{place}: {text}"))),
         E::MessageSizeTooLarge | E::UnsupportedCompressionType => Code::Consuming,
         // Codes of the protocol are above zero, librdkafka's own below.
         code if code as i32 > 0 || matches!(code, E::BrokerTransportFailure | E::OperationTimedOut) => {

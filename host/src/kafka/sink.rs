@@ -15,8 +15,9 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::cluster::refused;
 use super::events::{ProducerEvents, denied};
-use super::native::{Failure, Refused, Report, Reports, Topics, flush, look_for_brokers};
+use super::native::{Failure, Refused, Report, Reports, Topics, flush, look_after};
 use super::note::Note;
+use super::rights::denial;
 use super::transaction::{PAUSE, Refusal, STEP, Verdict, add_offsets, init};
 use crate::engine::ports::{Ended, Mark, Sent, Sink, UnderWay};
 use crate::engine::{Budget, Part};
@@ -79,8 +80,8 @@ impl KafkaSink {
     /// else the broker is not asked for anything yet.
     pub fn connect(options: SinkOptions) -> Result<Self> {
         let config = options.config()?;
-        let SinkOptions { client_id, budget, message_bytes, transactions, asked, .. } = options;
-        let events = ProducerEvents::new(&client_id);
+        let SinkOptions { cluster, client_id, budget, message_bytes, transactions, asked } = options;
+        let events = ProducerEvents::new(&cluster, &client_id);
         let producer: BaseProducer<_> =
             config.create_with_context(events).map_err(|error| refused(&error))?;
         let reports = Reports::new(producer.client())?;
@@ -124,9 +125,7 @@ impl KafkaSink {
 
     /// Takes what the producer has to report; says whether that was anything.
     fn serve(&mut self, wait: Duration) -> bool {
-        if self.producer.context().log.has_lost_all() {
-            look_for_brokers(self.producer.client());
-        }
+        look_after(self.producer.client(), &self.producer.context().log);
         let Self { reports, producer, under_way, waiting, landed, failure, doomed, message_bytes, .. } = self;
         let (open, mut any) = (self.open, false);
         reports.serve(producer.client(), wait, |Report { tag, offset, failure: why }| {
@@ -255,7 +254,7 @@ fn undelivered(Failure { topic, partition, why }: &Failure<'_>, message_bytes: u
         RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
             Error::new(Code::TopicMissing, place)
         }
-        why if denied(*why) => Error::new(Code::Denied, place),
+        why if denied(*why) => denial(*why, &place),
         _ => Error::new(Code::Delivery, place),
     }
 }

@@ -53,7 +53,7 @@ impl KafkaTable {
     /// Begins to read.
     pub fn connect(options: TableOptions) -> Result<Self> {
         let TableOptions { cluster, group, client_id, topic, partitions, fetch_bytes } = options;
-        let events = ConsumerEvents::new(&client_id);
+        let events = ConsumerEvents::new(&cluster, &client_id);
         let options = SourceOptions {
             cluster,
             group,

@@ -1,16 +1,16 @@
 //! What the brokers know of topics: the check before a run; and the internal ones, which are made.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::cluster::{Cluster, refused};
 use super::control::CONTROL_RECORD;
-use super::events::ConsumerEvents;
+use super::events::denied;
+use super::reach::Asker;
 use crate::error::{Code, Error, Result};
 
 /// A topic that exists.
@@ -35,25 +35,17 @@ pub fn topics(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<Ve
 
 /// The same, with `None` for each topic that is missing.
 pub fn look_up(cluster: &Cluster, names: &[&str], timeout: Duration) -> Result<Vec<Option<TopicInfo>>> {
-    let client_id = "tailwater-check";
-    // A consumer, even for topics that are written: it never creates a topic by asking.
-    let config = cluster.client(&[], &[("client.id", client_id)])?;
-    let consumer: BaseConsumer<ConsumerEvents> =
-        config.create_with_context(ConsumerEvents::new(client_id)).map_err(|error| refused(&error))?;
-    let deadline = Instant::now() + timeout;
-    let mut found = Vec::new();
-    for &name in names {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let metadata = consumer
-            .fetch_metadata(Some(name), left)
-            .map_err(|error| unreachable(cluster, &consumer, timeout, &error))?;
-        found.push(match partitions(&metadata, name) {
-            Ok(partitions) => Some(TopicInfo { name: name.to_owned(), partitions }),
-            Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => None,
-            Err(other) => return Err(Error::new(Code::Consuming, format!("topic `{name}`: {other}"))),
-        });
-    }
-    Ok(found)
+    let asker = Asker::new(cluster, timeout)?;
+    let found = names.iter().map(|&name| match partitions(&asker.ask(name)?, name) {
+        Ok(partitions) => Ok(Some(TopicInfo { name: name.to_owned(), partitions })),
+        Err(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+        Err(code) if denied(code) => {
+            let text = format!("topic `{name}`: {code}\nThis client lacks Describe on it.");
+            Err(Error::new(Code::Denied, text))
+        }
+        Err(other) => Err(Error::new(Code::Consuming, format!("topic `{name}`: {other}"))),
+    });
+    found.collect()
 }
 
 /// How long the rows of an internal topic stay: much longer than any restart takes.
@@ -199,24 +191,4 @@ fn absent(cluster: &Cluster, missing: &[&str]) -> Error {
         message += &format!("\n  kafka-topics.sh --bootstrap-server {brokers} --create --topic {name}");
     }
     Error::new(Code::TopicMissing, message)
-}
-
-fn unreachable(
-    cluster: &Cluster,
-    consumer: &BaseConsumer<ConsumerEvents>,
-    timeout: Duration,
-    error: &KafkaError,
-) -> Error {
-    // The reasons wait in the client's queue, one behind the other.
-    let (mut reason, brief) = (None, Duration::from_millis(1));
-    for _ in 0..32 {
-        consumer.poll(brief);
-        reason = reason.or_else(|| consumer.context().log.last());
-    }
-    let reason = reason.unwrap_or_else(|| error.to_string());
-    let brokers = &cluster.brokers;
-    Error::new(
-        Code::BrokerUnreachable,
-        format!("no broker of `{brokers}` answered within {timeout:?}: {reason}"),
-    )
 }

@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 
 use super::events::{ProducerEvents, denied};
-use super::native::{Reports, look_for_brokers};
+use super::native::{Reports, look_after};
 use crate::engine::ports::Asked;
 use crate::error::{Code, Error, Result};
 
@@ -164,9 +164,7 @@ pub(super) fn init(
     loop {
         asked.check()?;
         let tried = try_init(producer, PAUSE);
-        if producer.context().log.has_lost_all() {
-            look_for_brokers(producer.client());
-        }
+        look_after(producer.client(), &producer.context().log);
         reports.serve(producer.client(), Duration::ZERO, |_| {});
         match tried {
             Some(Ok(())) => return Ok(()),

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 
 /// The child dies with the thread that spawns it, which is the one that runs the campaign: after a panic, a Ctrl-C or
 /// a kill -9 nothing is left.
-pub(super) fn tie(command: &mut Command) -> &mut Command {
+pub(crate) fn tie(command: &mut Command) -> &mut Command {
     let parent = std::process::id();
     let prepare = move || {
         // SAFETY: system calls on numbers.
@@ -28,7 +28,7 @@ pub(super) fn signal(child: &Child, signal: libc::c_int) {
 }
 
 /// Kills and reaps it; it may have ended before.
-pub(super) fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }

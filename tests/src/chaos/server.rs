@@ -19,7 +19,7 @@ const SESSION: Duration = Duration::from_secs(3);
 /// Of a broker's log.
 const FORGETS: &str = "these partitions are likely deleted already and hence can be skipped";
 
-const LOGGING: &str = r#"Configuration:
+pub(crate) const LOGGING: &str = r#"Configuration:
   Appenders:
     Console:
       name: out
@@ -75,14 +75,7 @@ impl Server {
     }
 
     fn java(&self, options: &[&str], class: &str) -> Command {
-        let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
-        let program = home.filter(|java| java.is_file()).unwrap_or_else(|| "java".into());
-        let mut command = Command::new(program);
-        command.args(options).arg("-Dlog4j2.configurationFile=log4j2.yaml");
-        command.arg("-cp").arg(format!("{}/*", self.libraries.display())).arg(class);
-        command.env_remove("JAVA_TOOL_OPTIONS").env_remove("CLASSPATH");
-        command.current_dir(&self.folder).stdin(Stdio::null());
-        command
+        java(&self.libraries, &self.folder, options, class)
     }
 
     /// Starts it on the data that is there, and waits until it answers.
@@ -145,9 +138,21 @@ impl Drop for Server {
     }
 }
 
-/// Two ports that nobody listens on.
-fn free_ports() -> [u16; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free"));
+/// A program of Kafka's jars, in a folder with a `log4j2.yaml`.
+pub(crate) fn java(libraries: &Path, folder: &Path, options: &[&str], class: &str) -> Command {
+    let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+    let program = home.filter(|java| java.is_file()).unwrap_or_else(|| "java".into());
+    let mut command = Command::new(program);
+    command.args(options).arg("-Dlog4j2.configurationFile=log4j2.yaml");
+    command.arg("-cp").arg(format!("{}/*", libraries.display())).arg(class);
+    command.env_remove("JAVA_TOOL_OPTIONS").env_remove("CLASSPATH");
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Ports that nobody listens on.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free"));
     held.each_ref().map(|one| one.local_addr().expect("it has an address").port())
 }
 

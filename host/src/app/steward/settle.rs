@@ -6,11 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::baton::Baton;
+use crate::app::control::cluster;
 use crate::app::topics::METADATA_WITHIN;
 use crate::config::Config;
 use crate::engine::{Failing, Flow, Meter, PartitionCounts, Relay, Sample, Tables};
 use crate::error::{Code, Error, Result};
-use crate::kafka::{Cluster, topics};
+use crate::kafka::topics;
 use crate::pipeline::succession_beside;
 use crate::release::Release;
 
@@ -40,9 +41,7 @@ pub(super) fn settle(own: &Config, release: &Release, baton: &Baton, maker: &Mak
     release.try_migrations(current.pipeline())?;
     let names: Vec<&str> = changes.topics.iter().map(String::as_str).collect();
     if !names.is_empty() {
-        let kafka = &own.kafka;
-        let cluster = Cluster { brokers: kafka.brokers.clone(), properties: kafka.properties.clone() };
-        topics(&cluster, &names, METADATA_WITHIN)?;
+        topics(&cluster(own), &names, METADATA_WITHIN)?;
     }
     let sample = sample(&baton.relays());
     let rehearsed = maker.flow(release)?.rehearse(&sample)?;

@@ -34,7 +34,7 @@ pub(in crate::kafka) struct Failure<'a> {
 #[derive(Debug)]
 pub(in crate::kafka) struct Reports(Queue);
 
-struct Event(NonNull<rd::rd_kafka_event_t>);
+pub(super) struct Event(pub(super) NonNull<rd::rd_kafka_event_t>);
 
 impl Drop for Event {
     fn drop(&mut self) {

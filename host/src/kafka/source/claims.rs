@@ -110,7 +110,8 @@ impl Claimant {
                 // Offsets that a transaction may still replace are told as they are.
                 ("isolation.level", "read_uncommitted"),
             ];
-            let consumer = cluster.client(&[], &fixed)?.create_with_context(ConsumerEvents::new(client_id));
+            let events = ConsumerEvents::new(cluster, client_id);
+            let consumer = cluster.client(&[], &fixed)?.create_with_context(events);
             self.consumer = Some(consumer.map_err(|error| refused(&error))?);
         }
         self.consumer.as_ref().ok_or_else(|| Error::new(Code::Internal, "made above"))
@@ -155,7 +156,7 @@ impl<'a> Claim<'a> {
     fn new(cluster: &Cluster, client_id: &str, id: &'a str) -> Result<Self> {
         let fixed = [("client.id", client_id), ("enable.idempotence", "true"), ("transactional.id", id)];
         let config = cluster.client(&[], &fixed)?;
-        let producer = config.create_with_context(ProducerEvents::new(client_id));
+        let producer = config.create_with_context(ProducerEvents::new(cluster, client_id));
         let producer: BaseProducer<_> = producer.map_err(|error| refused(&error))?;
         Ok(Self { id, reports: Reports::new(producer.client())?, producer })
     }

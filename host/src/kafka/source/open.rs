@@ -26,8 +26,9 @@ pub(super) struct Open {
 impl Open {
     /// Joins the group.
     pub(super) fn new(options: &SourceOptions) -> Result<Self> {
-        let SourceOptions { client_id, topics, tables, .. } = options;
-        let consumer = options.config()?.create_with_context(ConsumerEvents::new(client_id));
+        let SourceOptions { cluster, client_id, topics, tables, .. } = options;
+        let events = ConsumerEvents::new(cluster, client_id);
+        let consumer = options.config()?.create_with_context(events);
         let consumer: BaseConsumer<_> = consumer.map_err(|error| refused(&error))?;
         let inbox = Inbox::new(consumer.client())?;
         let topics = topics.iter().enumerate().filter(|(source, _)| !tables.contains(&(*source as SourceId)));
