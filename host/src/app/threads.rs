@@ -239,10 +239,19 @@ impl Seat {
     }
 }
 
-/// What the brokers have is whole, and a new thread goes on from there.
+/// What the brokers have is whole, and a new thread goes on from there; with its new clients, which have certificates as
+/// they are then.
 fn begins_anew(error: &Error) -> bool {
     use Code as C;
-    let again =
-        [C::Fenced, C::StateDamaged, C::BrokerUnreachable, C::Consuming, C::Commit, C::Delivery, C::Stuck];
-    again.contains(&error.code)
+    matches!(
+        error.code,
+        C::Fenced
+            | C::StateDamaged
+            | C::BrokerUnreachable
+            | C::Consuming
+            | C::Commit
+            | C::Delivery
+            | C::Stuck
+            | C::OwnCertificate
+    )
 }

@@ -22,7 +22,15 @@ const ASKED_FOR: Duration = Duration::from_secs(1);
 
 /// Takes notice of everything but records.
 pub(super) fn serve(consumer: &BaseConsumer<ConsumerEvents>, inbox: &Inbox) -> Result<()> {
-    look_after(consumer.client(), &consumer.context().log);
+    let log = &consumer.context().log;
+    look_after(consumer.client(), log);
+    if log.is_outdated() {
+        let words = log.last().unwrap_or_default();
+        return Err(Error::new(
+            Code::OwnCertificate,
+            format!("{words}\nA new client takes what the files have now."),
+        ));
+    }
     loop {
         match consumer.poll(Duration::ZERO) {
             Some(Err(error)) => {

@@ -30,6 +30,7 @@ pub(super) struct Log {
     sasl: Option<Sasl>,
     lost: AtomicBool,
     refused: AtomicBool,
+    outdated: AtomicBool,
     seen: Mutex<Seen>,
 }
 
@@ -49,7 +50,8 @@ struct Seen {
 impl Log {
     pub(super) fn new(cluster: &Cluster, client: &str) -> Self {
         let (sasl, client) = (cluster.security.sasl.clone(), client.to_owned());
-        Self { client, sasl, lost: false.into(), refused: false.into(), seen: Mutex::default() }
+        let (lost, refused, outdated) = (false.into(), false.into(), false.into());
+        Self { client, sasl, lost, refused, outdated, seen: Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &str {
@@ -67,6 +69,11 @@ impl Log {
         let seen = self.seen.lock().ok()?;
         let (trouble, words, since) = seen.trouble.as_ref()?;
         (seen.was_down || since.elapsed() >= patience).then(|| (*trouble, words.clone()))
+    }
+
+    /// Whether brokers have refused the client's certificate: only another client can have another one.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Relaxed)
     }
 
     /// How to log in, if the password was refused and it is time to read it again.
@@ -114,6 +121,14 @@ impl Log {
         // That a transaction is still being ended, mostly: it takes a few tries.
         let fine = facility == "GETPID" && text.ends_with("retrying") || is_old_broker(text);
         let level = if fine { RDKafkaLogLevel::Debug } else { level };
+        // Of a broker that hangs up, nothing else tells.
+        if facility == "FAIL"
+            && !matches!(level, L::Debug)
+            && let Ok(mut seen) = self.seen.lock()
+        {
+            let words = text.split_once("]: ").map_or(text, |(_, words)| words);
+            seen.last = Some(words.to_owned());
+        }
         let client = self.client();
         match level {
             L::Emerg | L::Alert | L::Critical => {
@@ -137,6 +152,9 @@ impl Log {
         }
         if let Some(trouble) = code.and_then(|code| Trouble::of(code, reason)) {
             seen.trouble.get_or_insert_with(|| (trouble, reason.to_owned(), now));
+            if trouble == Trouble::OwnCertificate {
+                self.outdated.store(true, Relaxed);
+            }
             if trouble == Trouble::Credentials && self.sasl.is_some() {
                 seen.refused = Some((now, now));
                 self.refused.store(true, Relaxed);
@@ -191,6 +209,16 @@ mod tests {
         assert!(!log.has_lost_all(), "it was looked for them just now");
         pass(&mut log.seen.lock().expect("nobody panicked").looked, BETWEEN_LOOKS);
         assert!(log.has_lost_all());
+    }
+
+    #[test]
+    fn a_client_whose_certificate_was_refused_is_of_no_use() {
+        let log = Log::new(&Cluster::default(), "test");
+        let away = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
+        log.error(&away, "ssl://b:1/1: Connect to b:1 failed: Connection refused");
+        assert!(!log.is_outdated());
+        log.error(&away, "ssl://b:1/1: Receive failed: tlsv13 alert certificate expired");
+        assert!(log.is_outdated());
     }
 
     #[test]

@@ -84,7 +84,10 @@ impl KafkaSource {
     /// Takes notice of everything but records.
     fn serve(&self) -> Result<()> {
         let Open { inbox, consumer } = self.open.as_ref().ok_or_else(gone)?;
-        serve(consumer, inbox)?;
+        serve(consumer, inbox).map_err(|error| match error.code {
+            Code::Denied => error.at(format!("group `{}`", self.options.group)),
+            _ => error,
+        })?;
         consumer.context().rebalances(&mut *self.membership.borrow_mut());
         self.serve_commits(consumer)
     }

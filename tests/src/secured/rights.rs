@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings as rd;
 use rdkafka::client::DefaultClientContext;
+use rdkafka::types::RDKafkaRespErr;
 
 use super::Secured;
 
@@ -57,8 +58,7 @@ impl Secured {
             assert!(!result.is_null(), "{}", said(rd::rd_kafka_event_error_string(event)));
             let answers = rd::rd_kafka_CreateAcls_result_acls(result, &mut count);
             for at in 0..count {
-                let error = rd::rd_kafka_acl_result_error(*answers.add(at));
-                assert!(error.is_null(), "{}", said(rd::rd_kafka_error_string(error)));
+                done(rd::rd_kafka_acl_result_error(*answers.add(at)));
             }
             rd::rd_kafka_event_destroy(event);
             rd::rd_kafka_queue_destroy(queue);
@@ -95,8 +95,7 @@ impl Secured {
             assert!(!result.is_null(), "{}", said(rd::rd_kafka_event_error_string(event)));
             let answers = rd::rd_kafka_AlterUserScramCredentials_result_responses(result, &mut count);
             for at in 0..count {
-                let error = rd::rd_kafka_AlterUserScramCredentials_result_response_error(*answers.add(at));
-                assert!(error.is_null(), "{}", said(rd::rd_kafka_error_string(error)));
+                done(rd::rd_kafka_AlterUserScramCredentials_result_response_error(*answers.add(at)));
             }
             rd::rd_kafka_event_destroy(event);
             rd::rd_kafka_queue_destroy(queue);
@@ -149,6 +148,21 @@ unsafe fn binding((resource, operation): &Right, principal: &CStr) -> *mut rd::r
     };
     assert!(!made.is_null(), "{resource:?} is no resource");
     made
+}
+
+/// # Safety
+///
+/// It is null, or an error that is alive.
+unsafe fn done(error: *const rd::rd_kafka_error_t) {
+    // SAFETY: by the contract above.
+    unsafe {
+        let code = if error.is_null() {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        } else {
+            rd::rd_kafka_error_code(error)
+        };
+        assert_eq!(code, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
 }
 
 fn c(text: &str) -> CString {

@@ -12,7 +12,7 @@ use openssl::ssl::{HandshakeError, Ssl, SslContext, SslMethod, SslStream, SslVer
 use openssl::x509::{X509, X509Ref, X509VerifyResult};
 
 use super::pem::{Pem, Trust};
-use super::trouble::is_alert;
+use super::trouble::alert;
 use crate::config::Tls;
 use crate::error::{Code, Error};
 
@@ -52,10 +52,10 @@ pub(super) fn probe(tls: &Tls, broker: &str) -> Option<Error> {
         Err(_) => return None,
     };
     let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (code, text) = match fault {
-        Some(fault) => fault.told(host, tls),
-        None if is_alert(&words) => (Code::OwnCertificate, own(&pem, &words)),
-        None => (Code::NotTls, format!("it does not answer as one that speaks TLS: {words}")),
+    let (code, text) = match (fault, alert(&words)) {
+        (Some(fault), _) => fault.told(host, tls),
+        (None, Some(alert)) => (Code::OwnCertificate, own(&pem, alert)),
+        (None, None) => (Code::NotTls, format!("it does not answer as one that speaks TLS: {words}")),
     };
     Some(Error::new(code, format!("broker {broker}: {text}")))
 }
@@ -107,7 +107,7 @@ fn prepared(tls: &Tls, pem: &Pem, host: &str, fault: &Arc<Mutex<Option<Fault>>>)
 fn last_word(mut stream: SslStream<TcpStream>) -> Option<String> {
     let error = stream.read(&mut [0]).err()?;
     let is_silent = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-    Some(error.to_string()).filter(|words| !is_silent && is_alert(words))
+    Some(error.to_string()).filter(|words| !is_silent && alert(words).is_some())
 }
 
 impl Fault {
@@ -135,14 +135,14 @@ impl Fault {
     }
 }
 
-fn own(pem: &Pem, words: &str) -> String {
+fn own(pem: &Pem, alert: &str) -> String {
     let chain = pem.own.as_ref().map(|own| own.chain());
     match chain.as_ref().and_then(|chain| chain.first()) {
         None => {
-            format!("it wants a certificate of this client, and there is no kafka.tls.certificate: {words}")
+            format!("it wants a certificate of this client, and there is no kafka.tls.certificate ({alert})")
         }
         Some(own) => format!(
-            "it does not take this client's {}, which is valid from {} to {}: {words}",
+            "it does not take this client's {}, valid from {} to {}: {alert}",
             name(own),
             own.not_before(),
             own.not_after()
@@ -150,7 +150,7 @@ fn own(pem: &Pem, words: &str) -> String {
     }
 }
 
-/// `certificate of CN=..., issued by CN=...`
+/// `certificate of CN=... (issued by CN=...)`
 fn name(certificate: &X509Ref) -> String {
     let text = |name: &openssl::x509::X509NameRef| {
         let part = |entry: &openssl::x509::X509NameEntryRef| {
@@ -162,7 +162,7 @@ fn name(certificate: &X509Ref) -> String {
         if parts.is_empty() { "nobody".to_owned() } else { parts.join(", ") }
     };
     let (subject, issuer) = (text(certificate.subject_name()), text(certificate.issuer_name()));
-    format!("certificate of {subject}, issued by {issuer},")
+    format!("certificate of {subject} (issued by {issuer})")
 }
 
 /// What it is for.

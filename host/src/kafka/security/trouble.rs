@@ -3,6 +3,7 @@
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::probe::probe;
+use crate::config::Security;
 use crate::error::{Code, Error};
 use crate::kafka::Cluster;
 
@@ -15,7 +16,7 @@ pub(in crate::kafka) enum Trouble {
     OwnCertificate,
     /// The broker does not know the user, or not with this password.
     Credentials,
-    /// The broker has other ways to log in, or this client does not try any.
+    /// The broker has other ways to log in, or none.
     Login,
 }
 
@@ -31,18 +32,18 @@ impl Trouble {
             E::Authentication | E::SaslAuthenticationFailed => Some(Self::Credentials),
             E::SSL if says("certificate verify failed") => Some(Self::Certificate),
             // With TLS 1.3 it comes when the client has connected already.
-            E::SSL | E::BrokerTransportFailure if is_alert(words) => Some(Self::OwnCertificate),
-            E::BrokerTransportFailure if says("might require SASL") => Some(Self::Login),
+            E::SSL | E::BrokerTransportFailure if alert(words).is_some() => Some(Self::OwnCertificate),
             _ => None,
         }
     }
 }
 
-/// Whether the other side ended TLS since it wants another certificate.
-pub(super) fn is_alert(words: &str) -> bool {
+/// Why the other side ended TLS, if that is since it wants another certificate: `... alert bad certificate: ...`.
+pub(super) fn alert(words: &str) -> Option<&str> {
     const ABOUT: [&str; 4] = ["certificate", "unknown ca", "handshake failure", "access denied"];
-    let alert = words.split_once(" alert ").map(|(_, alert)| alert);
-    alert.is_some_and(|alert| ABOUT.iter().any(|about| alert.contains(about)))
+    let (_, alert) = words.split_once(" alert ")?;
+    let alert = alert.split_once(':').map_or(alert, |(alert, _)| alert);
+    ABOUT.iter().any(|about| alert.contains(about)).then_some(alert)
 }
 
 /// The error of a trouble, in librdkafka's words where there are none that help more.
@@ -64,45 +65,56 @@ pub(in crate::kafka) fn explained(cluster: &Cluster, trouble: Trouble, words: &s
                 format!("user {:?} can't log in{mechanism}: {}", sasl.username, brief(words)),
             )
         }
-        (_, _, None) => at_broker(
-            Code::Login,
-            format!("it seems to want clients that log in, and there is no [kafka.sasl]: {}", brief(words)),
-        ),
         _ => at_broker(Code::Login, brief(words).to_owned()),
     }
 }
 
-/// Where no broker answered in time: whether TLS is the reason.
+/// Where no broker answered in time: whether that is since one side expects what the other does not do. Brokers hang up
+/// then and say nothing: it shows in how far the client had come.
 pub(in crate::kafka) fn looked_into(cluster: &Cluster, words: &str) -> Option<Error> {
     let first = cluster.brokers.split(',').next().unwrap_or_default().trim();
     let place = broker(words).unwrap_or(first);
-    match &cluster.security.tls {
-        Some(tls) => probe(tls, place),
-        None if words.contains("SSL listener") => {
-            let text = format!(
-                "broker {place}: it hangs up, as one that speaks TLS does, and there is no [kafka.tls]"
-            );
-            Some(Error::new(Code::NotTls, text))
-        }
-        None => None,
+    let at_broker = |code, text: &str| Some(Error::new(code, format!("broker {place}: {text}")));
+    let hung_up = |state: &str| words.contains("Disconnected") && words.contains(state);
+    let Security { tls, sasl } = &cluster.security;
+    if let Some(tls) = tls
+        && let Some(error) = probe(tls, place)
+    {
+        return Some(error);
     }
+    if tls.is_none() && hung_up("in state APIVERSION_QUERY") {
+        let text = "it hangs up at the first word, as one that speaks TLS does, and there is no [kafka.tls]";
+        return at_broker(Code::NotTls, text);
+    }
+    if sasl.is_none() && hung_up("in state UP") {
+        let text = "it hangs up at the first question, as one that wants clients to log in does, and there is no \
+                    [kafka.sasl]";
+        return at_broker(Code::Login, text);
+    }
+    None
 }
 
-/// `sasl_ssl://HOST:PORT/bootstrap: reason`: which broker it is about.
+/// `sasl_ssl://HOST:PORT/bootstrap: reason`, in plain text without the first part: which broker it is about, and what.
+fn split(words: &str) -> Option<(&str, &str)> {
+    let named = words.split_once("://").map_or(words, |(_, rest)| rest);
+    let (broker, rest) = named.split_once('/')?;
+    let (_, reason) = rest.split_once(": ")?;
+    (!broker.contains(' ')).then_some((broker, reason))
+}
+
 fn broker(words: &str) -> Option<&str> {
-    let (_, rest) = words.split_once("://")?;
-    rest.split_once('/').map(|(broker, _)| broker)
+    split(words).map(|(broker, _)| broker)
 }
 
 /// Without the broker.
 fn brief(words: &str) -> &str {
-    let named = words.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-    named.and_then(|(_, rest)| rest.split_once(": ")).map_or(words, |(_, reason)| reason)
+    split(words).map_or(words, |(_, reason)| reason)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Sasl;
     use RDKafkaErrorCode as E;
 
     #[test]
@@ -139,9 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_that_hangs_up_wants_something_else() {
+        let mut cluster = Cluster::at("b:9092");
+        let code = |cluster: &Cluster, words| looked_into(cluster, words).map(|error| error.code);
+        let first = "b:9092/bootstrap: Disconnected: connection closed (after 2ms in state APIVERSION_QUERY)";
+        let second = "b:9092/bootstrap: Disconnected: connection closed (after 2ms in state UP)";
+        assert_eq!(code(&cluster, first), Some(Code::NotTls));
+        assert_eq!(code(&cluster, second), Some(Code::Login));
+        assert_eq!(code(&cluster, "b:9092/bootstrap: Connect to b:9092 failed: Connection refused"), None);
+        cluster.security.sasl = Some(Sasl::default());
+        assert_eq!(code(&cluster, second), None);
+    }
+
+    #[test]
     fn words_are_split_into_the_broker_and_what_it_is_about() {
         let words = "sasl_ssl://127.0.0.1:9093/bootstrap: SASL authentication error: no";
         assert_eq!((broker(words), brief(words)), (Some("127.0.0.1:9093"), "SASL authentication error: no"));
-        assert_eq!((broker("timed out"), brief("timed out")), (None, "timed out"));
+        let plain = "127.0.0.1:9093/1: Disconnected (after 1ms in state UP)";
+        assert_eq!(split(plain), Some(("127.0.0.1:9093", "Disconnected (after 1ms in state UP)")));
+        assert_eq!((broker("1/1 brokers are down"), brief("timed out")), (None, "timed out"));
     }
 }

@@ -72,7 +72,7 @@ fn certificates_of_brokers() {
             &secured.login(),
             &format!("{others}{login}"),
             "TW512",
-            &["CN=broker, issued by CN=ours", "other-ca.pem", &secured.login()],
+            &["CN=broker (issued by CN=ours)", "other-ca.pem", &secured.login()],
         ),
         case(
             &secured.login(),
@@ -87,7 +87,7 @@ fn certificates_of_brokers() {
             ..case(&secured.login(), &format!("{others}{login}"), "TW512", &["other-ca.pem"])
         },
     ]);
-    let unchecked = case(&by_name, &format!("{ours}check_host = false\n{login}"), "TW502", &["refused-"]);
+    let unchecked = case(&by_name, &format!("{ours}check_host = false\n{login}"), "TW508", &["refused-"]);
     unchecked.check();
 }
 
@@ -106,14 +106,9 @@ fn certificates_of_clients() {
             &secured.mutual(),
             &own("stranger", "stranger.key"),
             "TW516",
-            &["CN=stranger, issued by CN=others"],
+            &["CN=stranger (issued by CN=others)"],
         ),
-        case(
-            &secured.mutual(),
-            &own("expired", "expired.key"),
-            "TW516",
-            &["CN=expired", "which is valid from"],
-        ),
+        case(&secured.mutual(), &own("expired", "expired.key"), "TW516", &["CN=expired", "valid from"]),
         case(
             &secured.mutual(),
             &own("client", "stranger.key"),
