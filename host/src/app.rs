@@ -11,6 +11,7 @@ mod rights;
 mod roster;
 mod scratch;
 mod show;
+mod signals;
 mod standing;
 mod steward;
 mod tables;
@@ -20,11 +21,9 @@ mod vault;
 mod watch;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{error, info, warn};
 
@@ -36,6 +35,7 @@ use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
 use roster::{Report, Roster};
+use signals::Signals;
 use standing::Standings;
 use steward::{Baton, Board, Opened};
 use watch::Watch;
@@ -43,12 +43,13 @@ use watch::Watch;
 pub use releases::{Plan, Releases};
 pub use reset::{Moved, Reset};
 pub use show::{Found, Shown, Wanted};
+pub use signals::Stop;
 
 /// Twice as long waits a task that a thread gave up for another thread of this process to take it over.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// How long threads may take to finish what is under way.
-const STOP_WITHIN: Duration = Duration::from_secs(25);
+pub const STOP_WITHIN: Duration = Duration::from_secs(25);
 
 /// A pipeline that is to run.
 #[derive(Debug)]
@@ -107,20 +108,6 @@ pub fn most_threads(config: &Config) -> usize {
     config.threads.max(2 * cores)
 }
 
-/// Tells all threads to finish what they have begun and to end.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    pub fn now(&self) {
-        self.0.store(true, Relaxed);
-    }
-
-    pub fn asked(&self) -> bool {
-        self.0.load(Relaxed)
-    }
-}
-
 /// When a run is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -153,6 +140,7 @@ async fn supervise(
 ) -> Result<()> {
     // Before anything starts: a signal that comes early is heard, too.
     let mut signals = Signals::new()?;
+    stop.is_heard();
     let (roster, report, mut reports) = Roster::open();
     let (mut alive, mut crews) = (0, Vec::new());
     let mut progress = progress::Progress::new(runs);
@@ -193,26 +181,6 @@ async fn supervise(
     result.and(rest)
 }
 
-/// Those that are listened to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// Reads the pipeline files again.
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Error::new(Code::Internal, format!("no signals: {error}")));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-}
-
 /// Until something wants the end.
 async fn wait(
     watch: &Watch,
@@ -226,6 +194,8 @@ async fn wait(
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
+            // What asked for the end is told, whoever else noticed it.
+            biased;
             _ = signals.terminate.recv() => { info!("SIGTERM: finishing"); return Ok(()) }
             _ = signals.interrupt.recv() => { info!("interrupted: finishing"); return Ok(()) }
             _ = signals.hangup.recv() => {

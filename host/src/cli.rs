@@ -86,14 +86,15 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run { pipelines, until_end, from, admin } => {
-                // Before all that may take long: it is asked meanwhile whether the process is well.
+                // Before all that may take long: it is asked meanwhile to end, or whether the process is well.
+                let stop = Stop::at_signals()?;
                 let admin = admin.open()?;
                 let until = if until_end { Until::End } else { Until::Stopped };
                 let mut runs = pipelines.start(until)?;
                 if let Some(from) = from {
                     runs.iter_mut().for_each(|run| run.config.kafka.start = from);
                 }
-                app::run(&runs, until, &Stop::default(), admin.as_ref().map(Server::host))
+                app::run(&runs, until, &stop, admin.as_ref().map(Server::host))
             }
             Command::Validate { pipelines, connect } => {
                 for run in &pipelines.load()? {
