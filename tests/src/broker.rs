@@ -185,6 +185,13 @@ pub fn committed(group: &str, topic: &str, partitions: i32) -> i64 {
     committed.elements().iter().map(|one| one.offset().to_raw().unwrap_or(0).max(0)).sum()
 }
 
+/// How many members a group has.
+pub fn members(group: &str) -> usize {
+    let consumer: BaseConsumer = config().create().expect("a consumer");
+    let list = consumer.fetch_group_list(Some(group), PATIENCE).expect("the broker answers");
+    list.groups().iter().map(|group| group.members().len()).sum()
+}
+
 /// Reads a topic from its beginning to where it ends now, once no transaction is open there.
 pub fn read_all(topic: &str) -> Vec<Got> {
     let plain: BaseConsumer =

@@ -15,12 +15,16 @@ pub struct Api {
 }
 
 impl Api {
+    pub fn at(address: &str) -> Self {
+        Self { address: address.to_owned(), token: None }
+    }
+
     /// Of one that was started with `TAILWATER_ADMIN=127.0.0.1:0`, as soon as it says where it listens.
     pub fn of(program: &Program) -> Self {
         let said = program.says("the admin API listens");
         let line = said.last().expect("it was said");
         let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
-        Self { address: address.expect("it is told").to_owned(), token: None }
+        Self::at(address.expect("it is told"))
     }
 
     /// The same, asked with a token.

@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod broker;
 pub mod chaos;
+pub mod container;
 pub mod http;
 pub mod program;
 pub mod secured;
@@ -20,7 +21,7 @@ fn needed(variable: &str) -> String {
 
 /// A plugin, built for WebAssembly.
 pub fn guest(name: &str) -> PathBuf {
-    let path = Path::new(&needed("TAILWATER_GUESTS")).join(format!("{name}.wasm"));
+    let path = guests().join(format!("{name}.wasm"));
     assert!(path.exists(), "{} is missing: run `cargo xtask guests`", path.display());
     path
 }
@@ -28,6 +29,18 @@ pub fn guest(name: &str) -> PathBuf {
 /// ONNX Runtime's library.
 pub fn onnxruntime() -> PathBuf {
     needed("TAILWATER_ONNXRUNTIME").into()
+}
+
+/// The folder of all plugins that are built for WebAssembly.
+pub fn guests() -> PathBuf {
+    needed("TAILWATER_GUESTS").into()
+}
+
+/// Runs a module or a line of Python, with the packages of `tests/requirements.txt` at hand.
+pub fn python() -> std::process::Command {
+    let mut command = std::process::Command::new(needed("TAILWATER_PYTHON"));
+    command.env("PYTHONPATH", needed("TAILWATER_SCHEMAS"));
+    command
 }
 
 /// A file of the repository.

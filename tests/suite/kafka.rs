@@ -2,6 +2,7 @@
 
 mod bad_releases;
 mod chaos;
+mod container;
 mod failures;
 mod keys;
 mod metrics;

@@ -3,6 +3,7 @@
 mod cli;
 mod cuts;
 mod dead_letters;
+mod deploy;
 mod golden;
 mod kafka;
 mod models;

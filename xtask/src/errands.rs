@@ -5,11 +5,14 @@
 
 use crate::guests;
 use crate::home::{Home, variable};
+use crate::image::{self, Built, Profile};
 use crate::kafka::{self, Broker};
 use crate::onnxruntime;
 use crate::process::Job;
+use crate::python;
 use anyhow::Result;
 use clap::Args;
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
@@ -35,6 +38,17 @@ pub(crate) fn build(home: &Home) -> Result<PathBuf> {
     guests::build(home)?;
     programs(home, "host", &["tailwater"])?;
     Ok(home.target.join("release/tailwater"))
+}
+
+/// Builds the host's program with a profile; returns its path.
+pub(crate) fn program(home: &Home, profile: Profile) -> Result<PathBuf> {
+    let profile = profile.name();
+    home.steps.loud("build", &format!("host, {profile}"), || {
+        let mut cargo = Job::cargo();
+        cargo.args(["build", "--profile", profile, "--package", "tailwater", "--bin", "tailwater"]);
+        cargo.within(&home.root).advise("Repair what the compiler names above.").show()
+    })?;
+    Ok(home.target.join(profile).join("tailwater"))
 }
 
 /// Builds the programs of some packages, to be found in cargo's target folder under `release`.
@@ -85,16 +99,21 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
         surroundings.give(&mut job);
         job
     };
-    if needs_the_program(&selection) {
+    let needs_the_program = needs_the_program(&selection);
+    if needs_the_program {
         programs(home, "host", &["tailwater"])?;
     }
     // The broker comes after the compiler, so that they don't share the machine.
     let advice = "Repair what the compiler names above.";
     home.steps.loud("build", "tests", || cargo(&["--no-run"]).advise(advice).show())?;
+    let deployed = if needs_the_program { deployed(home)? } else { Vec::new() };
     let broker = if variable("TAILWATER_KAFKA").is_some() { None } else { Some(kafka::launch(home)?) };
     let libraries = broker.as_ref().map(|_| kafka::libraries(home)).transpose()?;
     home.steps.loud("test", &selection.join(" "), || {
         let mut job = cargo(&[]);
+        for (name, value) in &deployed {
+            job.env(name, value);
+        }
         if let Some(broker) = &broker {
             job.env("TAILWATER_KAFKA", broker.address());
         }
@@ -108,6 +127,25 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
         job.args(&rest).advise(&advice).show()
     })?;
     broker.map_or(Ok(()), Broker::close)
+}
+
+/// What tests of the image, and of what describes its surroundings, find in their environment.
+fn deployed(home: &Home) -> Result<Vec<(&'static str, OsString)>> {
+    let schemas = python::packages(home, "tests", &home.root.join("tests/requirements.txt"))?;
+    let mut variables =
+        vec![("TAILWATER_PYTHON", python::python(home)?.into()), ("TAILWATER_SCHEMAS", schemas.into())];
+    match image::for_tests(home) {
+        Ok(Built { engine, tag }) => {
+            variables.extend([("TAILWATER_CONTAINERS", engine.into()), ("TAILWATER_IMAGE", tag.into())]);
+        }
+        // Tests that need it fail and say why; the others are worth running.
+        Err(error) => {
+            let error = format!("there is no container image: {error:#}");
+            eprintln!("\n{error}\n");
+            variables.push(("TAILWATER_NO_IMAGE", error.into()));
+        }
+    }
+    Ok(variables)
 }
 
 /// Whether there are tests that start the built program: cargo does not know, and might leave an old one.

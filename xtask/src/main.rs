@@ -2,13 +2,16 @@
 //!
 //! What a machine must have: Rust, Python 3 with pip, C and C++ compilers with make, Java 17. All else is fetched
 //! into `target/tools`, checked, and kept there; nothing outside the repository is touched, except by `rustup target
-//! add` and cargo's own cache. Linux only. What happens is told on stderr; stdout carries answers alone.
+//! add`, cargo's own cache and, as root on Debian, packages for containers. Linux only. What happens is told on stderr;
+//! stdout carries answers alone.
 
 mod chaos;
+mod containers;
 mod errands;
 mod guests;
 mod handbook;
 mod home;
+mod image;
 mod kafka;
 mod onnxruntime;
 mod process;
@@ -22,6 +25,7 @@ use clap::{Args, Parser, Subcommand};
 use errands::Demo;
 use handbook::Handbook;
 use home::Home;
+use image::Image;
 use kafka::NewTopics;
 use std::process::ExitCode;
 use swaps::{Soak, Swaps};
@@ -43,6 +47,8 @@ enum Errand {
     Bench(Passed),
     /// Build the plugins and the host, and print the path of the program
     Build,
+    /// Build the container image, by podman or Docker, with a program that is built here
+    Image(Image),
     /// Build the plugins and test guests into target/guests
     Guests,
     /// Print the path of libonnxruntime, fetched if need be
@@ -100,6 +106,7 @@ fn go(errand: Errand) -> Result<ExitCode> {
         Errand::Ci => errands::ci(&home)?,
         Errand::Bench(passed) => errands::bench(&home, &passed.args)?,
         Errand::Build => println!("{}", errands::build(&home)?.display()),
+        Errand::Image(image) => image::run(&home, &image)?,
         Errand::Guests => println!("{}", guests::build(&home)?.display()),
         Errand::Onnxruntime => println!("{}", onnxruntime::library(&home)?.display()),
         Errand::Kafka { verb } => match verb.unwrap_or(Verb::Run) {
