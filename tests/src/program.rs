@@ -34,7 +34,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub fn output(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("the program starts")
+    output_with(arguments, &[])
+}
+
+/// The same with variables.
+pub fn output_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Output {
+    command(arguments).envs(environment.iter().copied()).output().expect("the program starts")
 }
 
 /// The same with variables; all that it said, and whether it ended well.

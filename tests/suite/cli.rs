@@ -133,6 +133,17 @@ fn pipelines_of_one_name() {
 }
 
 #[test]
+fn libraries_leave_nothing_at_home() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let clicks = repository("examples/clicks/clicks.toml");
+    let at_home = [("HOME", home.path()), ("XDG_CACHE_HOME", home.path())];
+    let output = program::output_with(&["validate", clicks.to_str().expect("UTF-8")], &at_home);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let left: Vec<_> = std::fs::read_dir(home.path()).expect("it is there").flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_file_that_is_not_there() {
     let output = program::output(&["run", "nowhere.toml"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
