@@ -1,6 +1,7 @@
 //! Reads the topic of a table: whole, from its beginning, and whatever comes from then on. It is beside the
 //! group: it joins nothing and commits nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::config::{Protocol, Start};
 use crate::engine::ports::{Asked, Limit};
 use crate::error::{Code, Error, Result};
 use crate::record::Records;
+
+/// So long is a broker asked where a partition ends.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the reader of a table needs to know.
 #[derive(Clone, Debug)]
@@ -39,8 +43,8 @@ pub struct KafkaTable {
     batch: Batch,
     open: Option<(BaseConsumer<ConsumerEvents>, Inbox)>,
     topics: [String; 1],
-    /// Partitions whose end has not been met yet.
-    missing: Vec<i32>,
+    /// Partitions whose end has not been met yet, and where that is; none: not known before it is met.
+    missing: BTreeMap<i32, Option<i64>>,
 }
 
 impl fmt::Debug for KafkaTable {
@@ -77,8 +81,8 @@ impl KafkaTable {
             let added = list.add_partition_offset(&topic, partition, Offset::Beginning);
             added.map_err(|error| consuming(&error))?;
         }
+        let missing = ends(&consumer, &topic, partitions);
         consumer.assign(&list).map_err(|error| consuming(&error))?;
-        let missing = (0..partitions).collect();
         Ok(Self { batch: Batch::default(), open: Some((consumer, inbox)), topics: [topic], missing })
     }
 
@@ -91,8 +95,17 @@ impl KafkaTable {
             self.batch.fill(inbox, wait, limit.rows.max(1));
         }
         let given = self.batch.give(limit, &self.topics).map_err(anew)?;
-        let ended = self.batch.ended();
-        self.missing.retain(|partition| !ended.iter().any(|id| id.partition == *partition));
+        for id in self.batch.ended() {
+            self.missing.remove(&id.partition);
+        }
+        if !self.missing.is_empty() {
+            for row in &self.batch.records(&self.topics).rows {
+                let is_last = |end: &Option<i64>| end.is_some_and(|end| row.offset + 1 >= end);
+                if self.missing.get(&row.from.partition).is_some_and(is_last) {
+                    self.missing.remove(&row.from.partition);
+                }
+            }
+        }
         Ok(given)
     }
 
@@ -115,6 +128,23 @@ impl Drop for KafkaTable {
             tracing::warn!(target: "kafka", "{error}");
         }
     }
+}
+
+/// Partitions that have something to be read, and where they end now, as far as their brokers say so. librdkafka tells an
+/// end half a second after it was met; and it looks for leaders once more half a second after it was asked to read from
+/// where it knows none, so this comes before.
+fn ends(consumer: &BaseConsumer<ConsumerEvents>, topic: &str, partitions: i32) -> BTreeMap<i32, Option<i64>> {
+    let mut ends: BTreeMap<i32, Option<i64>> = (0..partitions).map(|partition| (partition, None)).collect();
+    for partition in 0..partitions {
+        // Brokers that don't answer now are waited for by whoever reads.
+        let Ok((first, end)) = consumer.fetch_watermarks(topic, partition, ENDS_WITHIN) else { break };
+        if first < end {
+            ends.insert(partition, Some(end));
+        } else {
+            ends.remove(&partition);
+        }
+    }
+    ends
 }
 
 /// A table has no committed offset that could be reset.
