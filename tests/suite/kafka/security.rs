@@ -15,7 +15,7 @@ use tailwater_tests::{broker, guest};
 
 use super::id;
 
-/// A pipeline with windows, and its folder.
+/// A pipeline with windows and all kinds of internal topics, and its folder.
 struct Stand {
     secured: Arc<Secured>,
     folder: tempfile::TempDir,
@@ -63,7 +63,6 @@ impl Stand {
             [[source]]
             topic = "{name}-in"
             columns = {{ id = "int", t = "time", amount = "float", card = "text" }}
-            partitioned_by = ["card"]
             event_time = "t"
             [[features]]
             plugin = "{}"
