@@ -87,6 +87,9 @@ fn certificates_of_brokers() {
             ..case(&secured.login(), &format!("{others}{login}"), "TW512", &["other-ca.pem"])
         },
     ]);
+    // Another broker may still be fine.
+    let both = format!("{},{}", secured.expired(), secured.login());
+    case(&both, &format!("{ours}{login}"), "TW508", &["refused-"]).check();
     let unchecked = case(&by_name, &format!("{ours}check_host = false\n{login}"), "TW508", &["refused-"]);
     unchecked.check();
 }
