@@ -56,8 +56,11 @@ impl Container {
         let memory = MEMORY.to_string();
         let processes = PROCESSES.to_string();
         let state = format!("{name}:/var/lib/tailwater");
+        // By which the next run finds what one leaves that is killed.
+        let owner = format!("tailwater-tests={}", std::process::id());
         let mut arguments: Vec<String> = [
-            &["run", "--detach", "--name", &name, "--network", "host", "--volume", &state] as &[_],
+            &["run", "--detach", "--name", &name, "--label", &owner, "--network", "host"] as &[_],
+            &["--volume", &state],
             &["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
             // Where files carry labels, those of a repository are not for containers.
             &["--security-opt", "label=disable", "--memory", &memory, "--pids-limit", &processes],

@@ -2,7 +2,7 @@
 
 mod base;
 
-use crate::home::{Home, in_path, variable};
+use crate::home::{Home, in_path, remove, variable};
 use crate::process::Job;
 use anyhow::{Result, bail};
 use std::fs;
@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 const ADVICE: &str = "Install podman (Debian, Ubuntu: apt-get install podman runc) or Docker; as root on Debian this is \
                       done for you. Tests that need no container: cargo xtask test -- --skip container";
+
+/// The label of a test's container: the number of the test's process. Its volume has its name.
+const OWNER: &str = "tailwater-tests";
 
 /// What may be open at once, and how many processes there may be, in a container that is told nothing else. Podman's own
 /// numbers may be beyond what this process may give away.
@@ -41,11 +44,15 @@ impl Engine {
 
     fn podman(home: &Home) -> Result<Self> {
         let folder = home.target.join("containers");
+        let (settings, program) = (folder.join("containers.conf"), folder.join("podman"));
+        let script = script(&settings, &folder);
+        // A store knows its place: one that came here with a copy of `target` is of no use.
+        if fs::read_to_string(&program).is_ok_and(|found| found != script) {
+            remove(&folder)?;
+        }
         fs::create_dir_all(&folder)?;
-        let settings = folder.join("containers.conf");
         fs::write(&settings, configuration(in_path("runc")))?;
-        let program = folder.join("podman");
-        fs::write(&program, script(&settings, &folder))?;
+        fs::write(&program, script)?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         Ok(Self { program, has_own_store: true })
     }
@@ -64,6 +71,22 @@ impl Engine {
     pub(crate) fn size(&self, image: &str) -> Result<u64> {
         let said = self.job("inspect").args(["--type", "image", "--format", "{{.Size}}", image]).output()?;
         Ok(said.trim().parse()?)
+    }
+
+    /// Removes containers of tests that are gone, with what they kept.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        let filter = format!("label={OWNER}");
+        let names = self.job("ps").args(["--all", "--filter", &filter, "--format", "{{.Names}}"]).output()?;
+        for name in names.lines() {
+            let owner = format!("{{{{index .Config.Labels \"{OWNER}\"}}}}");
+            let owner =
+                self.job("inspect").args(["--type", "container", "--format", &owner, name]).output()?;
+            if !Path::new("/proc").join(owner.trim()).exists() {
+                self.job("rm").args(["--force", name]).run()?;
+                self.job("volume").args(["rm", "--force", name]).run()?;
+            }
+        }
+        Ok(())
     }
 
     /// The image that shared libraries are taken from, for a program of this machine.

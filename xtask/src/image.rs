@@ -63,6 +63,7 @@ pub(crate) struct Built {
 /// With the program that other tests run, too.
 pub(crate) fn for_tests(home: &Home) -> Result<Built> {
     let (engine, tag) = (Engine::find(home)?, "localhost/tailwater:tests");
+    engine.sweep()?;
     build(home, &engine, &home.target.join("release/tailwater"), tag)?;
     Ok(Built { engine: engine.program, tag })
 }
