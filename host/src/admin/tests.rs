@@ -21,6 +21,7 @@ use crate::release::history::Event;
 use crate::release::ledger::Ledger;
 use crate::release::manifest::{Content, Facts, How, Manifest, Refusal, Ticket};
 use crate::release::status::Status;
+use crate::telemetry::Sheet;
 
 const TICKET: Ticket = Ticket(7);
 
