@@ -162,7 +162,9 @@ impl Log {
         }
         match code {
             // A log line has told it.
-            Some(E::BrokerTransportFailure | E::Resolve | E::OperationTimedOut) => return,
+            Some(
+                E::BrokerTransportFailure | E::Resolve | E::OperationTimedOut | E::SSL | E::Authentication,
+            ) => return,
             Some(E::Fatal) if is_old_broker(reason) => return,
             Some(E::AllBrokersDown) => {
                 seen.was_down = true;

@@ -52,9 +52,7 @@ fn a_right_that_is_missing_is_named_with_what_it_is_about() {
         let (code, about) = match (resource, operation) {
             (_, Operation::Delete) => continue,
             (Resource::Topics(_), Operation::Create) => ("TW511", format!("{}.", stand.name)),
-            (Resource::Topics(_), _) => {
-                ("TW508", format!("{operation:?} on topic `{}.folds.", stand.name))
-            }
+            (Resource::Topics(_), _) => ("TW508", format!("{operation:?} on topic `{}.folds.", stand.name)),
             (Resource::Topic(name), _) => ("TW508", format!("{operation:?} on topic `{name}`")),
             (Resource::Group(name), _) => ("TW508", format!("{operation:?}, Describe on group `{name}`")),
             (Resource::TransactionalIds(name), _) => ("TW508", format!("transactional id `{name}")),
