@@ -14,6 +14,7 @@ mod show;
 mod signals;
 mod standing;
 mod steward;
+mod stores;
 mod tables;
 mod threads;
 mod topics;
@@ -75,7 +76,12 @@ impl Run {
     /// As what the configuration names, which stays as it is.
     pub fn load(config: Config, runtimes: &Arc<Runtimes>) -> Result<Self> {
         let place = config.name.clone();
-        let release = Release::load(&config, runtimes).map_err(|error| error.at(place))?;
+        let load = || {
+            let release = Release::load(&config, runtimes)?;
+            stores::check(&config, release.pipeline())?;
+            Ok(release)
+        };
+        let release = load().map_err(|error: Error| error.at(place))?;
         Ok(Self::with(config, release, runtimes))
     }
 
@@ -178,7 +184,9 @@ async fn supervise(
         Err(Error::new(Code::Stuck, message))
     });
     progress.end();
-    result.and(rest)
+    result.and(rest)?;
+    // What came out last is there now.
+    if until == Until::End { stores::drain(runs, &mut signals).await } else { Ok(()) }
 }
 
 /// Until something wants the end.

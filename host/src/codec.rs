@@ -46,6 +46,12 @@ pub fn json_decoder(columns: &[Column], options: JsonOptions) -> Result<Box<dyn 
     Ok(Box::new(decode::JsonDecoder::new(columns, options)?))
 }
 
+/// A decoder of what [`json_encoder`] wrote of these columns. None of them is the record's own, whatever its name; in
+/// floats `null` is a number that is not finite.
+pub fn json_reader(columns: &[Column]) -> Result<Box<dyn Decoder + Send>> {
+    Ok(Box::new(decode::JsonDecoder::of_outputs(columns)?))
+}
+
 /// An encoder of rows as JSON objects without spaces. Columns come in order; those whose paths
 /// begin alike come together in one nested object. Times are milliseconds since the epoch, bytes
 /// base64; missing values and floats that are not finite are `null`.

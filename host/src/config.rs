@@ -13,6 +13,7 @@ mod sections;
 mod security;
 mod source;
 mod start;
+mod store;
 mod syntax;
 mod units;
 
@@ -28,6 +29,7 @@ pub use sections::{
 pub use security::{Mechanism, Sasl, Security, Tls};
 pub use source::{Format, Source, TimeUnit, Tombstones};
 pub use start::Start;
+pub use store::{Parquet, Postgres, Store, StoreKind};
 pub use units::{Duration, Size};
 
 use serde::Deserialize;
@@ -66,6 +68,9 @@ pub struct Config {
     pub limits: Limits,
     #[serde(default)]
     pub releases: Releases,
+    /// Where outputs are kept beside Kafka.
+    #[serde(default)]
+    pub store: Vec<Store>,
     /// What bears on results, as it was written; what the environment overrides is in it.
     #[serde(skip)]
     results: toml::Table,
@@ -109,6 +114,7 @@ impl Config {
         config.folder = folder.to_owned();
         config.results = results::of(table);
         config.check()?;
+        config.check_stores()?;
         Ok(config)
     }
 

@@ -13,6 +13,8 @@ pub enum Fault {
     Model,
     Data,
     Broker,
+    /// Whatever keeps outputs beside Kafka.
+    Store,
     /// Tailwater itself.
     Host,
 }
@@ -25,6 +27,7 @@ impl Fault {
             Self::Model => "model",
             Self::Data => "data",
             Self::Broker => "broker",
+            Self::Store => "store",
             Self::Host => "host",
         }
     }
@@ -134,6 +137,13 @@ codes! {
     Request = 806, Configuration, false, "a request asks for what there is not";
     RequestBody = 807, Configuration, false, "the body of a request is not taken";
     Busy = 808, Host, true, "the host can't answer now";
+    StoreUnreachable = 1001, Store, true, "a store can't be reached";
+    StoreDenied = 1002, Configuration, false, "a store does not let this client in";
+    StoreTable = 1003, Configuration, false, "a store's table is not as it has to be";
+    StoreRefused = 1004, Store, false, "a database refuses rows";
+    StoreValue = 1005, Data, false, "a store can't hold a value";
+    StoreForeign = 1006, Data, false, "a record is no output of the pipeline";
+    StoreFiles = 1007, Store, true, "a store's files can't be written";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

@@ -2,8 +2,8 @@
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
 //! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, and for tests `simulation`; `telemetry`;
-//! `release`; the adapters `kafka`, `codec`, `plugin`, `model`, `disk` (never each other); `engine`; `pipeline`; `state`;
-//! `window`, `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
+//! `release`; the adapters `kafka`, `codec`, `plugin`, `model`, `disk`, `store` (never each other); `engine`; `pipeline`;
+//! `state`; `window`, `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
 
 pub mod admin;
 pub mod app;
@@ -26,6 +26,7 @@ pub mod release;
 #[cfg(test)]
 mod simulation;
 pub mod state;
+pub mod store;
 pub mod telemetry;
 pub mod time;
 pub mod watermark;

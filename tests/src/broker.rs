@@ -80,7 +80,11 @@ pub fn remove(topics: &[String], group: &str) {
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     let options =
         AdminOptions::new().request_timeout(Some(REMOVED_WITHIN)).operation_timeout(Some(REMOVED_WITHIN));
-    let removed = wait(Box::pin(async { admin.delete_topics(&topics, &options).await }));
+    let removed = if topics.is_empty() {
+        Ok(Vec::new())
+    } else {
+        wait(Box::pin(async { admin.delete_topics(&topics, &options).await }))
+    };
     // A member that was killed keeps its group for some seconds. Without topics nothing else of it stays.
     let left = wait(Box::pin(async { admin.delete_groups(&[group], &options).await }));
     if let Some(error) = removed.err().or(left.err()) {

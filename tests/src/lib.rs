@@ -6,6 +6,7 @@ pub mod broker;
 pub mod chaos;
 pub mod container;
 pub mod http;
+pub mod postgres;
 pub mod program;
 pub mod secured;
 pub mod soak;

@@ -10,6 +10,7 @@ mod releases;
 mod restarts;
 mod security;
 mod state;
+mod stores;
 mod swaps;
 mod tables;
 

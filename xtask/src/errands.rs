@@ -8,6 +8,7 @@ use crate::home::{Home, variable};
 use crate::image::{self, Built, Profile};
 use crate::kafka::{self, Broker};
 use crate::onnxruntime;
+use crate::postgres;
 use crate::process::Job;
 use crate::python;
 use anyhow::Result;
@@ -100,7 +101,9 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
         job
     };
     let needs_the_program = needs_the_program(&selection);
+    let mut postgres = None;
     if needs_the_program {
+        postgres = Some(postgres::programs(home)?);
         programs(home, "host", &["tailwater"])?;
     }
     // The broker comes after the compiler, so that they don't share the machine.
@@ -120,6 +123,9 @@ fn all_tests(home: &Home, args: &[String]) -> Result<()> {
         if let Some(libraries) = &libraries {
             // For a test that kills its broker.
             job.env("TAILWATER_KAFKA_LIBRARIES", libraries);
+        }
+        if let Some(postgres) = &postgres {
+            job.env("TAILWATER_POSTGRES", postgres);
         }
         let advice = broker.as_ref().map_or_else(String::new, |broker| {
             format!("Failed tests are listed above. Kafka's log: {}", broker.log().display())

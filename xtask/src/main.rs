@@ -14,6 +14,7 @@ mod home;
 mod image;
 mod kafka;
 mod onnxruntime;
+mod postgres;
 mod process;
 mod python;
 mod steps;

@@ -50,7 +50,7 @@ fn status(code: Code) -> StatusCode {
         Code::RequestBody => StatusCode::BAD_REQUEST,
         code => match code.fault() {
             Fault::Host => StatusCode::INTERNAL_SERVER_ERROR,
-            Fault::Broker => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::Broker | Fault::Store => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Configuration | Fault::Plugin | Fault::Model | Fault::Data => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

@@ -1,5 +1,5 @@
 //! The threads of one pipeline: stream threads, of which there may be more or fewer while it runs, and those that keep
-//! its tables.
+//! its tables, and its outputs beside Kafka.
 
 use std::sync::PoisonError;
 
@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::tables::Shelf;
 use super::vault::Cellar;
 use super::watch::Watch;
-use super::{Report, Run, Stop, steward, tables, threads};
+use super::{Report, Run, Stop, steward, stores, tables, threads};
 use crate::config::Config;
 use crate::engine::PartitionCounts;
 use crate::error::Result;
@@ -47,6 +47,11 @@ impl<'a> Crew<'a> {
         info!(pipeline = %pipeline.name, release = %pipeline.identity.stamp, threads, "starts");
         for (table, _) in pipeline.tables() {
             tables::spawn(self.run, self.counts, table, &self.shelf, &self.watch, self.report.clone())?;
+            *alive += 1;
+        }
+        // With an end they come behind it.
+        for store in self.run.config.store.iter().filter(|_| !self.watch.until_end()) {
+            stores::spawn(self.run, store, &self.watch, self.report.clone())?;
             *alive += 1;
         }
         let opened = self.run.steward.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::app::Run;
+use crate::config::StoreKind;
 use crate::pipeline::{Order, declared};
 
 pub(super) struct Summary<'a>(pub &'a Run);
@@ -68,6 +69,17 @@ impl fmt::Display for Summary<'_> {
         }
         for route in &pipeline.routes {
             line("route", format!("{} to {}", route.name, route.topic))?;
+        }
+        for store in &self.0.config.store {
+            let what = match store.kind() {
+                Some(StoreKind::Postgres(section)) => format!("table {} of PostgreSQL", section.table),
+                Some(StoreKind::Parquet(section)) => {
+                    format!("Parquet files in {}", section.directory.display())
+                }
+                None => continue,
+            };
+            let routes = store.routes.as_ref().map_or("all routes".to_owned(), |routes| routes.join(", "));
+            line("store", format!("{}: {routes} to {what}", store.name))?;
         }
         if let Some(late) = &pipeline.late {
             line("late", format!("to {late}"))?;

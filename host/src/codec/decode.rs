@@ -1,11 +1,11 @@
 //! The decoder: from a record to a row.
 
-use super::JsonOptions;
 use super::cursor::{Cursor, PADDING};
-use super::meta::{Meta, mismatch};
+use super::meta::{Meta, PREFIX, mismatch};
 use super::shape::{self, Object};
 use super::slot::Slot;
 use super::walk::Walk;
+use super::{JsonOptions, TimeUnit};
 use crate::columns::{Builder, Column, ColumnBuilder, Schema};
 use crate::engine::ports::Decoder;
 use crate::error::{Code, Refusal, Result};
@@ -24,28 +24,39 @@ pub(super) struct JsonDecoder {
     /// A copy of the value, with padding.
     input: Vec<u8>,
     made: Vec<u8>,
+    /// A null among floats is a number that is not finite.
+    gaps: bool,
 }
 
 impl JsonDecoder {
     pub(super) fn new(columns: &[Column], options: JsonOptions) -> Result<Self> {
-        for (index, column) in columns.iter().enumerate() {
-            if columns[..index].iter().any(|other| other.name == column.name) {
-                return Err(mismatch(column, "is named twice"));
-            }
-        }
+        named_once(columns)?;
         let blank = |column| Ok(Meta::of(column)?.map_or(Slot::Absent, Slot::Meta));
         let blank: Box<[Slot]> = columns.iter().map(blank).collect::<Result<_>>()?;
+        let own = |column: &Column| !column.name.starts_with(PREFIX);
+        Ok(Self::with(columns, options, shape::objects(columns, own)?, blank))
+    }
+
+    /// Of what was sent.
+    pub(super) fn of_outputs(columns: &[Column]) -> Result<Self> {
+        named_once(columns)?;
+        let options = JsonOptions { time_unit: TimeUnit::Milliseconds, max_bytes: usize::MAX };
+        let blank = vec![Slot::Absent; columns.len()].into();
+        let decoder = Self::with(columns, options, shape::objects(columns, |_| true)?, blank);
+        Ok(Self { gaps: true, ..decoder })
+    }
+
+    fn with(
+        columns: &[Column],
+        options: JsonOptions,
+        objects: Option<Vec<Object>>,
+        blank: Box<[Slot]>,
+    ) -> Self {
         // Places in a record are kept in 32 bits.
         let max_bytes = options.max_bytes.min(u32::MAX as usize);
-        Ok(Self {
-            schema: columns.into(),
-            options: JsonOptions { max_bytes, ..options },
-            objects: shape::objects(columns)?,
-            slots: blank.clone(),
-            blank,
-            input: Vec::new(),
-            made: Vec::new(),
-        })
+        let (input, made) = Default::default();
+        let (options, slots) = (JsonOptions { max_bytes, ..options }, blank.clone());
+        Self { schema: columns.into(), options, objects, blank, slots, input, made, gaps: false }
     }
 
     fn check_size(&self, record: &Record<'_>) -> Result<(), Refusal> {
@@ -68,7 +79,8 @@ impl JsonDecoder {
         self.input.extend_from_slice(value);
         self.input.extend_from_slice(&PADDING);
         let cursor = Cursor::new(&self.input, &mut self.made);
-        let mut walk = Walk { cursor, objects, slots: &mut self.slots, unit: self.options.time_unit };
+        let (slots, unit, gaps) = (&mut self.slots, self.options.time_unit, self.gaps);
+        let mut walk = Walk { cursor, objects, slots, unit, gaps };
         walk.record().map_err(|_broken| {
             let (at, fault) = walk.cursor.fault();
             undecodable(at, fault)
@@ -107,6 +119,15 @@ impl Decoder for JsonDecoder {
         }
         into.finish_row();
         Ok(())
+    }
+}
+
+fn named_once(columns: &[Column]) -> Result<()> {
+    let twice =
+        |(index, column): &(usize, &Column)| columns[..*index].iter().any(|other| other.name == column.name);
+    match columns.iter().enumerate().find(twice) {
+        Some((_, column)) => Err(mismatch(column, "is named twice")),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,6 @@
 use hashbrown::HashMap;
 
 use super::cursor::PADDING;
-use super::meta::PREFIX;
 use super::path::{Branch, Tree};
 use super::string;
 use crate::columns::{Column, Kind};
@@ -142,10 +141,10 @@ impl Object {
     }
 }
 
-/// The wanted objects, the record itself first. `None` if no column lies in the record's value.
-pub(super) fn objects(columns: &[Column]) -> Result<Option<Vec<Object>>> {
-    let names = columns.iter().map(|column| column.name.as_str()).enumerate();
-    let tree = Tree::new(names.filter(|(_, name)| !name.starts_with(PREFIX)))?;
+/// The wanted objects, the record itself first. `None` if no column lies in the record's value, as `lies` tells.
+pub(super) fn objects(columns: &[Column], lies: impl Fn(&Column) -> bool) -> Result<Option<Vec<Object>>> {
+    let inside = columns.iter().enumerate().filter(|(_, column)| lies(column));
+    let tree = Tree::new(inside.map(|(index, column)| (index, column.name.as_str())))?;
     if tree.objects[0].is_empty() {
         return Ok(None);
     }

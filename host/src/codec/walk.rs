@@ -17,6 +17,8 @@ pub(super) struct Walk<'a> {
     /// One a column.
     pub(super) slots: &'a mut [Slot],
     pub(super) unit: TimeUnit,
+    /// Floats may have nulls: numbers that are not finite.
+    pub(super) gaps: bool,
 }
 
 impl Walk<'_> {
@@ -197,8 +199,12 @@ impl Walk<'_> {
 
     fn element(&mut self, at: usize) -> Result<(Result<(), Found>, usize), Broken> {
         if !matches!(self.cursor.byte(at), b'-' | b'0'..=b'9') {
-            let (_, at) = self.cursor.skip(at)?;
-            return Ok((Err(Found::NoNumbers), at));
+            let (found, at) = self.cursor.skip(at)?;
+            if found != Found::Null || !self.gaps {
+                return Ok((Err(Found::NoNumbers), at));
+            }
+            self.cursor.made.extend_from_slice(&f32::NAN.to_le_bytes());
+            return Ok((Ok(()), at));
         }
         let (number, at) = self.cursor.number(at)?;
         let element = single(number).ok_or(Found::NoSingle);

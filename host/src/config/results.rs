@@ -74,6 +74,7 @@ impl Config {
             state: self.state.clone(),
             limits: self.limits.with_results(&new.limits),
             releases: self.releases.clone(),
+            store: self.store.clone(),
             folder: self.folder.clone(),
             file: self.file.clone(),
             results,
@@ -94,6 +95,7 @@ impl Config {
             ("state", same(&self.state, &other.state)),
             ("limits", same(&limits(self), &limits(other))),
             ("releases", same(&self.releases, &other.releases)),
+            ("store", same(&self.store, &other.store)),
         ]
         .into_iter()
         .filter_map(|(name, same)| (!same).then_some(name))

@@ -221,6 +221,7 @@ fn keys_of(section: &str) -> BTreeSet<String> {
         "[model.scores.NAME]" => bogus("[model]\nfile = \"m\"\n[model.scores.a]"),
         "[routes.NAME]" => bogus("[routes.a]"),
         "[dead_letters]" => MINIMAL.replace("dead_letters.topic", "dead_letters.no_such_key"),
+        "[store.postgres]" | "[store.parquet]" => bogus(&format!("[[store]]\nname = \"s\"\n{section}")),
         other => bogus(other),
     };
     let message = parse(&text).expect_err("the key is unknown").message;
@@ -245,8 +246,46 @@ fn the_reference_lists_every_key() {
             }
         }
     }
-    assert_eq!(documented.len(), 16);
+    assert_eq!(documented.len(), 19);
     for (section, keys) in documented {
         assert_eq!(keys, keys_of(&section), "{section}");
     }
+}
+
+#[test]
+fn stores_are_checked() {
+    let stores = |text: &str| parse(&format!("{MINIMAL}\n{text}"));
+    let postgres = "[[store]]\nname = \"a\"\npostgres = { url = \"postgresql://h/d\", table = \"s.t\" }\n";
+    let parquet = "[[store]]\nname = \"b\"\nroutes = [\"output\"]\nparquet = { directory = \"d\" }\n";
+    let config = stores(&format!("{postgres}{parquet}")).expect("valid");
+    assert_eq!(config.store_group(&config.store[0]), "clicks.store.a");
+    assert!(
+        matches!(config.store[0].kind(), Some(StoreKind::Postgres(section)) if section.place() == (Some("s"), "t"))
+    );
+    assert!(
+        config.store[0].keeps("output") && config.store[1].keeps("output") && !config.store[1].keeps("other")
+    );
+    for (from, to, says) in [
+        ("\"s.t\"", "\"s.t.u\"", "store.postgres.table"),
+        ("\"s.t\"", "\"\"", "store.postgres.table"),
+        ("name = \"a\"", "name = \"b\"", "two stores are called"),
+        ("name = \"a\"", "name = \"a b\"", "store.name"),
+        ("[\"output\"]", "[\"others\"]", "no [routes.others]"),
+        ("[\"output\"]", "[]", "store.routes"),
+        ("directory = \"d\"", "directory = \"\"", "store.parquet.directory"),
+        ("directory = \"d\"", "directory = \"d\", file_rows = 0", "store.parquet.file_rows"),
+        ("directory = \"d\"", "directory = \"d\", file_age = \"0s\"", "store.parquet.file_age"),
+        ("directory = \"d\"", "directory = \"d\", memory = \"1B\"", "store.parquet.memory"),
+        ("parquet = { directory = \"d\" }", "", "one of `postgres` and `parquet`"),
+    ] {
+        let text = format!("{postgres}{parquet}");
+        assert!(text.contains(from), "{from}");
+        let error = stores(&text.replacen(from, to, 1)).expect_err("an error");
+        assert_eq!(error.code, Code::ConfigValue, "{error}");
+        assert!(error.message.contains(says), "{error}");
+    }
+    let twice = parquet.replacen("\"b\"", "\"c\"", 1);
+    assert!(
+        stores(&format!("{parquet}{twice}")).expect_err("an error").message.contains("that of two stores")
+    );
 }

@@ -197,6 +197,12 @@ pub trait Source {
     /// that were given before; else they are tried until it has.
     fn commit(&mut self, offsets: &[(PartitionId, i64)], wait: bool) -> Result<()>;
 
+    /// Commits these at once, outside of any transaction, with the numbers of their marks beside. False: the group
+    /// went on without this thread, and has none of it.
+    fn commit_marks(&mut self, _marks: &[Mark]) -> Result<bool> {
+        Err(Error::new(Code::Internal, "this source commits nothing beside offsets"))
+    }
+
     /// For [`Sink::commit`], right before it.
     fn member(&self) -> Result<Self::Member>;
 

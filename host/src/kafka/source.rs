@@ -4,6 +4,7 @@
 //! an inbox beside it, so that a rebalance need not wait behind thousands of records, and a stuck
 //! sink does not keep the consumer from being polled.
 
+mod answers;
 mod claims;
 mod commits;
 mod membership;
@@ -17,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 
 use super::consumer::{close, consuming, serve};
@@ -27,9 +27,10 @@ use super::note::Note;
 use super::places;
 use super::rows::Batch;
 use crate::config::{Protocol, Start};
-use crate::engine::ports::{self, Limit, Polled, Source};
+use crate::engine::ports::{self, Limit, Mark, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records};
+use answers::{committed_offset, fenced, uncommitted};
 pub(super) use claims::Claimant;
 use commits::Commits;
 use membership::{Answer, Begin, Beginnings, Membership, Turn};
@@ -384,6 +385,25 @@ impl Source for KafkaSource {
         Ok(())
     }
 
+    fn commit_marks(&mut self, marks: &[Mark]) -> Result<bool> {
+        self.serve()?;
+        let consumer = &self.open()?.consumer;
+        if self.is_superseded(consumer) {
+            return Ok(false);
+        }
+        let mut list = TopicPartitionList::with_capacity(marks.len());
+        for Mark { of, next, commit, .. } in marks {
+            let mut element = list.add_partition(self.topic(*of), of.partition);
+            element.set_offset(Offset::Offset(*next)).map_err(|error| uncommitted(&error))?;
+            element.set_metadata(Note { commit: *commit, owner: None }.written());
+        }
+        match consumer.commit(&list, CommitMode::Sync) {
+            Ok(()) => Ok(true),
+            Err(error) if fenced(&error) => Ok(false),
+            Err(error) => Err(uncommitted(&error)),
+        }
+    }
+
     fn member(&self) -> Result<ConsumerGroupMetadata> {
         let member = self.open()?.consumer.group_metadata();
         member.ok_or_else(|| Error::new(Code::Internal, "the consumer is in no group"))
@@ -410,38 +430,6 @@ impl Drop for KafkaSource {
             tracing::warn!(target: "kafka", "{error}");
         }
     }
-}
-
-fn committed_offset(answer: &TopicPartitionList, topic: &str, id: PartitionId) -> Result<Option<i64>> {
-    let found = answer.find_partition(topic, id.partition);
-    let element = found.ok_or_else(|| Error::new(Code::Internal, "a partition is missing in the answer"))?;
-    element.error().map_err(|error| {
-        Error::new(Code::Consuming, format!("committed offset of {topic}/{}: {error}", id.partition))
-    })?;
-    Ok(match element.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    })
-}
-
-/// Somebody else has the partitions: the next poll says so, and the records are read again there.
-fn fenced(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as E;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            E::IllegalGeneration
-                | E::UnknownMemberId
-                | E::RebalanceInProgress
-                | E::AssignmentLost
-                | E::StaleMemberEpoch
-                | E::FencedMemberEpoch
-        )
-    )
-}
-
-fn uncommitted(error: &KafkaError) -> Error {
-    Error::new(Code::Commit, format!("offsets were not committed: {error}"))
 }
 
 fn gone() -> Error {

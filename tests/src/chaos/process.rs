@@ -21,7 +21,7 @@ pub(crate) fn tie(command: &mut Command) -> &mut Command {
 }
 
 /// Sends a signal to a child that is not reaped yet, so that the number is its own.
-pub(super) fn signal(child: &Child, signal: libc::c_int) {
+pub(crate) fn signal(child: &Child, signal: libc::c_int) {
     let id = libc::pid_t::try_from(child.id()).expect("a process's number");
     // SAFETY: a system call on numbers.
     unsafe { libc::kill(id, signal) };

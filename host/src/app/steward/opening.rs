@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::load::{Loader, pieces};
 use crate::app::control::{Control, Pen, make_topics, now};
-use crate::app::{Run, Until};
+use crate::app::{Run, Until, stores};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::release::Runtimes;
@@ -53,6 +53,7 @@ impl Run {
         let release = loader.load(content, &pieces(&control.ledger, content), &mut pen);
         let release = release.map_err(|error| error.at(format!("release {}", current.stamp())))?;
         let config = loader.configured(content)?;
+        stores::check(&config, release.pipeline())?;
         let run = Self::with(config, release.renumbered(current.number), runtimes);
         if let Some(before) = may_come_back(&own, &current, &control.ledger) {
             let content = &before.facts.content;
