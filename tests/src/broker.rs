@@ -167,6 +167,7 @@ impl Producer {
 pub struct Got {
     pub topic: String,
     pub partition: i32,
+    pub offset: i64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub headers: HashMap<String, String>,
@@ -290,6 +291,7 @@ impl Reader {
             got.push(Got {
                 topic: message.topic().to_owned(),
                 partition: message.partition(),
+                offset: message.offset(),
                 key: message.key().map(<[u8]>::to_vec),
                 value: message.payload().map(<[u8]>::to_vec),
                 headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),

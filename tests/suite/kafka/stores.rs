@@ -1,12 +1,15 @@
 //! Outputs beside Kafka: what is kept is what the topic has, each row once, whatever happens to whom.
 
+mod parquet;
 mod postgres;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tailwater_tests::broker::{self, Got};
 use tailwater_tests::guest;
+use tailwater_tests::program::PATIENCE;
 
 use super::Job;
 
@@ -58,6 +61,19 @@ fn write(job: &Job, columns: &str, store: &str) {
 /// The group that a job's store reads in.
 fn group(job: &Job) -> String {
     format!("{}.store.kept", job.name)
+}
+
+/// Waits until a store has committed all that its topic has.
+fn wait_until_committed(job: &Job) {
+    let (mut behind, began) = (BTreeMap::new(), Instant::now());
+    for got in broker::read_all(&job.topic("out")) {
+        behind.insert(got.partition, got.offset + 1);
+    }
+    let behind: i64 = behind.values().sum();
+    while broker::committed(&group(job), &job.topic("out"), 4) < behind {
+        assert!(began.elapsed() < PATIENCE, "the store does not commit");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// What identifies an output, and what it says.

@@ -1,18 +1,17 @@
 //! Outputs in a table.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde_json::Value;
-use tailwater_tests::broker;
+use serde_json::{Value, json};
 use tailwater_tests::postgres::Database;
 use tailwater_tests::program::PATIENCE;
+use tailwater_tests::{broker, guest};
 
 use super::super::Job;
-use super::{compare, group, job, sent, write};
+use super::{compare, group, job, sent, wait_until_committed, write};
 
 const COUNT: &str = "SELECT count(*) FROM decisions";
 
@@ -39,16 +38,6 @@ fn kept(database: &Database) -> BTreeMap<String, Value> {
     by_identity.collect()
 }
 
-/// Waits until a store has committed all that its topic has.
-fn wait_until_committed(job: &Job, count: i64) {
-    // Behind the last record there is the end of a transaction, which nobody commits.
-    let began = std::time::Instant::now();
-    while broker::committed(&group(job), &job.topic("out"), 4) < count {
-        assert!(began.elapsed() < PATIENCE, "the store does not commit");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn rows_are_those_of_the_topic_and_a_repeat_changes_nothing() {
     let database = Database::start();
@@ -63,14 +52,14 @@ fn rows_are_those_of_the_topic_and_a_repeat_changes_nothing() {
         releases.len() == 1 && releases[0]["release"].as_str().is_some_and(|stamp| stamp.starts_with("1-"))
     );
     assert!(program.terminate().success());
-    wait_until_committed(&job, 3000);
+    wait_until_committed(&job);
     let versions = "SELECT sum(xmin::text::bigint) AS sum FROM decisions";
     let before = database.query(versions);
     // Whoever has forgotten where it was reads all again.
     broker::remove(&[], &group(&job));
     assert_eq!(broker::committed(&group(&job), &job.topic("out"), 4), 0);
     let mut program = job.start();
-    wait_until_committed(&job, 3000);
+    wait_until_committed(&job);
     assert_eq!(database.query(versions), before, "no row was written again");
     job.feed(3000..3100);
     database.wait_for(COUNT, 3100);
@@ -252,4 +241,48 @@ fn a_run_that_ends_by_itself_keeps_all_of_it() {
     let mut program = tailwater_tests::program::Program::run_until_end(&job.file());
     assert!(program.end().success());
     compare(&sent(&job, 5000), &kept(&database));
+}
+
+#[test]
+fn closed_windows_are_kept_by_key_and_time() {
+    let database = Database::start();
+    let job = job("closed", &store(&database));
+    job.write(&format!(
+        r#"
+        columns = {{ buyer = "text", amount = "int", at = "time" }}
+        partitioned_by = ["buyer"]
+        event_time = "at"
+        out_of_orderness = "0s"
+        allowed_lateness = "1m"
+        [[features]]
+        plugin = "{}"
+        key = "buyer"
+        [[store]]
+        name = "kept"
+        {}
+        "#,
+        guest("minutes").display(),
+        store(&database)
+    ));
+    let mut program = job.start();
+    let purchase = |second: i64, amount: i64| {
+        let value = format!("{{\"buyer\":\"b\",\"amount\":{amount},\"at\":{}}}", second * 1000);
+        broker::produce(&job.topic("in"), [("b".to_owned(), value.into_bytes())]);
+    };
+    [(0, 1), (59, 2), (60, 4), (121, 8)].iter().for_each(|(second, amount)| purchase(*second, *amount));
+    database.wait_for(COUNT, 2);
+    // Late, but not too late.
+    purchase(61, 16);
+    database.wait_for(COUNT, 3);
+    let rows = database.query(
+        "SELECT tailwater_key AS key, extract(epoch FROM tailwater_start)::int AS begin, \
+         extract(epoch FROM tailwater_end)::int AS end, tailwater_revision AS revision, sum \
+         FROM decisions ORDER BY 2, 4",
+    );
+    let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
+    let expected = [(0, 60, 0, 3), (60, 120, 0, 4), (60, 120, 1, 20)].map(|(begin, end, revision, sum)| {
+        json!({ "key": "b", "begin": begin, "end": end, "revision": revision, "sum": sum }).to_string()
+    });
+    assert_eq!(rows, expected);
+    assert!(program.terminate().success());
 }
