@@ -39,6 +39,7 @@ use roster::{Report, Roster};
 use signals::Signals;
 use standing::Standings;
 use steward::{Baton, Board, Opened};
+use stores::Tallies;
 use watch::Watch;
 
 pub use releases::{Plan, Releases};
@@ -70,6 +71,7 @@ pub struct Run {
     budget: Arc<Budget>,
     tables: Arc<Tables>,
     lodge: Arc<Lodge>,
+    tallies: Tallies,
 }
 
 impl Run {
@@ -99,6 +101,7 @@ impl Run {
             most_threads: most_threads(&config),
             budget: Budget::new(config.limits.memory(config.threads)),
             lodge: Arc::default(),
+            tallies: Tallies::new(&config),
             config,
         }
     }
@@ -161,6 +164,7 @@ async fn supervise(
         Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut crews, &mut progress).await,
         failed => failed,
     };
+    let is_through = watch.until_end() && !watch.asked() && watch.is_over();
     admin.into_iter().for_each(api::Host::stop);
     stop.now();
     drop(crews);
@@ -186,7 +190,7 @@ async fn supervise(
     progress.end();
     result.and(rest)?;
     // What came out last is there now.
-    if until == Until::End { stores::drain(runs, &mut signals).await } else { Ok(()) }
+    if is_through { stores::drain(runs, &mut signals).await } else { Ok(()) }
 }
 
 /// Until something wants the end.

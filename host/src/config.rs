@@ -29,7 +29,7 @@ pub use sections::{
 pub use security::{Mechanism, Sasl, Security, Tls};
 pub use source::{Format, Source, TimeUnit, Tombstones};
 pub use start::Start;
-pub use store::{Parquet, Postgres, Store, StoreKind};
+pub use store::{Parquet, Postgres, Store, StoreKind, StoreTls};
 pub use units::{Duration, Size};
 
 use serde::Deserialize;

@@ -75,6 +75,7 @@ pub fn run<F: Feed>(feed: &F, options: &Options<'_>, tally: &Tally) -> Result<()
             Err(_) if feed.asked() => return Ok(()),
             Err(error) if error.code == Code::Internal => return Err(error),
             Err(error) => {
+                tally.failed();
                 let (pause, began) = (patience.failed(&error, Instant::now()), Instant::now());
                 while began.elapsed() < pause && !feed.asked() {
                     std::thread::sleep(LOOK);

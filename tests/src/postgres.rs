@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::chaos::process;
 use crate::program::PATIENCE;
+use crate::secured::Issued;
 
 const USER: &str = "tester";
 const PASSWORD: &str = "it's secret";
@@ -56,6 +57,16 @@ impl Database {
         server.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
         server.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"]);
         server.arg("-c").arg(format!("unix_socket_directories={}", self.folder.path().display()));
+        if self.own("server.crt").exists() {
+            server.args([
+                "-c",
+                "ssl=on",
+                "-c",
+                "ssl_cert_file=../server.crt",
+                "-c",
+                "ssl_key_file=../server.key",
+            ]);
+        }
         let log = fs::File::create(self.log()).expect("writable");
         server.stderr(log).stdout(Stdio::null());
         self.server = Some(process::tie(&mut server).spawn().expect("postgres starts"));
@@ -65,6 +76,17 @@ impl Database {
             assert!(began.elapsed() < PATIENCE, "PostgreSQL does not answer: {log}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Starts it again with a certificate: it lets those in who ask for TLS.
+    pub fn secure(&mut self, issued: &Issued) {
+        self.stop();
+        for (name, text) in [("server.crt", &issued.certificate), ("server.key", &issued.key)] {
+            fs::write(self.own(name), text).expect("writable");
+            fs::set_permissions(self.own(name), fs::Permissions::from_mode(0o600)).expect("ours");
+            give_away(&self.own(name));
+        }
+        self.go_on();
     }
 
     /// Ends it at once, whatever it is doing.
@@ -81,7 +103,7 @@ impl Database {
 
     /// A file that has the password.
     pub fn password_file(&self) -> PathBuf {
-        self.folder.path().join("password")
+        self.own("password")
     }
 
     /// Executes statements.
@@ -131,11 +153,15 @@ impl Database {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.own("data")
     }
 
     fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.own("log")
+    }
+
+    fn own(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 }
 
@@ -151,8 +177,8 @@ fn is_root() -> bool {
 }
 
 /// The server's user must own what it writes to.
-fn give_away(folder: &Path) {
+fn give_away(path: &Path) {
     if is_root() {
-        chown(folder, Some(NOBODY), Some(NOBODY)).expect("root may");
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
     }
 }

@@ -16,7 +16,7 @@ use crate::chaos::log::{Log, Mark};
 use crate::chaos::process::{end, tie};
 use crate::chaos::server::{LOGGING, free_ports, java};
 
-pub use certificates::{Authority, Life};
+pub use certificates::{Authority, Issued, Life};
 pub use rights::{Operation, Resource, Right};
 
 /// To its start.

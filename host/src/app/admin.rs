@@ -9,6 +9,7 @@ use super::control::Pen;
 use super::releases::Releases;
 use super::standing::Standings;
 use super::steward::{Baton, Board};
+use super::stores::Tallies;
 use crate::admin::{Change, NewFile, Outcome, Pipeline, Place, Thread};
 use crate::config::{Config, Role};
 use crate::engine::{Budget, Meter, Tables};
@@ -32,6 +33,7 @@ pub(super) struct Administered {
     board: Arc<Board>,
     budget: Arc<Budget>,
     tables: Arc<Tables>,
+    tallies: Tallies,
     /// One change is checked and proposed at a time. What writes it stays: connecting takes a while.
     pen: Mutex<Option<Pen>>,
 }
@@ -47,6 +49,7 @@ impl Run {
             board: Arc::clone(&self.board),
             budget: Arc::clone(&self.budget),
             tables: Arc::clone(&self.tables),
+            tallies: self.tallies.clone(),
             pen: Mutex::default(),
         }
     }
@@ -90,7 +93,8 @@ impl Pipeline for Administered {
         }
         let release = self.baton.release();
         let (meter, budget, tables) = (&self.meter, &self.budget, &self.tables);
-        Subject { release: &release, meter, budget, tables, threads: Threads { wanted, at } }.tell(sheet);
+        let (threads, stores) = (Threads { wanted, at }, self.tallies.all());
+        Subject { release: &release, meter, budget, tables, threads, stores }.tell(sheet);
     }
 
     fn threads(&self) -> (usize, Vec<Thread>) {

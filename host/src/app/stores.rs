@@ -46,6 +46,25 @@ fn outputs(store: &Store, pipeline: &Pipeline) -> Outputs {
     }
 }
 
+/// What became of outputs, by store.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tallies(Vec<(String, Arc<Tally>)>);
+
+impl Tallies {
+    pub fn new(config: &Config) -> Self {
+        Self(config.store.iter().map(|store| (store.name.clone(), Arc::default())).collect())
+    }
+
+    fn of(&self, store: &Store) -> Arc<Tally> {
+        let found = self.0.iter().find(|(name, _)| *name == store.name);
+        found.map(|(_, tally)| Arc::clone(tally)).unwrap_or_default()
+    }
+
+    pub fn all(&self) -> Vec<(&str, &Tally)> {
+        self.0.iter().map(|(name, tally)| (name.as_str(), &**tally)).collect()
+    }
+}
+
 /// What a store reads in a run.
 struct Outlet {
     store: Store,
@@ -125,10 +144,9 @@ pub(super) fn spawn(run: &Run, store: &Store, watch: &Watch, report: Report) -> 
         },
         watch: watch.clone(),
     };
-    let folder = config.folder.clone();
+    let (folder, tally) = (config.folder.clone(), run.tallies.of(store));
     launch(client_id.clone(), place.clone(), report, move || {
         let Some(kind) = outlet.store.kind() else { return Ok(()) };
-        let tally = Tally::default();
         let options = store::Options { place: &place, kind, folder: &folder, client_id: &client_id };
         let ended = store::run(&outlet, &options, &tally);
         let [kept, flawed, left_out] =

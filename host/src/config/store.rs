@@ -29,6 +29,28 @@ pub struct Postgres {
     pub table: String,
     /// None: `PGPASSWORD`, if a password is asked for.
     pub password_file: Option<PathBuf>,
+    /// None: what goes over the wire can be read there.
+    pub tls: Option<StoreTls>,
+}
+
+/// `[store.postgres.tls]`: with it, the database is spoken to through TLS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreTls {
+    /// Of which authorities the database's certificate must be; none: those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// This client's own certificate, and those between it and its authority.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// Whether the database's certificate must be for the host name by which it is reached.
+    pub check_host: bool,
+}
+
+impl Default for StoreTls {
+    fn default() -> Self {
+        Self { ca: None, certificate: None, key: None, check_host: true }
+    }
 }
 
 /// `[store.parquet]`
@@ -114,10 +136,14 @@ impl Postgres {
     fn check(&self) -> Result<(), String> {
         let (schema, table) = self.place();
         let is_name = |name: &str| (1..=63).contains(&name.len()) && !name.contains(['.', '\0']);
-        if is_name(table) && schema.is_none_or(is_name) {
-            Ok(())
-        } else {
-            Err(format!("postgres.table: {:?} must be TABLE or SCHEMA.TABLE", self.table))
+        if !is_name(table) || !schema.is_none_or(is_name) {
+            return Err(format!("postgres.table: {:?} must be TABLE or SCHEMA.TABLE", self.table));
+        }
+        match &self.tls {
+            Some(tls) if tls.certificate.is_some() != tls.key.is_some() => {
+                Err("postgres.tls: a certificate needs its key, and a key its certificate".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 }

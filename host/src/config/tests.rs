@@ -221,6 +221,9 @@ fn keys_of(section: &str) -> BTreeSet<String> {
         "[model.scores.NAME]" => bogus("[model]\nfile = \"m\"\n[model.scores.a]"),
         "[routes.NAME]" => bogus("[routes.a]"),
         "[dead_letters]" => MINIMAL.replace("dead_letters.topic", "dead_letters.no_such_key"),
+        "[store.postgres.tls]" => bogus(&format!(
+            "[[store]]\nname = \"s\"\n[store.postgres]\nurl = \"u\"\ntable = \"t\"\n{section}"
+        )),
         "[store.postgres]" | "[store.parquet]" => bogus(&format!("[[store]]\nname = \"s\"\n{section}")),
         other => bogus(other),
     };
@@ -246,7 +249,7 @@ fn the_reference_lists_every_key() {
             }
         }
     }
-    assert_eq!(documented.len(), 19);
+    assert_eq!(documented.len(), 20);
     for (section, keys) in documented {
         assert_eq!(keys, keys_of(&section), "{section}");
     }
@@ -276,6 +279,7 @@ fn stores_are_checked() {
         ("directory = \"d\"", "directory = \"d\", file_rows = 0", "store.parquet.file_rows"),
         ("directory = \"d\"", "directory = \"d\", file_age = \"0s\"", "store.parquet.file_age"),
         ("directory = \"d\"", "directory = \"d\", memory = \"1B\"", "store.parquet.memory"),
+        ("table = \"s.t\"", "table = \"s.t\", tls = { key = \"k\" }", "store.postgres.tls"),
         ("parquet = { directory = \"d\" }", "", "one of `postgres` and `parquet`"),
     ] {
         let text = format!("{postgres}{parquet}");

@@ -1,6 +1,8 @@
 //! What a store sees of the rest.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::columns::{Column, Schema};
 use crate::engine::ports::{Decoder, Source};
@@ -59,6 +61,26 @@ pub struct Tally {
     pub flawed: AtomicU64,
     /// Records that are no outputs.
     pub left_out: AtomicU64,
+    /// Tries that came to nothing.
+    pub failures: AtomicU64,
+    trouble: Mutex<Option<Instant>>,
+}
+
+impl Tally {
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, Relaxed);
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn went_well(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// For how long nothing could be kept.
+    pub fn trouble(&self) -> Duration {
+        let since = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
 }
 
 #[cfg(test)]

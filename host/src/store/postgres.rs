@@ -8,11 +8,11 @@
 //! A connection is made when rows come, and dropped after any error. Memory: a poll's rows once more, as they are copied.
 
 mod copy;
+mod credentials;
 mod link;
 mod table;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ use crate::config::Postgres;
 use crate::error::{Code, Error, Result};
 use crate::record::PartitionId;
 use copy::Copy;
+use credentials::Credentials;
 use link::Link;
 use table::Shape;
 
@@ -39,7 +40,7 @@ pub(super) fn check(section: &Postgres, layout: &Layout) -> Result<()> {
 pub(super) struct Table {
     shape: Shape,
     address: tokio_postgres::Config,
-    password_file: Option<PathBuf>,
+    credentials: Credentials,
     runtime: Runtime,
     link: Option<Link>,
     copy: Copy,
@@ -52,16 +53,16 @@ impl Table {
         address.application_name(options.client_id);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::new(Code::Internal, format!("no runtime: {error}")))?;
-        let password_file = section.password_file.as_ref().map(|file| options.folder.join(file));
-        Ok(Self { copy: Copy::new(layout), shape, address, password_file, runtime, link: None })
+        let credentials = Credentials::of(section, options.folder);
+        Ok(Self { copy: Copy::new(layout), shape, address, credentials, runtime, link: None })
     }
 
     fn keep(&mut self, group: &dyn Group) -> Result<()> {
-        let Self { shape, address, password_file, runtime, link, copy } = self;
+        let Self { shape, address, credentials, runtime, link, copy } = self;
         let work = async {
             let link = match link {
                 Some(link) => link,
-                None => link.insert(Link::open(address, password_file.as_deref(), shape).await?),
+                None => link.insert(Link::open(address, credentials, shape).await?),
             };
             link.write(copy.bytes()).await
         };

@@ -175,6 +175,7 @@ impl<'a, F: Feed> Session<'a, F> {
     fn settle(&mut self, went: Result<()>) -> Result<()> {
         match went {
             Ok(()) if std::mem::take(&mut self.member.has_kept) => {
+                self.around.tally.went_well();
                 self.around.patience.went_well(Instant::now());
                 Ok(())
             }
@@ -183,6 +184,7 @@ impl<'a, F: Feed> Session<'a, F> {
             // What was asked for is seen at once.
             Err(_) if self.member.feed.asked() => Ok(()),
             Err(error) => {
+                self.around.tally.failed();
                 let pause = self.around.patience.failed(&error, Instant::now());
                 self.set_back(pause)
             }

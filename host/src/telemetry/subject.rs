@@ -8,6 +8,7 @@ use crate::engine::{Budget, Kept, Meter, Passed, Tables, Use, Waits};
 use crate::pipeline::{Pipeline, Stage};
 use crate::record::PartitionId;
 use crate::release::Release;
+use crate::store::Tally;
 
 /// Stream threads: how many there are to be, and how far those are that there are.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,7 @@ pub struct Subject<'a> {
     pub budget: &'a Budget,
     pub tables: &'a Tables,
     pub threads: Threads,
+    pub stores: Vec<(&'a str, &'a Tally)>,
 }
 
 impl Subject<'_> {
@@ -37,6 +39,29 @@ impl Subject<'_> {
         self.stages(sheet, pipeline, label);
         self.keeping(sheet, label);
         self.process(sheet, pipeline, label);
+        self.stores(sheet, label);
+    }
+
+    /// What is kept beside Kafka.
+    fn stores(&self, sheet: &mut Sheet, label: (&'static str, &str)) {
+        use std::sync::atomic::Ordering::Relaxed;
+        for (name, tally) in &self.stores {
+            let labels = [label, ("store", *name)];
+            let help = "Outputs that a store took, those that came again among them.";
+            sheet.counter("tailwater_store_rows", help).number(&labels, tally.kept.load(Relaxed) as f64);
+            let help = "Of them: without a part that can't be held there.";
+            let flawed = tally.flawed.load(Relaxed) as f64;
+            sheet.counter("tailwater_store_flawed_rows", help).number(&labels, flawed);
+            let help = "Records of routes that are no outputs, and are not kept.";
+            let left_out = tally.left_out.load(Relaxed) as f64;
+            sheet.counter("tailwater_store_left_out_records", help).number(&labels, left_out);
+            let help = "Tries of a store that came to nothing, and were made again.";
+            let failures = tally.failures.load(Relaxed) as f64;
+            sheet.counter("tailwater_store_failures", help).number(&labels, failures);
+            let help = "For how long nothing could be kept; 0 while all is well.";
+            let trouble = tally.trouble().as_secs_f64();
+            sheet.gauge("tailwater_store_trouble_seconds", help).number(&labels, trouble);
+        }
     }
 
     /// What became of rows.

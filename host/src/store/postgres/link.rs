@@ -1,14 +1,16 @@
 //! A connection, and what the database says.
 
 use std::io::Cursor;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, NoTls, Socket, Statement};
 
+use super::credentials::Credentials;
 use super::table::{Found, Shape};
 use crate::config::Postgres;
 use crate::error::{Code, Error, Result};
@@ -20,8 +22,6 @@ const ASKED_AFTER: Duration = Duration::from_secs(10);
 /// A transaction that takes longer is begun anew.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(300);
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
-/// Where a password is looked for, if no file is named: as by PostgreSQL's own clients.
-const PASSWORD: &str = "PGPASSWORD";
 
 const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), \
      a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' \
@@ -51,6 +51,10 @@ pub(super) fn address(section: &Postgres) -> Result<Config> {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECTED_WITHIN);
     }
+    if config.get_ssl_mode() == SslMode::Require && section.tls.is_none() {
+        return Err(refuse("it wants TLS, for which there is the section [store.postgres.tls]"));
+    }
+    config.ssl_mode(if section.tls.is_some() { SslMode::Require } else { SslMode::Disable });
     config.tcp_user_timeout(SILENT_AT_MOST).keepalives_idle(ASKED_AFTER).keepalives_interval(ASKED_AFTER);
     config.keepalives_retries(2);
     Ok(config)
@@ -75,18 +79,16 @@ impl Drop for Connection {
 
 impl Link {
     /// Connects, and looks at the table, which is made if it is not there.
-    pub async fn open(address: &Config, password_file: Option<&Path>, shape: &Shape) -> Result<Self> {
+    pub async fn open(address: &Config, credentials: &Credentials, shape: &Shape) -> Result<Self> {
         let mut address = address.clone();
-        if let Some(password) = password(password_file)? {
+        if let Some(password) = credentials.password()? {
             address.password(password);
         }
-        let connected = tokio::time::timeout(CONNECTED_WITHIN * 2, address.connect(NoTls)).await;
-        let connected = connected.map_err(|_| late(CONNECTED_WITHIN * 2))?;
-        let (client, connection) = connected.map_err(|error| told(&error, "connecting"))?;
-        let connection = Connection(tokio::spawn(async {
-            // Whoever asks something hears it too.
-            let _ = connection.await;
-        }));
+        let connected = match credentials.connector()? {
+            Some(connector) => tokio::time::timeout(CONNECTED_WITHIN * 2, connect(&address, connector)).await,
+            None => tokio::time::timeout(CONNECTED_WITHIN * 2, connect(&address, NoTls)).await,
+        };
+        let (client, connection) = connected.map_err(|_| late(CONNECTED_WITHIN * 2))??;
         let mut link = Pending { client, connection };
         let prepared = tokio::time::timeout(WRITTEN_WITHIN, link.prepare(shape)).await;
         let (copy, insert) = prepared.map_err(|_| late(WRITTEN_WITHIN))??;
@@ -117,6 +119,19 @@ impl Link {
         transaction.execute(&self.insert, &[]).await?;
         transaction.commit().await
     }
+}
+
+async fn connect<T>(address: &Config, tls: T) -> Result<(Client, Connection)>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = address.connect(tls).await.map_err(|error| told(&error, "connecting"))?;
+    let connection = tokio::spawn(async {
+        // Whoever asks something hears it too.
+        let _ = connection.await;
+    });
+    Ok((client, Connection(connection)))
 }
 
 /// Connected, and no more.
@@ -188,18 +203,6 @@ impl Pending {
     }
 }
 
-fn password(file: Option<&Path>) -> Result<Option<String>> {
-    let Some(file) = file else { return Ok(std::env::var(PASSWORD).ok()) };
-    let read = std::fs::read_to_string(file);
-    let read = read.map_err(|error| {
-        Error::new(
-            Code::ConfigUnreadable,
-            format!("store.postgres.password_file: {}: {error}", file.display()),
-        )
-    })?;
-    Ok(Some(read.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
 fn late(within: Duration) -> Error {
     Error::new(Code::StoreUnreachable, format!("the database did not answer within {within:?}"))
 }
@@ -209,7 +212,9 @@ fn told(error: &tokio_postgres::Error, doing: &str) -> Error {
     let Some(said) = error.as_db_error() else {
         let source =
             std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
-        return Error::new(Code::StoreUnreachable, format!("{doing}: {error}{source}"));
+        let text = format!("{doing}: {error}{source}");
+        let is_distrust = ["certificate", "does not support TLS"].iter().any(|part| text.contains(part));
+        return Error::new(if is_distrust { Code::StoreDenied } else { Code::StoreUnreachable }, text);
     };
     let mut text = format!("{doing}: {} (SQLSTATE {})", said.message(), said.code().code());
     for (what, name) in
@@ -239,7 +244,7 @@ mod tests {
     use super::*;
 
     fn at(url: &str) -> Result<Config> {
-        let section = Postgres { url: url.to_owned(), table: "t".to_owned(), password_file: None };
+        let section = Postgres { url: url.to_owned(), table: "t".to_owned(), password_file: None, tls: None };
         address(&section)
     }
 
@@ -264,15 +269,6 @@ mod tests {
             let error = at(url).unwrap_err();
             assert!(!error.message.contains("hush"), "{error}");
         }
-    }
-
-    #[test]
-    fn a_password_file_may_end_in_a_newline() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), " a b \r\n").unwrap();
-        assert_eq!(password(Some(file.path())).unwrap().as_deref(), Some(" a b "));
-        let error = password(Some(Path::new("/nowhere/at/all"))).unwrap_err();
-        assert_eq!(error.code, Code::ConfigUnreadable);
     }
 
     #[test]

@@ -159,6 +159,8 @@ mod tests {
             url: "postgresql://h/d".to_owned(),
             table: "decisions".to_owned(),
             password_file: None,
+            tls: None,
+            tls: None,
         };
         Shape::new(&section, &Layout::new(&outputs).unwrap()).unwrap()
     }
@@ -230,7 +232,7 @@ mod tests {
     fn names_that_would_be_cut_off_are_refused() {
         let columns = [Column::new("x".repeat(64), Kind::Int)];
         let outputs = Outputs { release: 1, topics: Vec::new(), columns: columns.into(), windows: false };
-        let section = Postgres { url: String::new(), table: "t".to_owned(), password_file: None };
+        let section = Postgres { url: String::new(), table: "t".to_owned(), password_file: None, tls: None };
         let error = Shape::new(&section, &Layout::new(&outputs).unwrap()).unwrap_err();
         assert_eq!(error.code, Code::Mismatch);
     }

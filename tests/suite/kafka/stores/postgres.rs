@@ -8,6 +8,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use tailwater_tests::postgres::Database;
 use tailwater_tests::program::PATIENCE;
+use tailwater_tests::secured::{Authority, Life};
 use tailwater_tests::{broker, guest};
 
 use super::super::Job;
@@ -284,5 +285,28 @@ fn closed_windows_are_kept_by_key_and_time() {
         json!({ "key": "b", "begin": begin, "end": end, "revision": revision, "sum": sum }).to_string()
     });
     assert_eq!(rows, expected);
+    assert!(program.terminate().success());
+}
+
+#[test]
+fn a_database_is_trusted_by_its_certificate() {
+    let (mut database, trusted, other) =
+        (Database::start(), Authority::new("trusted"), Authority::new("other"));
+    database.secure(&trusted.issue("database", Some("127.0.0.1"), Life::Now));
+    let ca = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(ca.path(), other.certificate()).expect("writable");
+    let tls = format!(", tls = {{ ca = \"{}\" }} }}", ca.path().display());
+    let store = store(&database);
+    let store = format!("{}{tls}", store.strip_suffix(" }").expect("a table"));
+    let job = job("trusted", &store);
+    let mut program = job.start();
+    job.feed(0..10);
+    let said = program.says("TW1002");
+    assert!(said.last().is_some_and(|line| line.contains("certificate verify failed")), "{said:?}");
+    // It is read each time.
+    std::fs::write(ca.path(), trusted.certificate()).expect("writable");
+    database.wait_for(COUNT, 10);
+    let secured = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE '%.store.kept'";
+    assert_eq!(database.query(secured), [json!({ "ssl": true })]);
     assert!(program.terminate().success());
 }
