@@ -160,7 +160,6 @@ mod tests {
             table: "decisions".to_owned(),
             password_file: None,
             tls: None,
-            tls: None,
         };
         Shape::new(&section, &Layout::new(&outputs).unwrap()).unwrap()
     }
