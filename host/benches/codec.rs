@@ -146,5 +146,5 @@ fn columns() -> [Column; 5] {
 
 fn record(value: &[u8]) -> Record<'_> {
     let from = PartitionId { source: 0, partition: 0 };
-    Record { from, offset: 0, timestamp: None, key: None, value: Some(value), headers: 0..0 }
+    Record { from, offset: 0, timestamp: None, key: None, value: Some(value), headers: 0..0, is_muted: false }
 }

@@ -48,6 +48,7 @@ fn main() -> Result<()> {
                 key: Some(&one.key),
                 value: Some(&one.value),
                 headers: 0..0,
+                is_muted: false,
             });
             let records = Records { rows: rows.collect(), ..Records::default() };
             flow.process(&records, &mut tasks, &mut |_| Ok(()))?;

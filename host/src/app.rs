@@ -4,6 +4,7 @@ mod admin;
 pub(crate) mod control;
 mod crew;
 mod current;
+mod generations;
 mod progress;
 mod releases;
 mod reset;
@@ -25,19 +26,21 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::{error, info, warn};
 
 use crate::admin::{self as api, Pipeline};
 use crate::config::Config;
-use crate::engine::{Budget, Lodge, Meter, PartitionCounts, Tables};
+use crate::engine::{Budget, Floor, Lodge, Meter, Tables};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
 use crate::release::{Release, Runtimes};
 use crew::Crew;
+use generations::{Generation, Generations, Order};
 use roster::{Report, Roster};
 use signals::Signals;
 use standing::Standings;
+use admin::Administered;
 use steward::{Baton, Board, Opened};
 use stores::Tallies;
 use watch::Watch;
@@ -53,8 +56,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long threads may take to finish what is under way.
 pub const STOP_WITHIN: Duration = Duration::from_secs(25);
 
-/// A pipeline that is to run.
-#[derive(Debug)]
+/// A pipeline that is to run, or a generation of one.
+#[derive(Clone, Debug)]
 pub struct Run {
     pub config: Config,
     /// What it begins with.
@@ -65,14 +68,18 @@ pub struct Run {
     standings: Arc<Standings>,
     board: Arc<Board>,
     /// If releases are swapped while it runs.
-    steward: Mutex<Option<Box<Opened>>>,
+    steward: Arc<Mutex<Option<Box<Opened>>>>,
     /// So many stream threads there may be.
     most_threads: usize,
     budget: Arc<Budget>,
     tables: Arc<Tables>,
     lodge: Arc<Lodge>,
     tallies: Tallies,
+    /// Where it speaks.
+    floor: Arc<Floor>,
 }
+
+type Orders = UnboundedSender<Order>;
 
 impl Run {
     /// As what the configuration names, which stays as it is.
@@ -93,7 +100,7 @@ impl Run {
             baton: Arc::new(Baton::new(Arc::clone(&release))),
             standings: Arc::default(),
             board: Arc::default(),
-            steward: Mutex::default(),
+            steward: Arc::default(),
             runtimes: Arc::clone(runtimes),
             tables: Arc::new(Tables::new(release.pipeline())),
             release,
@@ -102,6 +109,7 @@ impl Run {
             budget: Budget::new(config.limits.memory(config.threads)),
             lodge: Arc::default(),
             tallies: Tallies::new(&config),
+            floor: Arc::default(),
             config,
         }
     }
@@ -130,19 +138,23 @@ pub enum Until {
 /// Runs pipelines until their end, a signal comes, `stop` is asked for, or a thread fails; then ends all of
 /// them in order. `admin`: who tells others of it.
 pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -> Result<()> {
-    let counts = runs.iter().map(|run| run.check_topics(true)).collect::<Result<Vec<_>>>()?;
+    let open = |run: &Run| {
+        let (counts, run) = (run.check_topics(true)?, Arc::new(run.clone()));
+        Ok(Arc::new(Generations::new(Generation { run, counts })))
+    };
+    let pipelines = runs.iter().map(open).collect::<Result<Vec<_>>>()?;
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let control =
         control.map_err(|error| Error::new(Code::Internal, format!("no control runtime: {error}")))?;
     if let Some(admin) = admin {
-        admin.open(runs.iter().map(|run| Arc::new(run.administered()) as Arc<dyn Pipeline>).collect());
+        let administered = |one: &Arc<Generations>| Arc::new(Administered::new(one)) as Arc<dyn Pipeline>;
+        admin.open(pipelines.iter().map(administered).collect());
     }
-    control.block_on(supervise(runs, &counts, until, stop, admin))
+    control.block_on(supervise(&pipelines, until, stop, admin))
 }
 
 async fn supervise(
-    runs: &[Run],
-    counts: &[PartitionCounts],
+    pipelines: &[Arc<Generations>],
     until: Until,
     stop: &Stop,
     admin: Option<&api::Host>,
@@ -151,23 +163,20 @@ async fn supervise(
     let mut signals = Signals::new()?;
     stop.is_heard();
     let (roster, report, mut reports) = Roster::open();
-    let (mut alive, mut crews) = (0, Vec::new());
-    let mut progress = progress::Progress::new(runs);
+    let (orders, mut ordered) = unbounded_channel();
+    let mut progress = progress::Progress::new(pipelines);
     let watch = Watch::new(until, stop);
-    let started = runs.iter().zip(counts).try_for_each(|(run, counts)| {
-        let crew = Crew::new(run, counts, &watch, report.clone())?;
-        crews.push(crew);
-        crews.last_mut().map_or(Ok(()), |crew| crew.start(&mut alive))
-    });
-    drop(report);
+    let mut company = Company { watch: watch.clone(), report, alive: 0, crews: Vec::new() };
+    let started = pipelines.iter().try_for_each(|generations| company.start(generations, &orders));
     let result = match started {
-        Ok(()) => wait(&watch, &mut signals, &mut reports, &mut alive, &mut crews, &mut progress).await,
+        Ok(()) => company.wait(&mut signals, &mut reports, &mut ordered, &mut progress).await,
         failed => failed,
     };
+    let mut alive = company.alive;
     let is_through = watch.until_end() && !watch.asked() && watch.is_over();
     admin.into_iter().for_each(api::Host::stop);
     stop.now();
-    drop(crews);
+    drop(company);
     let rest = async {
         let mut first = Ok(());
         while alive > 0 {
@@ -190,47 +199,84 @@ async fn supervise(
     progress.end();
     result.and(rest)?;
     // What came out last is there now.
-    if is_through { stores::drain(runs, &mut signals).await } else { Ok(()) }
+    if is_through { stores::drain(pipelines, &mut signals).await } else { Ok(()) }
 }
 
-/// Until something wants the end.
-async fn wait(
-    watch: &Watch,
-    signals: &mut Signals,
-    reports: &mut UnboundedReceiver<Result<()>>,
-    alive: &mut usize,
-    crews: &mut [Crew<'_>],
-    progress: &mut progress::Progress<'_>,
-) -> Result<()> {
-    let mut look = tokio::time::interval(Duration::from_millis(50));
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        tokio::select! {
-            // What asked for the end is told, whoever else noticed it.
-            biased;
-            _ = signals.terminate.recv() => { info!("SIGTERM: finishing"); return Ok(()) }
-            _ = signals.interrupt.recv() => { info!("interrupted: finishing"); return Ok(()) }
-            _ = signals.hangup.recv() => {
-                if watch.until_end() {
-                    warn!("SIGHUP is passed over: this run ends by itself");
-                    continue;
+/// All crews of this process.
+struct Company {
+    watch: Watch,
+    report: Report,
+    /// So many threads have not ended.
+    alive: usize,
+    crews: Vec<Crew>,
+}
+
+impl Company {
+    fn start(&mut self, generations: &Arc<Generations>, orders: &Orders) -> Result<()> {
+        let mut crew = Crew::new(generations.first(), &self.watch, self.report.clone())?;
+        let lead = crew.lead(generations, &self.watch, orders, &mut self.alive);
+        self.crews.push(crew);
+        let started = self.crews.last_mut().map_or(Ok(()), |crew| crew.start(&mut self.alive));
+        lead.and(started)
+    }
+
+    /// Until something wants the end.
+    async fn wait(
+        &mut self,
+        signals: &mut Signals,
+        reports: &mut UnboundedReceiver<Result<()>>,
+        ordered: &mut UnboundedReceiver<Order>,
+        progress: &mut progress::Progress<'_>,
+    ) -> Result<()> {
+        let mut look = tokio::time::interval(Duration::from_millis(50));
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            tokio::select! {
+                // What asked for the end is told, whoever else noticed it.
+                biased;
+                _ = signals.terminate.recv() => { info!("SIGTERM: finishing"); return Ok(()) }
+                _ = signals.interrupt.recv() => { info!("interrupted: finishing"); return Ok(()) }
+                _ = signals.hangup.recv() => {
+                    if self.watch.until_end() {
+                        warn!("SIGHUP is passed over: this run ends by itself");
+                        continue;
+                    }
+                    let Self { crews, alive, .. } = self;
+                    crews.iter_mut().try_for_each(|crew| crew.read_again(alive))?;
                 }
-                crews.iter_mut().try_for_each(|crew| crew.read_again(alive))?;
+                Some(ended) = reports.recv() => {
+                    self.alive -= 1;
+                    match ended {
+                        // It was not needed any more.
+                        Ok(()) if !self.watch.asked() && self.alive > 0 => {}
+                        ended => return ended,
+                    }
+                }
+                Some(order) = ordered.recv() => self.obey(order)?,
+                _ = sweep.tick() => self.crews.iter().for_each(Crew::sweep),
+                _ = look.tick() => {
+                    if self.watch.is_over() {
+                        return Ok(());
+                    }
+                    progress.tell();
+                }
             }
-            Some(ended) = reports.recv() => {
-                *alive -= 1;
-                match ended {
-                    // It was not needed any more.
-                    Ok(()) if !watch.asked() && *alive > 0 => {}
-                    ended => return ended,
-                }
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Open(generation) => {
+                let mut crew = Crew::new(generation, &self.watch, self.report.clone())?.relayed();
+                let started = crew.start(&mut self.alive);
+                self.crews.push(crew);
+                started
             }
-            _ = sweep.tick() => crews.iter().for_each(Crew::sweep),
-            _ = look.tick() => {
-                if watch.is_over() {
-                    return Ok(());
+            Order::Close(generation) => {
+                if let Some(place) = self.crews.iter().position(|crew| crew.is_of(&generation)) {
+                    self.crews.swap_remove(place).close();
                 }
-                progress.tell();
+                Ok(())
             }
         }
     }

@@ -80,6 +80,9 @@ pub struct Config {
     /// The file, if it was read from one.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    /// Which one: number of the release that was begun from history; 0: none was.
+    #[serde(skip)]
+    generation: u64,
 }
 
 impl Config {
@@ -123,13 +126,30 @@ impl Config {
         self.folder.join(path)
     }
 
+    /// The same for a generation of the pipeline, which has a group, internal topics and directories of its own.
+    pub fn in_generation(&self, generation: u64) -> Self {
+        Self { generation, ..self.clone() }
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Prefixes all that is a generation's own: `NAME`, or `NAME.gGENERATION`.
+    pub fn kept_as(&self) -> String {
+        match self.generation {
+            0 => self.name.clone(),
+            generation => format!("{}.g{generation}", self.name),
+        }
+    }
+
     /// Consumer group.
     pub fn group(&self) -> String {
-        self.name.clone()
+        self.kept_as()
     }
 
     pub fn client_id(&self, thread: usize) -> String {
-        format!("{}-{thread}", self.name)
+        format!("{}-{thread}", self.kept_as())
     }
 
     /// How its clients and the brokers know each other.
@@ -228,7 +248,7 @@ impl Config {
 
     /// The internal topic through which rows come to a features stage of another key.
     pub fn repartition_topic(&self, stage: usize) -> String {
-        format!("{}.{}.repartition", self.name, self.stage_name(stage))
+        format!("{}.{}.repartition", self.kept_as(), self.stage_name(stage))
     }
 
     /// The internal topic that says which release runs.

@@ -129,6 +129,7 @@ codes! {
     NoRelease = 706, Configuration, false, "there is no such release";
     Unanswered = 707, Configuration, true, "no host answers a proposal";
     Unchanged = 708, Configuration, false, "what is proposed runs already";
+    Bootstrapping = 709, Configuration, false, "another generation of the pipeline is on its way";
     AdminOpen = 801, Configuration, false, "the admin API would be open to everybody";
     AdminListen = 802, Configuration, false, "the admin API can't listen there";
     AdminToken = 803, Configuration, false, "the admin API's tokens can't be used";

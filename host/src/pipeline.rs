@@ -26,7 +26,9 @@ pub use lookups::LookupNode;
 pub use model::{MatrixColumn, ModelNode, NamedColumn};
 pub use settings::settings;
 pub use sources::{SourceNode, Times};
-pub use succession::{Aggregate, Changes, Fate, StageWindows, Windows, succession, succession_beside};
+pub use succession::{
+    Aggregate, Changes, Fate, StageWindows, Windows, succession, succession_beside, succession_from_history,
+};
 
 /// What a plugin or model is called in errors and dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -291,7 +293,7 @@ impl Front {
                 errors: ErrorBudget { share: config.limits.failures, at_least: 16 },
             },
         };
-        pipeline.changelogs = groups::changelogs(&pipeline);
+        pipeline.changelogs = groups::changelogs(&config.kept_as(), &pipeline);
         Ok(pipeline)
     }
 }

@@ -39,6 +39,8 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Into [`Records::headers`].
     pub headers: Range<u32>,
+    /// Another generation of the pipeline speaks for it: what comes of it is not sent out.
+    pub is_muted: bool,
 }
 
 /// A batch of records, in the order in which they were read; one partition's offsets rise.

@@ -47,18 +47,23 @@ pub struct Options {
     pub every: Duration,
     /// At so many of a hundred a host is killed.
     pub kills: u64,
+    /// Releases are begun from history.
+    pub history: bool,
 }
+
+/// A release from history may be called off that long.
+const SHORT_PROBATION: &str = "[releases]\nprobation = \"4s\"";
 
 /// Swaps releases; one line each goes to stdout.
 pub fn run(options: &Options) -> Report {
     let began = Instant::now();
-    let mut works = Works::open(&options.setup, "");
+    let mut works = Works::open(&options.setup, if options.history { SHORT_PROBATION } else { "" });
     let mut report = Report { folder: works.folder.clone(), ..Report::default() };
     for number in 0..options.script.len() + options.swaps {
         let due = Instant::now() + options.every;
         let (swap, moment) = match options.script.get(number) {
             Some(scripted) => *scripted,
-            None => events::draw(&mut works.random, options.kills),
+            None => events::draw(&mut works.random, options.kills, options.history),
         };
         events::happen(&mut works, &mut report, number + 1, swap, moment);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -98,7 +98,7 @@ fn batches(given: &[Emitted], size: usize) -> Vec<Records<'_>> {
 
 fn row(offset: i64, one: &Emitted) -> Record<'_> {
     let (key, value) = (Some(&*one.key), Some(&*one.value));
-    Record { from: PARTITION, offset, timestamp: Some(one.at.0), key, value, headers: 0..0 }
+    Record { from: PARTITION, offset, timestamp: Some(one.at.0), key, value, headers: 0..0, is_muted: false }
 }
 
 fn flow(release: &Release, parts: Parts) -> Flow {
@@ -129,6 +129,7 @@ fn pass(flow: &mut Flow, records: &[Records<'_>]) -> Result<()> {
             key: None,
             value: Some(parcel),
             headers: 0..0,
+            is_muted: false,
         });
         let passed = Records { rows: rows.collect(), ..Records::default() };
         flow.process(&passed, &mut tasks, &mut |message| {

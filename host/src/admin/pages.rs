@@ -36,7 +36,7 @@ pub(super) fn pipeline(pipeline: &dyn Pipeline, is_ending: bool) -> Value {
         "release": { "number": number, "content": id, "release": stamp },
         "partitions": partitions,
         "threads": all.collect::<Vec<_>>(),
-        "counts": counts(pipeline.meter()),
+        "counts": counts(&pipeline.meter()),
     })
 }
 

@@ -38,6 +38,8 @@ pub struct Change {
 pub struct NewFile {
     pub role: Role,
     pub signature: Option<[u8; 64]>,
+    /// Windows are to be made anew, of what the sources have since then, in milliseconds since the epoch.
+    pub bootstrap: Option<i64>,
 }
 
 /// What became of a proposal so far.
@@ -58,7 +60,7 @@ pub trait Pipeline: fmt::Debug + Send + Sync {
     /// What its threads go by.
     fn identity(&self) -> Identity;
 
-    fn meter(&self) -> &Meter;
+    fn meter(&self) -> Arc<Meter>;
 
     /// Adds its metrics.
     fn tell(&self, sheet: &mut Sheet);

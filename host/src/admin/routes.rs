@@ -26,7 +26,7 @@ use super::pages::{self, page};
 use super::ports::{Change, Host, NewFile, Outcome, Pipeline};
 use super::problem::{MEDIA_TYPE, Problem};
 use super::tokens::Tokens;
-use crate::config::Role;
+use crate::config::{Role, Start};
 use crate::error::{Code, Error, Result};
 use crate::model::FILE_LIMIT as MODEL_BYTES;
 use crate::plugin::FILE_LIMIT as PLUGIN_BYTES;
@@ -257,6 +257,7 @@ struct Put {
     wait: Option<u64>,
     #[serde(default)]
     why: String,
+    bootstrap: Option<Start>,
 }
 
 async fn put_file(
@@ -292,13 +293,14 @@ async fn put_stage(
     let pipeline = api.pipeline(name)?;
     let role = pipeline.role(stage);
     let role = role.ok_or_else(|| Problem::missing(format!("{name} has no stage {stage:?} with a file")))?;
-    let Put { wait, why } = query(uri)?;
+    let Put { wait, why, bootstrap } = query(uri)?;
     let (wait, change) = (patience(wait)?, change(caller, why)?);
     let signature = signed(headers)?;
     let limit = if role == Role::Model { MODEL_BYTES } else { PLUGIN_BYTES };
     body::announced(headers, limit)?;
     let (to, mut pieces) = body::pipe();
-    let file = NewFile { role, signature };
+    let bootstrap = bootstrap.map(|from| from.history().ok_or_else(no_history)).transpose()?;
+    let file = NewFile { role, signature, bootstrap };
     let proposed = {
         let pipeline = Arc::clone(&pipeline);
         api.long(move || {
@@ -310,6 +312,10 @@ async fn put_stage(
     let (fed, proposed) = tokio::join!(body::feed(body, limit, to), proposed);
     let ticket = fed.and(proposed)?;
     settled(api, &*pipeline, ticket, wait).await
+}
+
+fn no_history() -> Problem {
+    Problem::wrong("bootstrap: from \"latest\" on there is no history".to_owned())
 }
 
 #[derive(Deserialize)]

@@ -28,7 +28,7 @@ const TICKET: Ticket = Ticket(7);
 /// Notes what it is asked to do, and does nothing.
 #[derive(Debug, Default)]
 struct Made {
-    meter: Meter,
+    meter: Arc<Meter>,
     threads: Mutex<Vec<Thread>>,
     /// What was proposed.
     done: Mutex<Vec<String>>,
@@ -66,8 +66,8 @@ impl Pipeline for Made {
         Identity { number: 7, id, stamp, ..Identity::default() }
     }
 
-    fn meter(&self) -> &Meter {
-        &self.meter
+    fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     fn tell(&self, _: &mut Sheet) {}
@@ -96,7 +96,7 @@ impl Pipeline for Made {
     fn put(&self, file: NewFile, bytes: &mut dyn Read, change: &Change) -> Result<Ticket> {
         let mut text = Vec::new();
         bytes.read_to_end(&mut text).map_err(|error| Error::new(Code::RequestBody, error.to_string()))?;
-        let (NewFile { role, signature }, Change { by, why }) = (file, change);
+        let (NewFile { role, signature, .. }, Change { by, why }) = (file, change);
         if text == b"bad" {
             return Err(Error::new(Code::PluginInvalid, "rules.wasm: it is no WebAssembly"));
         }
@@ -119,7 +119,7 @@ fn manifest() -> Manifest {
     Manifest {
         number: 8,
         ticket: TICKET,
-        facts: Facts { content, by, how: How::Apply, at: 5, why, returns_to: None },
+        facts: Facts { content, by, how: How::Apply, at: 5, why, returns_to: None, bootstrap: None, generation: 0 },
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Run;
 use super::control::Pen;
 use super::releases::Releases;
-use super::standing::Standings;
-use super::steward::{Baton, Board};
+use super::generations::{Generation, Generations};
+use super::steward::Board;
 use super::stores::Tallies;
 use crate::admin::{Change, NewFile, Outcome, Pipeline, Place, Thread};
 use crate::config::{Config, Role};
-use crate::engine::{Budget, Meter, Tables};
+use crate::engine::Meter;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::Identity;
 use crate::release::Runtimes;
@@ -27,38 +27,33 @@ use crate::telemetry::{Sheet, Subject, Threads};
 pub(super) struct Administered {
     config: Config,
     runtimes: Arc<Runtimes>,
-    meter: Arc<Meter>,
-    baton: Arc<Baton>,
-    standings: Arc<Standings>,
     board: Arc<Board>,
-    budget: Arc<Budget>,
-    tables: Arc<Tables>,
     tallies: Tallies,
+    generations: Arc<Generations>,
     /// One change is checked and proposed at a time. What writes it stays: connecting takes a while.
     pen: Mutex<Option<Pen>>,
 }
 
-impl Run {
-    pub(super) fn administered(&self) -> Administered {
-        Administered {
-            config: self.config.clone(),
-            runtimes: Arc::clone(&self.runtimes),
-            meter: Arc::clone(&self.meter),
-            baton: Arc::clone(&self.baton),
-            standings: Arc::clone(&self.standings),
-            board: Arc::clone(&self.board),
-            budget: Arc::clone(&self.budget),
-            tables: Arc::clone(&self.tables),
-            tallies: self.tallies.clone(),
+impl Administered {
+    pub fn new(generations: &Arc<Generations>) -> Self {
+        let Generation { run, .. } = generations.first();
+        Self {
+            config: run.config.in_generation(0),
+            runtimes: Arc::clone(&run.runtimes),
+            board: Arc::clone(&run.board),
+            tallies: run.tallies.clone(),
+            generations: Arc::clone(generations),
             pen: Mutex::default(),
         }
     }
-}
 
-impl Administered {
+    fn run(&self) -> Arc<Run> {
+        self.generations.first().run
+    }
+
     fn releases(&self, pen: Option<Pen>) -> Result<Releases> {
         let pen = pen.unwrap_or_else(|| Pen::new(&self.config));
-        Releases::beside(self.config.clone(), &self.runtimes, &self.board, self.baton.release(), pen)
+        Releases::beside(self.config.clone(), &self.runtimes, &self.board, self.run().baton.release(), pen)
     }
 
     /// Proposes something, and waits until all who look at the topic know of it.
@@ -78,27 +73,28 @@ impl Pipeline for Administered {
     }
 
     fn identity(&self) -> Identity {
-        self.baton.release().pipeline().identity.clone()
+        self.run().baton.release().pipeline().identity.clone()
     }
 
-    fn meter(&self) -> &Meter {
-        &self.meter
+    fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.run().meter)
     }
 
     fn tell(&self, sheet: &mut Sheet) {
-        let (wanted, threads) = self.standings.look();
+        let run = self.run();
+        let (wanted, threads) = run.standings.look();
         let mut at: Vec<_> = Place::ALL.iter().map(|place| (place.name(), 0)).collect();
         for Thread { place, .. } in threads {
             at.iter_mut().filter(|(name, _)| *name == place.name()).for_each(|(_, count)| *count += 1);
         }
-        let release = self.baton.release();
-        let (meter, budget, tables) = (&self.meter, &self.budget, &self.tables);
+        let release = run.baton.release();
+        let (meter, budget, tables) = (&run.meter, &run.budget, &run.tables);
         let (threads, stores) = (Threads { wanted, at }, self.tallies.all());
         Subject { release: &release, meter, budget, tables, threads, stores }.tell(sheet);
     }
 
     fn threads(&self) -> (usize, Vec<Thread>) {
-        self.standings.look()
+        self.run().standings.look()
     }
 
     fn role(&self, stage: &str) -> Option<Role> {
@@ -116,7 +112,7 @@ impl Pipeline for Administered {
         let ledger = self.board.look()?;
         match ledger.answer(ticket) {
             Some(Answer::Released(release)) => {
-                let relays = self.baton.relays();
+                let relays = self.run().baton.relays();
                 let is_there = !relays.is_empty() && relays.iter().all(|relay| relay.at() >= release.number);
                 let release = Box::new(release.clone());
                 Some(if is_there { Outcome::Runs(release) } else { Outcome::Released(release) })
@@ -145,11 +141,11 @@ impl Pipeline for Administered {
             let code = if is_cut { Code::RequestBody } else { Code::StateDisk };
             Error::new(code, format!("the file can't be taken over: {error}"))
         })?;
-        let NewFile { role, signature } = file;
+        let NewFile { role, signature, bootstrap } = file;
         let proposed = self.propose(|releases| {
-            let plan = releases.plan_with(role, digest, bytes, signature)?;
+            let plan = releases.plan_with(role, digest, bytes, signature, bootstrap)?;
             plan.verdict()?;
-            releases.submit(plan.content, &change.by, &change.why)
+            releases.submit(plan.content, bootstrap, &change.by, &change.why)
         });
         let is_named = || self.board.look().is_some_and(|ledger| ledger.named().contains(&digest));
         if proposed.is_err() && !is_named() {

@@ -17,7 +17,7 @@ use crate::release::depot::Depot;
 use crate::release::history::Event;
 use crate::release::json::Key;
 use crate::release::ledger::Ledger;
-use crate::release::manifest::{Artifact, Manifest, Proposal, Refusal, Ticket};
+use crate::release::manifest::{Artifact, Manifest, Proposal, Refusal, Ticket, Turn};
 
 /// Brokers may be away for this long while the topic is read for the first time.
 const LOADED_WITHIN: Duration = Duration::from_secs(60);
@@ -174,6 +174,11 @@ impl Pen {
 
     pub fn refuse(&mut self, refusal: &Refusal) -> Result<()> {
         let (key, value) = refusal.record(Ticket::random());
+        self.write([Ok((Some(key), Some(value)))])
+    }
+
+    pub fn turn(&mut self, turn: &Turn) -> Result<()> {
+        let (key, value) = turn.record(Ticket::random());
         self.write([Ok((Some(key), Some(value)))])
     }
 

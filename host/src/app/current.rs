@@ -34,9 +34,10 @@ fn load(
     let mut aside = own.clone();
     scratch.path().clone_into(&mut aside.state.directory);
     let (mut pen, mut loader) = (Pen::new(&aside), Loader::new(aside, Arc::clone(runtimes))?);
-    let release = loader.load(&facts.content, &pieces(&control.ledger, &facts.content), &mut pen);
+    let (content, generation) = (&facts.content, facts.generation);
+    let release = loader.load(content, generation, &pieces(&control.ledger, content), &mut pen);
     let release = release.map_err(|error| error.at(format!("release {number}-{}", facts.content.id)))?;
-    let mut config = loader.configured(&facts.content)?;
+    let mut config = loader.configured(content, generation)?;
     config.state.directory.clone_from(&own.state.directory);
     Ok(Some((release, config, *number)))
 }

@@ -1,11 +1,13 @@
 //! Tells from time to time what went through.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use super::Run;
+use super::generations::Generations;
 use crate::engine::{Activity, Meter};
 
 /// How often at most.
@@ -20,14 +22,14 @@ struct Told {
 }
 
 pub(super) struct Progress<'a> {
-    runs: &'a [Run],
+    pipelines: &'a [Arc<Generations>],
     told: Vec<Told>,
     last: Instant,
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(runs: &'a [Run]) -> Self {
-        Self { runs, told: vec![Told::default(); runs.len()], last: Instant::now() }
+    pub fn new(pipelines: &'a [Arc<Generations>]) -> Self {
+        Self { pipelines, told: vec![Told::default(); pipelines.len()], last: Instant::now() }
     }
 
     /// Says what happened since the last time, if anything did.
@@ -37,7 +39,8 @@ impl<'a> Progress<'a> {
             return;
         }
         self.last = Instant::now();
-        for (run, told) in self.runs.iter().zip(&mut self.told) {
+        for (generations, told) in self.pipelines.iter().zip(&mut self.told) {
+            let run = &*generations.first().run;
             let Counts { records, decisions, dead_letters } = Counts::of(run);
             let spent: Vec<_> = run.meter.spent.all().collect();
             let paused = run.meter.paused.get();
@@ -48,7 +51,7 @@ impl<'a> Progress<'a> {
             if records == told.records {
                 continue;
             }
-            let rate = (records - told.records) as f64 / passed.as_secs_f64();
+            let rate = records.saturating_sub(told.records) as f64 / passed.as_secs_f64();
             info!(
                 pipeline = %run.config.name, records, decisions, dead_letters,
                 "{rate:.0} records/s; the threads' time: {shares}"
@@ -66,7 +69,8 @@ impl<'a> Progress<'a> {
 
     /// Says what happened in all.
     pub fn end(&self) {
-        for run in self.runs {
+        for generations in self.pipelines {
+            let run = &*generations.first().run;
             let Counts { records, decisions, dead_letters } = Counts::of(run);
             info!(pipeline = %run.config.name, records, decisions, dead_letters, "ended");
             let late = late(run);
@@ -111,7 +115,8 @@ impl Counts {
 fn shares(spent: &[(Activity, u64)], before: &[(Activity, u64)]) -> String {
     let since = |(activity, now): &(Activity, u64)| {
         let then = before.iter().find(|(other, _)| other == activity).map_or(0, |(_, spent)| *spent);
-        (*activity, now - then)
+        // Another generation counts anew.
+        (*activity, now.saturating_sub(then))
     };
     let mut spent: Vec<_> = spent.iter().map(since).collect();
     spent.sort_by_key(|(_, spent)| std::cmp::Reverse(*spent));

@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use super::control::{Control, Pen, cluster, is_there};
 use super::scratch::Scratch;
-use super::steward::{Board, Loader, pieces};
+use super::steward::{Board, Loader, life, pieces};
 use super::topics::METADATA_WITHIN;
-use crate::config::{Config, Role};
+use crate::config::{Config, Delivery, Role};
 use crate::error::{Code, Error, Result};
 use crate::kafka::topics;
-use crate::pipeline::{Changes, succession};
+use crate::pipeline::{Changes, Pipeline, succession, succession_from_history};
 use crate::release::history::Event;
 use crate::release::manifest::{Artifact, Content, Digest, Manifest};
-use crate::release::status::Status;
+use crate::release::status::{Phase, Status};
 use crate::release::{Release, Runtimes, settings};
 use topic::Topic;
 
@@ -42,6 +42,8 @@ pub struct Plan {
     pub pipeline: String,
     pub current: Option<Manifest>,
     pub content: Content,
+    /// The sources are to be read again from this time on, in milliseconds since the epoch.
+    pub bootstrap: Option<i64>,
     /// None: there is nothing to follow, or this very content runs. An error: it can't follow.
     pub changes: Option<Result<Changes>>,
     /// Whether topics are there that were not written to before.
@@ -114,10 +116,12 @@ impl Releases {
         &self.own.name
     }
 
-    /// What the pipeline file and all that it names would change. Loads and checks all of it.
-    pub fn plan(&mut self) -> Result<Plan> {
+    /// What the pipeline file and all that it names would change. Loads and checks all of it. `bootstrap`: windows are to
+    /// be made anew, of what the sources have since then.
+    pub fn plan(&mut self, bootstrap: Option<i64>) -> Result<Plan> {
         let content = Content::take(&self.own, &self.loader.depot);
-        content.and_then(|content| self.compare(content)).map_err(|error| error.at(&self.own.name))
+        let plan = content.and_then(|content| self.compare(content, bootstrap));
+        plan.map_err(|error| error.at(&self.own.name))
     }
 
     /// What another file of a stage would change, which is in the depot.
@@ -127,8 +131,10 @@ impl Releases {
         digest: Digest,
         bytes: u64,
         signature: Option<[u8; 64]>,
+        bootstrap: Option<i64>,
     ) -> Result<Plan> {
-        let plan = self.with(role, digest, bytes, signature).and_then(|content| self.compare(content));
+        let content = self.with(role, digest, bytes, signature);
+        let plan = content.and_then(|content| self.compare(content, bootstrap));
         plan.map_err(|error| error.at(&self.own.name))
     }
 
@@ -146,16 +152,16 @@ impl Releases {
         current.with(artifact, &self.own, &self.loader.depot)?.ok_or_else(none)
     }
 
-    fn compare(&mut self, content: Content) -> Result<Plan> {
-        let current = self.topic.ledger().current().cloned();
+    fn compare(&mut self, content: Content, bootstrap: Option<i64>) -> Result<Plan> {
+        let ledger = self.topic.ledger();
+        let current = ledger.current().cloned();
         let is_same = current.as_ref().is_some_and(|current| current.facts.content.id == content.id);
-        let new = self.load(&content)?;
+        let generation = if bootstrap.is_some() { ledger.next_number() } else { ledger.generation() };
+        let new = self.load(&content, generation)?;
         let changes = match &current {
-            Some(current) if !is_same => {
+            Some(current) if !is_same || bootstrap.is_some() => {
                 let old = self.load_current(current)?;
-                let changes = succession(old.pipeline(), new.pipeline());
-                let changes =
-                    changes.and_then(|changes| new.try_migrations(old.pipeline()).map(|()| changes));
+                let changes = self.succession(old.pipeline(), &new, bootstrap);
                 Some(changes.and_then(|changes| with_settings(changes, &current.facts.content, &content)))
             }
             _ => None,
@@ -164,7 +170,26 @@ impl Releases {
             Some(Ok(changes)) => self.look_for(&changes.topics),
             _ => Ok(()),
         };
-        Ok(Plan { pipeline: self.own.name.clone(), current, content, changes, topics })
+        Ok(Plan { pipeline: self.own.name.clone(), current, content, bootstrap, changes, topics })
+    }
+
+    fn succession(&self, old: &Pipeline, new: &Release, bootstrap: Option<i64>) -> Result<Changes> {
+        if let Some(pair) = self.topic.ledger().pair() {
+            let text = format!(
+                "release {} was begun from history, and is not through: until then it can only be rolled back",
+                pair.newer.stamp()
+            );
+            return Err(Error::new(Code::Bootstrapping, text));
+        }
+        if bootstrap.is_none() {
+            let changes = succession(old, new.pipeline())?;
+            return new.try_migrations(old).map(|()| changes);
+        }
+        if self.own.delivery == Delivery::AtLeastOnce {
+            let text = "delivery is at-least-once: history can be read beside what runs exactly once alone";
+            return Err(Error::new(Code::ConfigValue, text));
+        }
+        succession_from_history(old, new.pipeline())
     }
 
     fn look_for(&self, names: &[String]) -> Result<()> {
@@ -181,17 +206,23 @@ impl Releases {
         if let Some(running) = running {
             return Ok(Arc::clone(running));
         }
-        self.load(&current.facts.content).map_err(|error| error.at(format!("release {}", current.stamp())))
+        self.load(&current.facts.content, current.facts.generation).map_err(|error| error.at(format!("release {}", current.stamp())))
     }
 
-    fn load(&mut self, content: &Content) -> Result<Arc<Release>> {
+    fn load(&mut self, content: &Content, generation: u64) -> Result<Arc<Release>> {
         let pieces = pieces(self.topic.ledger(), content);
-        self.loader.load(content, &pieces, &mut self.pen)
+        self.loader.load(content, generation, &pieces, &mut self.pen)
     }
 
     /// What runs, what waits, and what was refused.
     pub fn status(&self) -> Result<Status> {
-        Ok(Status::of(&self.own.name, self.topic.ledger(), self.events()?))
+        let mut status = Status::of(&self.own.name, self.topic.ledger(), self.events()?);
+        if let (Some(handover), Some(pair)) = (&mut status.handover, self.topic.ledger().pair())
+            && handover.phase == Phase::ReadsHistory
+        {
+            handover.records = Some(life::left(&self.own, pair).map_err(|error| error.at(&self.own.name))?);
+        }
+        Ok(status)
     }
 
     /// What happened last, the oldest first.

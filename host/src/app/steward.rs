@@ -9,9 +9,12 @@ mod baton;
 mod board;
 mod course;
 mod desk;
+mod handover;
+pub(super) mod life;
 mod load;
 mod opening;
 mod probation;
+mod scout;
 mod settle;
 mod watching;
 
@@ -21,22 +24,21 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::Report;
-use super::Run;
 use super::control::{Control, Pen, now};
-use super::tables::Shelf;
+use super::generations::{Generation, Generations};
+use super::{Orders, Report};
 use super::threads::launch;
 use super::watch::Watch;
 use crate::config::Config;
-use crate::engine::{Activity, Failing, Meter, PartitionCounts, Relay};
-use crate::error::{Error, Result};
+use crate::engine::{Activity, Failing, Relay};
+use crate::error::{Code, Error, Result};
 use crate::release::history::Event;
 use crate::release::manifest::{How, Manifest, number_of};
 use crate::release::who::user_at_host;
 use course::{Course, Outcome};
 use desk::{Clerk, Desk, Job, Reply};
+use handover::Handover;
 use probation::{Done, Pace, Probation};
-use settle::Maker;
 use watching::Watching;
 
 pub(super) use baton::Baton;
@@ -60,9 +62,11 @@ struct Steward {
     course: Course,
     desk: Desk,
     watching: Option<Watching>,
-    baton: Arc<Baton>,
+    generations: Arc<Generations>,
+    /// What was the first of them last time.
+    first: Generation,
+    handover: Handover,
     board: Arc<Board>,
-    meter: Arc<Meter>,
     began: Instant,
     /// Number of the release that all threads were told last.
     told: u64,
@@ -91,37 +95,38 @@ struct Asked {
 
 /// Starts the thread. How it ended is told to `report`.
 pub(super) fn spawn(
-    run: &Run,
+    generations: &Arc<Generations>,
     opened: Opened,
-    counts: &PartitionCounts,
-    shelf: &Shelf,
+    orders: Orders,
     watch: &Watch,
     report: Report,
 ) -> Result<()> {
     let Opened { own, control, loader } = opened;
-    let name = format!("{}-releases", own.name);
-    let maker = Maker {
-        meter: Arc::clone(&run.meter),
-        counts: Arc::clone(counts),
-        tables: Arc::clone(&shelf.tables),
+    let (name, first) = (format!("{}-releases", own.name), generations.first());
+    let run = Arc::clone(&first.run);
+    let clerk = Clerk {
+        own: own.clone(),
+        loader,
+        pen: Pen::new(&own),
+        runtimes: Arc::clone(&run.runtimes),
+        generations: Arc::clone(generations),
     };
-    let baton = Arc::clone(&run.baton);
-    let clerk = Clerk { own: own.clone(), loader, pen: Pen::new(&own), maker, baton: Arc::clone(&baton) };
     let host = user_at_host();
     let course = Course::new(host.clone(), &own.releases);
     let told = run.release.pipeline().identity.number;
     let current = control.ledger.release(told).cloned();
     // It goes on with the probation that others have begun, or that it had begun itself.
-    let is_new = baton.before().is_some();
+    let is_new = run.baton.before().is_some();
     let steward = Steward {
+        handover: Handover::new(own.clone(), host.clone(), Arc::clone(generations), orders),
         host,
         control,
         course,
         desk: Desk::open(format!("{name}-desk"), clerk)?,
         watching: own.releases.watch.then(|| Watching::new(&own)),
-        baton,
+        generations: Arc::clone(generations),
+        first,
         board: Arc::clone(&run.board),
-        meter: Arc::clone(&run.meter),
         began: Instant::now(),
         told,
         arriving: current.map(|current| Arriving { manifest: Box::new(current), is_new }),
@@ -148,6 +153,7 @@ impl Steward {
             while let Some(reply) = self.desk.reply()? {
                 self.hear(reply)?;
             }
+            self.look_at_generations()?;
             self.look_at_threads();
             self.look_at_pace();
             if let Some(watching) = &mut self.watching {
@@ -199,16 +205,24 @@ impl Steward {
                 self.asked.remove(0);
                 return Ok(());
             }
+            (reply @ (Reply::Opened(..) | Reply::Turned(..) | Reply::Closed(_) | Reply::Dropped(_)), _) => {
+                return self.hear_of_generations(reply);
+            }
             (reply, _) => reply,
         };
         let (outcome, job) = self.course.heard(reply, &self.control.ledger);
+        self.comes_to(outcome);
+        job.map_or(Ok(()), |job| self.desk.give(job))
+    }
+
+    fn comes_to(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Fine => self.pause = PAUSE,
             Outcome::Went(manifest) => {
                 let Manifest { facts, .. } = &*manifest;
                 let (how, by, why) = (facts.how.name(), &facts.by, &facts.why);
                 info!(pipeline = %self.own.name, release = %manifest.stamp(), how, by, why, "threads go over");
-                self.meter.goes_over(how);
+                self.first.run.meter.goes_over(how);
                 self.told = manifest.number;
                 self.probation = None;
                 let is_new = matches!(facts.how, How::Apply | How::File);
@@ -217,14 +231,13 @@ impl Steward {
             }
             Outcome::Later(error) => self.later(&error),
             Outcome::Never(what, error) => {
-                self.meter.refused.fetch_add(1, Relaxed);
+                self.first.run.meter.refused.fetch_add(1, Relaxed);
                 error!(
                     pipeline = %self.own.name,
                     "{what} comes to nothing, and what runs goes on: {} {error}", error.code
                 );
             }
         }
-        job.map_or(Ok(()), |job| self.desk.give(job))
     }
 
     fn later(&mut self, error: &Error) {
@@ -234,9 +247,40 @@ impl Steward {
         self.pause = (pause * 2).min(PAUSE_AT_MOST);
     }
 
+    fn look_at_generations(&mut self) -> Result<()> {
+        let events = self.handover.see(&self.control.ledger)?;
+        events.into_iter().for_each(|event| self.course.tell(event));
+        let first = self.generations.first();
+        if first.number() != self.first.number() {
+            self.told = first.run.release.pipeline().identity.number;
+            (self.arriving, self.probation, self.pace) = (None, None, Pace::default());
+            self.asked.clear();
+            self.first = first;
+        }
+        Ok(())
+    }
+
+    fn hear_of_generations(&mut self, reply: Reply) -> Result<()> {
+        match reply {
+            Reply::Opened(_, Ok(generation)) => return self.handover.opened(generation, &self.control.ledger),
+            Reply::Opened(manifest, Err(error)) => {
+                let outcome = self.course.not_gone(&manifest, error, &self.control.ledger);
+                self.comes_to(outcome);
+            }
+            Reply::Turned(turn, Ok(())) => self.handover.has_said(turn),
+            // Other hosts have yet to end what they run of it.
+            Reply::Closed(Err(error)) if error.code == Code::Running => {}
+            Reply::Turned(_, Err(error)) | Reply::Closed(Err(error)) => self.later(&error),
+            Reply::Dropped(done) => self.handover.dropped(done),
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn look_at_threads(&mut self) {
-        let relays = self.baton.relays();
-        for relay in &relays {
+        let relays = self.first.run.baton.relays();
+        let second = self.generations.second().map(|second| second.run.baton.relays());
+        for relay in relays.iter().chain(second.iter().flatten()) {
             drop(relay.retired());
             for stamp in relay.asked() {
                 self.ask(stamp, relay);
@@ -257,7 +301,7 @@ impl Steward {
             let probation = Probation::begin(&mut self.pace, done, length, slowdown);
             self.probation = Some((manifest.number, probation));
         } else {
-            self.baton.settle(manifest.number);
+            self.first.run.baton.settle(manifest.number);
         }
     }
 
@@ -277,7 +321,9 @@ impl Steward {
         // It may be so bad that not all threads get to it.
         let arriving = self.arriving.as_ref().filter(|arriving| arriving.is_new);
         let arriving = arriving.map(|arriving| arriving.manifest.number);
-        if [watched, arriving].contains(&Some(number)) {
+        // So is one that reads history.
+        let second = self.generations.second().map(|second| second.number());
+        if [watched, arriving, second].contains(&Some(number)) {
             let why =
                 format!("{}: {failed} of the last {rows} rows failed, the last with {last}", stage.name());
             self.go_back(number, why);
@@ -293,7 +339,7 @@ impl Steward {
         } else if probation.is_over(done.at) {
             info!(pipeline = %self.own.name, release = number, "has passed its probation");
             self.probation = None;
-            self.baton.settle(number);
+            self.first.run.baton.settle(number);
         }
     }
 
@@ -316,9 +362,10 @@ impl Steward {
         use Activity as A;
         // Folds that are run for the release before are not this one's work.
         let is_work = |activity: &A| !matches!(activity, A::Source | A::Send | A::Commit | A::OtherFolds);
-        let spent = self.meter.spent.all().filter(|(activity, _)| is_work(activity));
+        let meter = &self.first.run.meter;
+        let spent = meter.spent.all().filter(|(activity, _)| is_work(activity));
         let work = Duration::from_nanos(spent.map(|(_, spent)| spent).sum());
-        let records = self.meter.records.load(Relaxed);
+        let records = meter.records.load(Relaxed);
         Done { at: self.began.elapsed(), records, work }
     }
 
@@ -328,6 +375,10 @@ impl Steward {
             return Ok(());
         }
         if let Some(job) = self.finish() {
+            return self.desk.give(job);
+        }
+        let Self { handover, course, control, .. } = self;
+        if let Some(job) = handover.next(&control.ledger, |number| course.has_failed(number)) {
             return self.desk.give(job);
         }
         if let Some(job) = self.course.next(&self.control.ledger, self.told) {

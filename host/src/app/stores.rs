@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tracing::info;
 
-use super::steward::Baton;
+use super::generations::{Generation, Generations};
 use super::threads::launch;
 use super::watch::Watch;
-use super::{Report, Roster, Run, Signals, Stop, Until};
+use super::{Report, Roster, Signals, Stop, Until};
 use crate::codec::json_reader;
 use crate::columns::Column;
 use crate::config::{Config, Start, Store};
@@ -68,7 +68,7 @@ impl Tallies {
 /// What a store reads in a run.
 struct Outlet {
     store: Store,
-    baton: Arc<Baton>,
+    generations: Arc<Generations>,
     source: SourceOptions,
     watch: Watch,
 }
@@ -77,7 +77,7 @@ impl Feed for Outlet {
     type Source = KafkaSource;
 
     fn outputs(&self) -> Outputs {
-        outputs(&self.store, self.baton.release().pipeline())
+        outputs(&self.store, self.generations.first().run.baton.release().pipeline())
     }
 
     fn join(&self, topics: &[String]) -> Result<KafkaSource> {
@@ -99,13 +99,15 @@ impl Feed for Outlet {
 }
 
 /// Keeps all that a run has sent that ended by itself. A signal ends it earlier.
-pub(super) async fn drain(runs: &[Run], signals: &mut Signals) -> Result<()> {
+pub(super) async fn drain(runs: &[Arc<Generations>], signals: &mut Signals) -> Result<()> {
     let (stop, (_, report, mut reports)) = (Stop::default(), Roster::open());
     let watch = Watch::new(Until::End, &stop);
     let (mut alive, mut result) = (0, Ok(()));
-    for (run, store) in runs.iter().flat_map(|run| run.config.store.iter().map(move |store| (run, store))) {
-        spawn(run, store, &watch, report.clone())?;
-        alive += 1;
+    for generations in runs {
+        for store in &generations.first().run.config.store {
+            spawn(generations, store, &watch, report.clone())?;
+            alive += 1;
+        }
     }
     while alive > 0 {
         tokio::select! {
@@ -121,13 +123,19 @@ pub(super) async fn drain(runs: &[Run], signals: &mut Signals) -> Result<()> {
 }
 
 /// Starts the thread of a store. How it ended is told to `report`.
-pub(super) fn spawn(run: &Run, store: &Store, watch: &Watch, report: Report) -> Result<()> {
+pub(super) fn spawn(
+    generations: &Arc<Generations>,
+    store: &Store,
+    watch: &Watch,
+    report: Report,
+) -> Result<()> {
+    let Generation { run, .. } = generations.first();
     let (config, kafka) = (&run.config, &run.config.kafka);
     let (place, client_id) =
         (format!("pipeline {}, store {}", config.name, store.name), config.store_group(store));
     let outlet = Outlet {
         store: store.clone(),
-        baton: Arc::clone(&run.baton),
+        generations: Arc::clone(generations),
         source: SourceOptions {
             cluster: run.cluster(),
             group: config.store_group(store),

@@ -16,7 +16,7 @@ use super::{Report, Run};
 use crate::admin::Place;
 use crate::engine::ports::{Asked, Clock};
 use crate::engine::{
-    BLOCK_BYTES, Budget, Lodge, Meter, Part, PartitionCounts, Relay, Step, Vault, Worker, WorkerOptions,
+    BLOCK_BYTES, Budget, Floor, Lodge, Meter, Part, PartitionCounts, Relay, Step, Vault, Worker, WorkerOptions,
 };
 use crate::error::{Code, Error, Result};
 use crate::kafka::{
@@ -52,6 +52,7 @@ struct Seat {
     /// Where releases come from, if others may come.
     relay: Option<Arc<Relay>>,
     standing: Arc<Standing>,
+    floor: Arc<Floor>,
     meter: Arc<Meter>,
     counts: PartitionCounts,
     source: SourceOptions,
@@ -95,6 +96,7 @@ pub(super) fn spawn(
         baton: Arc::clone(&run.baton),
         relay,
         standing,
+        floor: Arc::clone(&run.floor),
         meter: Arc::clone(&run.meter),
         counts: Arc::clone(counts),
         source: SourceOptions {
@@ -216,6 +218,7 @@ impl Seat {
             let (disk, options) = (Arc::clone(&cellar.disk) as _, cellar.options);
             let (tasks, run) = (cellar.live.part(), self.post.run());
             worker = worker.exactly_once(Vault { disk, changelog, options, tasks, run })?;
+            worker = worker.speaks_by(&self.floor);
         }
         while !self.post.asked() {
             // Tasks come and go in the other steps alone.

@@ -57,7 +57,7 @@ impl Cellar {
 }
 
 fn folder(config: &Config, place: usize) -> PathBuf {
-    config.path(&config.state.directory).join(&config.name).join(place.to_string())
+    config.path(&config.state.directory).join(config.kept_as()).join(place.to_string())
 }
 
 /// Directories that processes of this pipeline have left on this machine. An error: one has its own still.

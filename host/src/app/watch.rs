@@ -15,6 +15,8 @@ type Done = Arc<AtomicBool>;
 pub(super) struct Watch {
     until: Until,
     stop: Stop,
+    /// Ends the threads of one generation before the others.
+    own: Stop,
     all: Arc<Mutex<Vec<Done>>>,
     run: u64,
 }
@@ -23,7 +25,12 @@ impl Watch {
     pub fn new(until: Until, stop: &Stop) -> Self {
         // Random.
         let run = RandomState::new().hash_one(());
-        Self { until, stop: stop.clone(), all: Arc::default(), run }
+        Self { until, stop: stop.clone(), own: Stop::default(), all: Arc::default(), run }
+    }
+
+    /// For the threads of a generation, which `own` ends before the others.
+    pub fn of_crew(&self, own: &Stop) -> Self {
+        Self { own: own.clone(), ..self.clone() }
     }
 
     /// For a stream thread, which `own` ends before the others.
@@ -38,13 +45,13 @@ impl Watch {
     }
 
     pub fn asked(&self) -> bool {
-        self.stop.asked()
+        self.stop.asked() || self.own.asked()
     }
 
     /// For those that wait.
     pub fn when_asked(&self) -> Asked {
-        let stop = self.stop.clone();
-        Asked::when(move || stop.asked())
+        let (own, stop) = (self.own.clone(), self.stop.clone());
+        Asked::when(move || own.asked() || stop.asked())
     }
 
     pub fn is_over(&self) -> bool {
@@ -74,8 +81,8 @@ impl Post {
 
     /// For those that wait.
     pub fn when_asked(&self) -> Asked {
-        let (own, stop) = (self.own.clone(), self.watch.stop.clone());
-        Asked::when(move || own.asked() || stop.asked())
+        let (own, crew) = (self.own.clone(), self.watch.when_asked());
+        Asked::when(move || own.asked() || crew.now())
     }
 
     /// Whether the thread is to end; all of them may be.

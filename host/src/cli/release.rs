@@ -4,12 +4,13 @@ mod page;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 
 use super::Libraries;
 use crate::app::Releases;
-use crate::config::Config;
+use crate::config::{Config, Start};
 use crate::error::Result;
 
 /// Events that are shown.
@@ -21,11 +22,15 @@ pub(super) enum Release {
     Plan {
         #[command(flatten)]
         pipeline: Pipeline,
+        #[command(flatten)]
+        history: History,
     },
     /// Proposes the files as a release to the hosts of the pipeline: they try it, and all go over to it.
     Apply {
         #[command(flatten)]
         pipeline: Pipeline,
+        #[command(flatten)]
+        history: History,
         /// For the history.
         #[arg(long, default_value = "", value_name = "TEXT")]
         why: String,
@@ -63,6 +68,22 @@ pub(super) enum Release {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct History {
+    /// Makes the windows anew, of what the sources have since then: "earliest", or a time such as
+    /// 2026-11-01T00:00:00Z. The release reads it beside the one that runs, which speaks until it has caught up. So
+    /// almost all may change: keys, windows, stages, how long keys are kept.
+    #[arg(long, value_name = "FROM", value_parser = since)]
+    bootstrap: Option<i64>,
+}
+
+fn since(text: &str) -> Result<i64, String> {
+    let from: Start = text.parse()?;
+    let from = from.history().ok_or("from \"latest\" on there is no history")?;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+    if i128::from(from) > now as i128 { Err("it is yet to come".to_owned()) } else { Ok(from) }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Pipeline {
     /// Pipeline file.
     #[arg(value_name = "PIPELINE.toml")]
@@ -74,17 +95,17 @@ pub(super) struct Pipeline {
 impl Release {
     pub(super) fn run(self) -> Result<()> {
         match self {
-            Self::Plan { pipeline } => {
-                let plan = pipeline.open()?.plan()?;
+            Self::Plan { pipeline, history } => {
+                let plan = pipeline.open()?.plan(history.bootstrap)?;
                 println!("{}", page::plan(&plan));
                 plan.verdict()
             }
-            Self::Apply { pipeline, why } => {
+            Self::Apply { pipeline, history, why } => {
                 let mut releases = pipeline.open()?;
-                let plan = releases.plan()?;
+                let plan = releases.plan(history.bootstrap)?;
                 println!("{}", page::plan(&plan));
                 plan.verdict()?;
-                let release = releases.apply(plan.content, &why)?;
+                let release = releases.apply(plan.content, plan.bootstrap, &why)?;
                 println!("{}", page::released(&plan.pipeline, &release));
                 Ok(())
             }

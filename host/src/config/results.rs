@@ -77,6 +77,7 @@ impl Config {
             store: self.store.clone(),
             folder: self.folder.clone(),
             file: self.file.clone(),
+            generation: self.generation,
             results,
             ..new
         };

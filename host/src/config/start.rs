@@ -36,6 +36,15 @@ impl FromStr for Start {
 }
 
 impl Start {
+    /// Where a history begins, in milliseconds since the epoch; none: it has no records.
+    pub fn history(self) -> Option<i64> {
+        match self {
+            Self::Earliest => Some(0),
+            Self::At(millis) => Some(millis),
+            Self::Latest => None,
+        }
+    }
+
     fn at(millis: i64) -> Option<Self> {
         (millis >= 0 && TIMES.contains(&millis)).then_some(Self::At(millis))
     }

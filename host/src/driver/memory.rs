@@ -180,7 +180,7 @@ impl Source for Memory {
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
-        let committed = |id| self.committed.get(id).map(|next| Committed { next: *next, commit: 0 });
+        let committed = |id| self.committed.get(id).map(|next| Committed { next: *next, commit: 0, fence: None });
         Ok(partitions.iter().map(committed).collect())
     }
 
@@ -236,6 +236,7 @@ fn records(batch: &[(PartitionId, i64, Given)]) -> Records<'_> {
             key: given.key.as_deref(),
             value: given.value.as_deref(),
             headers: start..records.headers.len() as u32,
+            is_muted: false,
         });
     }
     records

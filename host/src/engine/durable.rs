@@ -236,7 +236,7 @@ impl Task {
     pub(super) fn committed(&mut self) {
         self.stores.iter_mut().for_each(crate::state::Store::commit);
         for input in self.inputs.iter_mut().filter(|input| input.next.is_some()) {
-            (input.marked, input.claimed) = (input.next, true);
+            (input.marked, input.marked_fence, input.claimed) = (input.next, input.fence, true);
         }
         let Some(durable) = &mut self.durable else { return };
         if let Some(change) = durable.pending.take() {
@@ -342,7 +342,9 @@ impl Task {
         let retentions: Vec<Retention<'_>> =
             pipeline.features[stages].iter().map(|stage| stage.retention(lateness)).collect();
         let Some(durable) = &mut self.durable else {
-            self.inputs.iter_mut().for_each(|input| input.next = input.marked);
+            for input in &mut self.inputs {
+                (input.next, input.fence) = (input.marked, input.marked_fence);
+            }
             return Ok(());
         };
         durable.pending = None;

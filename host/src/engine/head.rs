@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::floor::Fence;
 use super::held::Parcel;
 use super::parcel::{self, Read};
 use super::task::{Input, Task};
@@ -21,6 +22,8 @@ pub(super) struct Head {
     writers: BTreeMap<PartitionId, Progress>,
     passed: i64,
     settled: i64,
+    /// Of inputs from some offset of which another generation speaks.
+    fences: Vec<(PartitionId, Fence)>,
 }
 
 impl Head {
@@ -41,6 +44,7 @@ impl Head {
             writers: writers.map(|(id, progress)| (*id, *progress)).collect(),
             passed: real(task.passed),
             settled: real(task.settled),
+            fences: task.inputs.iter().filter_map(|input| Some((input.id, input.fence?))).collect(),
             inputs,
         }
     }
@@ -62,6 +66,15 @@ impl Head {
         }
         into.signed(self.passed);
         into.signed(self.settled);
+        // What older versions of Tailwater wrote ends here.
+        if !self.fences.is_empty() {
+            into.number(self.fences.len() as u64);
+        }
+        for (id, Fence { to, at }) in &self.fences {
+            partition(*id, &mut into);
+            into.number(*to);
+            into.signed(*at);
+        }
         into
     }
 
@@ -82,8 +95,14 @@ impl Head {
             writers.insert(id, read_progress(&mut reader)?);
         }
         let (passed, settled) = (reader.signed()?, reader.signed()?);
+        let mut fences = Vec::new();
+        let count = if reader.end().is_some() { 0 } else { reader.count()? };
+        for _ in 0..count {
+            let id = read_partition(&mut reader)?;
+            fences.push((id, Fence { to: reader.number()?, at: reader.signed()? }));
+        }
         reader.end()?;
-        Some(Self { inputs, watermark, writers, passed, settled })
+        Some(Self { inputs, watermark, writers, passed, settled, fences })
     }
 
     /// The task has come as far as this. Inputs that it does not know are where they began.
@@ -93,6 +112,8 @@ impl Head {
             let (next, progress) =
                 known.map_or((input.marked, Progress::default()), |(_, next, progress)| (*next, *progress));
             (input.next, input.marked, input.progress) = (next, next, progress);
+            let fence = self.fences.iter().find(|(id, _)| *id == input.id).map(|(_, fence)| *fence);
+            (input.fence, input.marked_fence) = (fence, fence);
             (input.told, input.at_end) = (Progress::default(), false);
         }
         task.watermark = Merged::at(self.watermark);

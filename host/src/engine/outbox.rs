@@ -74,6 +74,9 @@ impl Outbox {
         let text = &mut self.texts;
         for (place, what) in &self.messages {
             let record = &records.rows[place.record as usize];
+            if record.is_muted {
+                continue;
+            }
             let mut headers = Headers::new();
             let passed = records.headers_of(record).iter();
             headers.extend(passed.copied().filter(|header| !header.name.starts_with(HEADER_PREFIX)));

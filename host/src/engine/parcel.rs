@@ -5,7 +5,7 @@
 //! features so far. In a repartition topic there are watermarks between them. Numbers are little-endian:
 //!
 //! ```text
-//! version: u8 = 1, what: u8 (0 row, 1 update, 2 watermark)
+//! version: u8 = 1, what: u8 (0 row, 1 update, 2 watermark; of rows and updates 128 more: muted)
 //! row, update: layout u64, release text, source u16, partition i32, offset i64, index u32, time i64,
 //!              timestamp i64 (least: none), key bytes?, value bytes?, headers u16 x (name text, value bytes?),
 //!              then each column: valid u8 if nullable, the value; then features f32 each; then ids like columns
@@ -28,6 +28,7 @@ const VERSION: u8 = 1;
 const ROW: u8 = 0;
 const UPDATE: u8 = 1;
 const WATERMARK: u8 = 2;
+const MUTED: u8 = 128;
 
 /// What parcels of one kind hold.
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ pub(super) struct Layout {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Head<'a> {
     pub is_update: bool,
+    pub is_muted: bool,
     pub release: &'a str,
     pub origin: Origin,
     pub time: i64,
@@ -132,7 +134,8 @@ impl Layout {
 
     /// Appends a parcel.
     pub fn pack(&self, head: &Head<'_>, cells: Cells<'_>, into: &mut Vec<u8>) {
-        into.extend([VERSION, if head.is_update { UPDATE } else { ROW }]);
+        let what = if head.is_update { UPDATE } else { ROW };
+        into.extend([VERSION, if head.is_muted { what | MUTED } else { what }]);
         into.extend(self.fingerprint.to_le_bytes());
         text(head.release, into);
         into.extend(head.origin.from.source.to_le_bytes());
@@ -201,7 +204,7 @@ pub(super) fn pack_watermark(told: Told, into: &mut Vec<u8>) {
 pub(super) fn release(bytes: &[u8]) -> Option<&str> {
     let mut reader = Reader(bytes);
     let [version, what, ..] = reader.fixed::<10>()?;
-    if version == VERSION && matches!(what, ROW | UPDATE) { reader.short_text() } else { None }
+    if version == VERSION && matches!(what & !MUTED, ROW | UPDATE) { reader.short_text() } else { None }
 }
 
 /// Reads what stands before the columns.
@@ -212,15 +215,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read<'_>, Refusal> {
         let message = format!("a parcel of version {version}, where {VERSION} is known");
         return Err(Refusal::new(Code::OtherRelease, message));
     }
-    let read = match what {
-        ROW | UPDATE => head(&mut reader, what == UPDATE).map(|head| Read::Row(head, Rest(reader.0))),
-        WATERMARK => watermark(&mut reader),
+    let read = match what & !MUTED {
+        ROW | UPDATE => head(&mut reader, what).map(|head| Read::Row(head, Rest(reader.0))),
+        WATERMARK if what == WATERMARK => watermark(&mut reader),
         _ => None,
     };
     read.ok_or_else(broken)
 }
 
-fn head<'a>(reader: &mut Reader<'a>, is_update: bool) -> Option<Head<'a>> {
+fn head<'a>(reader: &mut Reader<'a>, what: u8) -> Option<Head<'a>> {
+    let (is_update, is_muted) = (what & !MUTED == UPDATE, what & MUTED != 0);
     let layout = u64::from_le_bytes(reader.fixed()?);
     let release = reader.short_text()?;
     let origin = Origin {
@@ -237,7 +241,7 @@ fn head<'a>(reader: &mut Reader<'a>, is_update: bool) -> Option<Head<'a>> {
         let name = std::str::from_utf8(reader.optional()??).ok()?;
         headers.push(Header { name, value: reader.optional()? });
     }
-    Some(Head { is_update, release, origin, time, timestamp, key, value, headers, layout })
+    Some(Head { is_update, is_muted, release, origin, time, timestamp, key, value, headers, layout })
 }
 
 fn watermark<'a>(reader: &mut Reader<'a>) -> Option<Read<'a>> {
@@ -253,6 +257,7 @@ impl<'a> Head<'a> {
     pub fn of(records: &Records<'a>, record: &Record<'a>, index: u32, time: i64, release: &'a str) -> Self {
         Self {
             is_update: false,
+            is_muted: record.is_muted,
             release,
             origin: Origin { from: record.from, offset: record.offset, index },
             time,
@@ -280,6 +285,7 @@ impl<'a> Head<'a> {
             key: self.key,
             value: self.value,
             headers: first..into.headers.len() as u32,
+            is_muted: self.is_muted,
         });
     }
 }

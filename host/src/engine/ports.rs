@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::floor::Fence;
 use crate::columns::{Batch, Builder, Schema};
 use crate::contract::{Computed, Decided, Folded, Processed, Tape};
 use crate::error::{Code, Error, Refusal, Result};
@@ -155,6 +156,8 @@ pub struct Committed {
     pub next: i64,
     /// What the [`Mark`] said; 0: nothing, or it was no transaction.
     pub commit: u64,
+    /// As the [`Mark`] said.
+    pub fence: Option<Fence>,
 }
 
 /// Where records come from. Owned by one thread.
@@ -240,6 +243,8 @@ pub struct Mark {
     pub commit: u64,
     /// The partition is given up with it: nothing of this thread's is left that the next owner has to wait for.
     pub last: bool,
+    /// Another generation speaks from there on: to be kept beside the offset.
+    pub fence: Option<Fence>,
 }
 
 /// Where messages go. Owned by one thread.

@@ -55,6 +55,11 @@ impl Sample {
         Self { records: kept, keys: Vec::new() }
     }
 
+    /// To be tried with windows that hold nothing.
+    pub fn without_windows(self) -> Self {
+        Self { keys: Vec::new(), ..self }
+    }
+
     pub fn len(&self) -> usize {
         self.records.len()
     }
@@ -82,6 +87,7 @@ impl Sample {
                 key: kept.key.as_deref(),
                 value: kept.value.as_deref(),
                 headers: first..records.headers.len() as u32,
+                is_muted: false,
             });
         }
         records

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::durable::Durable;
+use super::floor::Fence;
 use super::held::Held;
 use super::mistake::{Mistake, planted};
+use super::ports::Committed;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{Pipeline, Role};
 use crate::record::{PartitionId, SourceId};
@@ -55,6 +57,10 @@ pub struct Input {
     held: BTreeMap<i64, u32>,
     /// What was committed or is about to be.
     pub(super) marked: Option<i64>,
+    /// From there on another generation speaks.
+    pub(super) fence: Option<Fence>,
+    /// As it was committed.
+    pub(super) marked_fence: Option<Fence>,
     /// The group knows that it is this thread's.
     pub(super) claimed: bool,
     /// When something came last.
@@ -73,6 +79,8 @@ impl Input {
             told: Progress::default(),
             held: BTreeMap::new(),
             marked: committed,
+            fence: None,
+            marked_fence: None,
             claimed: false,
             heard: now,
             at_end: false,
@@ -134,6 +142,17 @@ impl Task {
     pub fn new(stages: usize) -> Self {
         let stores = (0..stages).map(|_| Store::default()).collect();
         Self { stores, passed: i64::MIN, settled: i64::MIN, ..Self::default() }
+    }
+
+    /// What the group knows of fences.
+    pub(super) fn know_fences(&mut self, standing: &[(PartitionId, Option<Committed>)]) {
+        for input in &mut self.inputs {
+            let committed = standing.iter().find(|(id, _)| *id == input.id);
+            let fence = committed.and_then(|(_, committed)| committed.and_then(|one| one.fence));
+            // The task may know of one that the group has lost.
+            input.fence = input.fence.or(fence);
+            input.marked_fence = fence;
+        }
     }
 
     /// Where an input of it has to be read from after a restart.
@@ -209,6 +228,11 @@ impl Tasks {
             .iter()
             .enumerate()
             .find_map(|(task, (_, one))| Some((task, one.inputs.iter().position(|input| input.id == id)?)))
+    }
+
+    pub(super) fn input(&self, id: PartitionId) -> Option<&Input> {
+        let (task, input) = self.find(id)?;
+        Some(&self.0[task].1.inputs[input])
     }
 
     pub(super) fn at(&mut self, index: usize) -> &mut Task {

@@ -91,7 +91,7 @@ fn state_goes_with_its_partition_to_another_worker() {
 }
 
 fn standing(next: i64) -> [(PartitionId, Option<Committed>); 1] {
-    [(id(0), Some(Committed { next, commit: 0 }))]
+    [(id(0), Some(Committed { next, commit: 0, fence: None }))]
 }
 
 #[test]

@@ -18,6 +18,7 @@
 
 mod exact;
 mod failing;
+mod floor;
 mod holding;
 mod marks;
 mod membership;
@@ -42,6 +43,7 @@ use crate::error::{Code, Error, Result};
 use crate::record::{Message, PartitionId};
 use crate::watermark::END;
 use failing::{Began, Pauses};
+use floor::Seat;
 use patience::Wait;
 use releases::Line;
 
@@ -121,6 +123,8 @@ pub struct Worker<S, K, C> {
     last_poll: Duration,
     /// Where releases come from, if others may come.
     line: Option<Line>,
+    /// Of the floor, if there may be another generation.
+    seat: Option<Seat>,
     asked: Asked,
 }
 
@@ -156,6 +160,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             tell_interval: TELL,
             last_poll: now,
             line: None,
+            seat: None,
             asked: Asked::default(),
         }
     }
@@ -182,6 +187,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     /// Does what is next: one batch, or one change of the assignment.
     pub fn step(&mut self) -> Result<Step> {
         self.receive()?;
+        self.look_at_floor()?;
         let bounds = self.flow.pipeline().bounds;
         let limit = Limit { rows: bounds.batch_rows, bytes: bounds.batch_bytes };
         self.flow.turn(Activity::Source);
@@ -280,7 +286,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     fn work(&mut self) -> Result<()> {
         let sample = self.begin_sample();
-        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, .. } = self;
+        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, seat, .. } = self;
         *is_dirty = true;
         let mut records = source.records();
         // Most of the time there are none, or few.
@@ -293,10 +299,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             records.rows.retain(|record| !tasks.has_ended(record.from));
         }
         let now = clock.monotonic();
-        let waits = line
+        let lacks = line
             .as_mut()
             .filter(|_| !planted(Mistake::LacksRelease))
             .is_some_and(|line| line.sift(flow, &mut records));
+        let waits = seat.as_mut().is_some_and(|seat| seat.sift(tasks, &mut records)) || lacks;
         let worked = flow.process(&records, tasks, &mut |message| send(source, sink, clock, message));
         if let (Some(mut sample), Some(line)) = (sample, line) {
             sample.keys = flow.take_copies();

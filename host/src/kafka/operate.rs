@@ -17,12 +17,15 @@ use super::Cluster;
 use super::cluster::refused;
 use super::consumer::consuming;
 use super::events::{ConsumerEvents, denied};
+use super::native::metadata;
+use super::note::Note;
 use super::places;
 use super::rights::denial;
 use super::source::{Claimant, Claims};
 use super::topics::wait;
 use crate::config::Start;
 use crate::engine::ports::Asked;
+use crate::engine::{Fence, Other};
 use crate::error::{Code, Error, Result};
 
 /// How long the brokers may take for one answer.
@@ -98,20 +101,39 @@ impl Operator {
 
     /// Where the group stands.
     pub fn committed(&self, places: &[Place<'_>]) -> Result<Vec<Option<i64>>> {
+        Ok(self.standings(places)?.into_iter().map(|standing| standing.next).collect())
+    }
+
+    /// Where the group stands, and from where on it has given the floor away.
+    pub fn standings(&self, places: &[Place<'_>]) -> Result<Vec<Other>> {
+        standings(&self.asked(&self.asker, places)?, places)
+    }
+
+    /// Gives the floor away for good, to this generation, in all partitions: from where nothing of the group's is left to
+    /// be committed. An error of [`Code::Running`]: the group has members. `aside`: a place that the group does not read.
+    pub fn close(&self, places: &[Place<'_>], aside: Place<'_>, prefix: String, to: u64) -> Result<()> {
+        // Only a group without members takes that.
+        self.commit(&[(aside, 0)])?;
+        self.owners(places, prefix)?.end_transactions()?;
+        let answer = self.asked(&self.reader, places)?;
+        let notes: Vec<String> = metadata(&answer);
+        let mut list = TopicPartitionList::new();
+        for (element, note) in answer.elements().iter().zip(&notes) {
+            let Offset::Offset(at) = element.offset() else { continue };
+            let note = Note { owner: None, fence: Some(Fence { to, at }), ..Note::read(note) };
+            let mut closed = list.add_partition(element.topic(), element.partition());
+            closed.set_offset(Offset::Offset(at)).map_err(|error| consuming(&error))?;
+            closed.set_metadata(note.written());
+        }
+        self.commit_list(&list)
+    }
+
+    fn asked(&self, asker: &BaseConsumer<ConsumerEvents>, places: &[Place<'_>]) -> Result<TopicPartitionList> {
         let list = list(places.iter().map(|place| (*place, Offset::Invalid)))?;
-        let answer = self.asker.committed_offsets(list, ANSWERED_WITHIN);
-        let answer = answer.map_err(|error| self.failed("its offsets did not come", &error))?;
-        let offset = |(topic, partition): &Place<'_>| {
-            let element = answer.find_partition(topic, *partition);
-            let element =
-                element.ok_or_else(|| Error::new(Code::Internal, "a partition is not in the answer"))?;
-            element.error().map_err(|error| self.failed("its offsets did not come", &error))?;
-            Ok(match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            })
-        };
-        places.iter().map(offset).collect()
+        let answer = asker.committed_offsets(list, ANSWERED_WITHIN);
+        // Errors and log lines, which nobody else takes.
+        while asker.poll(Duration::ZERO).is_some() {}
+        answer.map_err(|error| self.failed("its offsets did not come", &error))
     }
 
     /// Offsets of a place in these partitions.
@@ -134,8 +156,11 @@ impl Operator {
         if offsets.is_empty() {
             return Ok(());
         }
-        let list = list(offsets.iter().map(|(place, offset)| (*place, Offset::Offset(*offset))))?;
-        let committed = self.asker.commit(&list, CommitMode::Sync);
+        self.commit_list(&list(offsets.iter().map(|(place, offset)| (*place, Offset::Offset(*offset))))?)
+    }
+
+    fn commit_list(&self, list: &TopicPartitionList) -> Result<()> {
+        let committed = self.asker.commit(list, CommitMode::Sync);
         committed.map_err(|error| match error.rdkafka_error_code() {
             Some(code) if has_members(code) => {
                 Error::new(Code::Running, format!("group `{}` has members: {error}", self.group))
@@ -179,6 +204,20 @@ impl Operator {
             _ => Error::new(Code::Consuming, words),
         }
     }
+}
+
+fn standings(answer: &TopicPartitionList, places: &[Place<'_>]) -> Result<Vec<Other>> {
+    let (notes, elements) = (metadata(answer), answer.elements());
+    let standing = |(topic, partition): &Place<'_>| {
+        let at = elements.iter().position(|one| one.topic() == *topic && one.partition() == *partition);
+        let at = at.ok_or_else(|| Error::new(Code::Internal, "a partition is not in the answer"))?;
+        elements[at].error().map_err(|error| consuming(&error))?;
+        Ok(match elements[at].offset() {
+            Offset::Offset(next) => Other { next: Some(next), fence: Note::read(&notes[at]).fence },
+            _ => Other::default(),
+        })
+    };
+    places.iter().map(standing).collect()
 }
 
 fn options() -> AdminOptions {

@@ -134,6 +134,7 @@ impl Batch {
                 key: message.key(),
                 value: message.value(),
                 headers: first..records.headers.len() as u32,
+                is_muted: false,
             });
         }
         records

@@ -289,16 +289,17 @@ impl Source for KafkaSource {
         let notes: Vec<String> = metadata(&answer);
         let places: Vec<(String, i32)> =
             answer.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
-        let commit = |id: PartitionId| {
+        let note = |id: PartitionId| {
             let is_own =
                 |(topic, partition): &(String, i32)| *partition == id.partition && topic == self.topic(id);
             let at = places.iter().position(is_own);
-            at.map_or(0, |at| Note::read(&notes[at]).commit)
+            at.map_or_else(Note::default, |at| Note::read(&notes[at]))
         };
-        let committed = partitions.iter().zip(offsets);
-        let committed =
-            committed.map(|(id, next)| next.map(|next| ports::Committed { next, commit: commit(*id) }));
-        Ok(committed.collect())
+        let committed = |(id, next): (&PartitionId, Option<i64>)| {
+            let Note { commit, fence, .. } = note(*id);
+            next.map(|next| ports::Committed { next, commit, fence })
+        };
+        Ok(partitions.iter().zip(offsets).map(committed).collect())
     }
 
     fn start(&mut self, partitions: &[(PartitionId, Option<i64>)]) -> Result<()> {
@@ -395,7 +396,7 @@ impl Source for KafkaSource {
         for Mark { of, next, commit, .. } in marks {
             let mut element = list.add_partition(self.topic(*of), of.partition);
             element.set_offset(Offset::Offset(*next)).map_err(|error| uncommitted(&error))?;
-            element.set_metadata(Note { commit: *commit, owner: None }.written());
+            element.set_metadata(Note { commit: *commit, ..Note::default() }.written());
         }
         match consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => Ok(true),

@@ -111,13 +111,12 @@ pub(super) fn groups(
 }
 
 /// Names of the changelog topics. Without windows and event times there is nothing to be remembered.
-pub(super) fn changelogs(pipeline: &Pipeline) -> Vec<Option<String>> {
-    let name = &pipeline.name;
+pub(super) fn changelogs(kept_as: &str, pipeline: &Pipeline) -> Vec<Option<String>> {
     let remembers =
         !pipeline.features.is_empty() || pipeline.sources.iter().any(|source| source.times.is_some());
-    let of_source = |source: usize| format!("{name}.source-{}.changelog", pipeline.sources[source].name);
+    let of_source = |source: usize| format!("{kept_as}.source-{}.changelog", pipeline.sources[source].name);
     let groups = pipeline.groups.iter().map(|group| match pipeline.features.get(group.stages.start) {
-        Some(stage) if !group.stages.is_empty() => Some(format!("{name}.{}.changelog", stage.name)),
+        Some(stage) if !group.stages.is_empty() => Some(format!("{kept_as}.{}.changelog", stage.name)),
         _ => Some(of_source(0)),
     });
     let sources = (0..pipeline.sources.len()).map(|source| {

@@ -9,6 +9,7 @@
 //! Windows of a stage whose aggregates change are told apart by what becomes of them: [`Windows`].
 
 mod fixed;
+mod history;
 mod page;
 mod windows;
 
@@ -25,6 +26,8 @@ pub use windows::{Aggregate, Fate, StageWindows, Windows};
 
 const ADVICE: &str = "To have it all the same: stop all processes of the pipeline, drop its windows with \
     `tailwater state reset`, and start it with the new files. Or run these under another `name`.";
+const FROM_HISTORY: &str = "To have it all the same, without a pause: `tailwater release apply --bootstrap FROM` makes the \
+    windows anew, of what the sources have since FROM.";
 
 /// What is another than before.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +61,19 @@ pub fn succession_beside(old: &Pipeline, before: Option<&Pipeline>, new: &Pipeli
     let room = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.key_bytes);
     changes.turn("limits", "state_per_key", room(old), room(new));
     changes.windows = windows::of_stages(old, new);
+    Ok(changes)
+}
+
+/// What changes if `new` is begun from history beside `old`, and then takes its place; or why it can't. It has state and
+/// internal topics of its own, so that almost all may change.
+pub fn succession_from_history(old: &Pipeline, new: &Pipeline) -> Result<Changes> {
+    history::check(old, new)?;
+    let mut changes = Changes { topics: new_topics(old, new), ..Changes::default() };
+    changes.sources(old, new);
+    changes.plugins(old, new);
+    changes.outputs(old, new);
+    history::note(old, new, &mut changes);
+    changes.windows = windows::from_history(old, new);
     Ok(changes)
 }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json::{bytes, cut, damaged, read};
-use super::manifest::{Facts, How, Manifest, Proposal, Refusal};
+use super::manifest::{Facts, How, Manifest, Proposal, Refusal, Step, Turn};
 use crate::error::{Code, Result};
 
 const TEXT: usize = 8 << 10;
@@ -22,6 +22,10 @@ pub enum What {
     Runs,
     /// A host can't run it, and goes on with what it has.
     Failed,
+    /// It was begun from history, has caught up, and takes the place of the one before.
+    Speaks,
+    /// It had state of its own, which is deleted.
+    Ended,
 }
 
 impl What {
@@ -32,6 +36,8 @@ impl What {
             Self::Refused => "refused",
             Self::Runs => "runs",
             Self::Failed => "failed",
+            Self::Speaks => "speaks",
+            Self::Ended => "ended",
         }
     }
 }
@@ -105,6 +111,17 @@ impl Event {
     pub fn runs(release: &Manifest, host: &str, at: i64) -> Self {
         let (number, id) = (Some(release.number), Some(release.facts.content.id.clone()));
         Self { number, id, ..Self::new(What::Runs, host, at) }
+    }
+
+    /// A generation has come so far, which goes by this release.
+    pub fn turned(turn: &Turn, release: Option<&Manifest>) -> Self {
+        let what = match turn.step {
+            Step::Speaks => What::Speaks,
+            Step::Ended => What::Ended,
+        };
+        let number = release.map(|release| release.number);
+        let id = release.map(|release| release.facts.content.id.clone());
+        Self { number, id, ..Self::new(what, &turn.by, turn.at) }
     }
 
     /// A host can't go by a release.

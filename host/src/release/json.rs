@@ -5,6 +5,7 @@
 //! proposal/TICKET                a proposal
 //! release/NUMBER/TICKET/WRITE    a release: the facts of the proposal, numbered
 //! refusal/TICKET/WRITE           why a proposal is none
+//! generation/NUMBER/STEP/WRITE   how far a generation is: `speaks`, or `ended`
 //! ```
 //!
 //! Two hosts may answer a proposal alike. WRITE, which is random, keeps the two apart: else a compaction would take the
@@ -18,7 +19,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{Artifact, Content, Digest, Facts, How, Manifest, Proposal, Refusal, Ticket, is_id};
+use super::manifest::{
+    Artifact, Content, Digest, Facts, How, Manifest, Proposal, Refusal, Step, Ticket, Turn, is_id,
+};
 use crate::codec::base64;
 use crate::config::Role;
 use crate::error::{Code, Error, Result};
@@ -45,6 +48,7 @@ pub enum Key {
     Proposal(Ticket),
     Release { number: u64, ticket: Ticket, write: Ticket },
     Refusal { ticket: Ticket, write: Ticket },
+    Turn { generation: u64, step: Step, write: Ticket },
 }
 
 impl fmt::Display for Key {
@@ -54,6 +58,9 @@ impl fmt::Display for Key {
             Self::Proposal(ticket) => write!(f, "proposal/{ticket}"),
             Self::Release { number, ticket, write } => write!(f, "release/{number}/{ticket}/{write}"),
             Self::Refusal { ticket, write } => write!(f, "refusal/{ticket}/{write}"),
+            Self::Turn { generation, step, write } => {
+                write!(f, "generation/{generation}/{}/{write}", step.name())
+            }
         }
     }
 }
@@ -84,6 +91,12 @@ impl Key {
                 let (ticket, write) = rest.split_once('/')?;
                 Some(Self::Refusal { ticket: ticket.parse().ok()?, write: write.parse().ok()? })
             }
+            "generation" => {
+                let (generation, rest) = rest.split_once('/')?;
+                let (step, write) = rest.split_once('/')?;
+                let step = Step::ALL.into_iter().find(|known| known.name() == step)?;
+                Some(Self::Turn { generation: generation.parse().ok()?, step, write: write.parse().ok()? })
+            }
             _ => None,
         }
     }
@@ -102,6 +115,14 @@ struct FactsLine {
     why: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     returns_to: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bootstrap: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_first")]
+    generation: u64,
+}
+
+fn is_first(generation: &u64) -> bool {
+    *generation == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +144,14 @@ struct RefusalLine {
     at: i64,
     code: String,
     message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TurnLine {
+    version: u64,
+    by: String,
+    at: i64,
 }
 
 /// All that every version has.
@@ -176,9 +205,26 @@ impl Refusal {
     }
 }
 
+impl Turn {
+    /// `write`: as of a release.
+    pub fn record(&self, write: Ticket) -> (String, Vec<u8>) {
+        let line = TurnLine { version: VERSION, by: cut(&self.by, NAME), at: self.at };
+        let key = Key::Turn { generation: self.generation, step: self.step, write };
+        (key.to_string(), bytes(&line))
+    }
+
+    pub(super) fn read(generation: u64, step: Step, value: &[u8]) -> Result<Self> {
+        let TurnLine { by, at, .. } = read(value)?;
+        if by.len() > NAME {
+            return Err(damaged("a text is too long"));
+        }
+        Ok(Self { generation, step, by, at })
+    }
+}
+
 /// An error: it is too large for the topic.
 fn value(facts: &Facts) -> Result<Vec<u8>> {
-    let Facts { content, by, how, at, why, returns_to } = facts;
+    let Facts { content, by, how, at, why, returns_to, bootstrap, generation } = facts;
     if content.configuration.len() > CONFIGURATION {
         let (size, most) = (content.configuration.len(), CONFIGURATION);
         let text = format!("the configuration has {size} bytes; a release takes {most} at most");
@@ -201,6 +247,8 @@ fn value(facts: &Facts) -> Result<Vec<u8>> {
         at: *at,
         why: cut(why, TEXT),
         returns_to: *returns_to,
+        bootstrap: *bootstrap,
+        generation: *generation,
     }))
 }
 
@@ -219,8 +267,11 @@ fn facts(value: &[u8]) -> Result<Facts> {
         return Err(damaged("two files have one stage"));
     }
     let content = Content { id: line.id, configuration: line.configuration, artifacts };
-    let FactsLine { by, at, why, returns_to, .. } = line;
-    Ok(Facts { content, by, how, at, why, returns_to })
+    let FactsLine { by, at, why, returns_to, bootstrap, generation, .. } = line;
+    if bootstrap.is_some_and(|from| from < 0) {
+        return Err(damaged("it begins before 1970"));
+    }
+    Ok(Facts { content, by, how, at, why, returns_to, bootstrap, generation })
 }
 
 fn artifact(line: ArtifactLine) -> Result<Artifact> {

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{CHUNK, Key, damaged};
-use super::manifest::{Artifact, Digest, Manifest, Proposal, Refusal, Ticket};
+use super::manifest::{Artifact, Digest, Manifest, Proposal, Refusal, Step, Ticket, Turn};
 use crate::error::Result;
 
 /// A value and its offset.
@@ -32,6 +32,8 @@ pub struct Ledger {
     releases: BTreeMap<Written, At<Manifest>>,
     /// By ticket and write.
     refusals: BTreeMap<(Ticket, Ticket), At<Refusal>>,
+    /// By generation, step and write.
+    turns: BTreeMap<(u64, Step, Ticket), At<Turn>>,
     /// In order of their numbers, which is that of the log.
     accepted: Vec<Written>,
 }
@@ -62,7 +64,7 @@ impl Ledger {
         let key = Key::parse(key.unwrap_or_default()).map_err(place)?;
         self.forget(key);
         let taken = value.map_or(Ok(()), |value| self.put(offset, key, value));
-        if !matches!(key, Key::Chunk { .. } | Key::Proposal(_)) {
+        if matches!(key, Key::Release { .. } | Key::Refusal { .. }) {
             self.judge();
         }
         taken.map_err(|error| place(error.at(key)))
@@ -89,6 +91,10 @@ impl Ledger {
                 let value = Refusal::read(ticket, value)?;
                 self.refusals.insert((ticket, write), At { offset, value });
             }
+            Key::Turn { generation, step, write } => {
+                let value = Turn::read(generation, step, value)?;
+                self.turns.insert((generation, step, write), At { offset, value });
+            }
         }
         Ok(())
     }
@@ -106,6 +112,7 @@ impl Ledger {
             Key::Proposal(ticket) => drop(self.proposals.remove(&ticket)),
             Key::Release { number, ticket, write } => drop(self.releases.remove(&(number, ticket, write))),
             Key::Refusal { ticket, write } => drop(self.refusals.remove(&(ticket, write))),
+            Key::Turn { generation, step, write } => drop(self.turns.remove(&(generation, step, write))),
         }
     }
 
@@ -232,8 +239,12 @@ impl Ledger {
     /// How many releases stay.
     fn kept(&self, keep: Keep) -> usize {
         let begun = self.releases().rev().take_while(|release| release.facts.at >= keep.since).count();
+        // What a generation goes by that is run still.
+        let runs = self.pair().map_or(0, |pair| {
+            self.releases().rev().take_while(|release| release.number >= pair.newer.number).count() + 1
+        });
         // The one before the first of them ran then too.
-        keep.releases.max(begun + 1)
+        keep.releases.max(begun + 1).max(runs)
     }
 
     /// Chunks that nothing of what is kept names, and that are older than all of it: those of a proposal that is still
@@ -267,6 +278,10 @@ fn in_order<'a, T>(found: impl Iterator<Item = &'a At<T>>) -> Vec<&'a T> {
     found.sort_unstable_by_key(|at| at.offset);
     found.into_iter().map(|at| &at.value).collect()
 }
+
+mod generations;
+
+pub use generations::Pair;
 
 #[cfg(test)]
 mod tests;

@@ -159,6 +159,10 @@ pub struct Facts {
     pub why: String,
     /// The release whose content comes back.
     pub returns_to: Option<u64>,
+    /// The sources are read again from this time on, in milliseconds since the epoch: a new generation begins.
+    pub bootstrap: Option<i64>,
+    /// Whose state it goes on with: number of the release that began it; 0: the first. Of a proposal it is not known.
+    pub generation: u64,
 }
 
 /// A content that is to become a release.
@@ -180,6 +184,37 @@ impl Manifest {
     pub fn stamp(&self) -> String {
         stamp(self.number, &self.facts.content.id)
     }
+}
+
+/// How far a generation is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// It has caught up, and is to speak.
+    Speaks,
+    /// It is not run any more.
+    Ended,
+}
+
+impl Step {
+    pub const ALL: [Self; 2] = [Self::Speaks, Self::Ended];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Speaks => "speaks",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A generation has come as far as this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub generation: u64,
+    pub step: Step,
+    /// The host that found out.
+    pub by: String,
+    /// Milliseconds since the epoch.
+    pub at: i64,
 }
 
 /// Why a proposal becomes none.

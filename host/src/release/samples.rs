@@ -23,5 +23,7 @@ pub(super) fn facts(content: u8) -> Facts {
         at: 1_700_000_000_000,
         why: "it is better".to_owned(),
         returns_to: (content == 9).then_some(3),
+        bootstrap: (content == 8).then_some(1_600_000_000_000),
+        generation: if content == 8 { 4 } else { 0 },
     }
 }

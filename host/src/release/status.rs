@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::history::{Event, What};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Pair};
 use super::manifest::{Manifest, Proposal, Refusal};
 
 /// Refusals that are shown.
@@ -14,6 +14,8 @@ const REFUSALS: usize = 3;
 pub struct Status {
     pub pipeline: String,
     pub current: Option<Manifest>,
+    /// A release that was begun from history takes the place of another.
+    pub handover: Option<Handover>,
     /// Numbers of those that are kept, the oldest first.
     pub kept: Vec<u64>,
     pub waiting: Vec<Proposal>,
@@ -21,6 +23,54 @@ pub struct Status {
     pub refusals: Vec<Refusal>,
     /// Hosts that said that they run the current one, or that they can't; the newest first.
     pub hosts: Vec<Event>,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    pub phase: Phase,
+    /// Stamps.
+    pub from: String,
+    pub to: String,
+    /// Since when it speaks, in milliseconds since the epoch.
+    pub since: Option<i64>,
+    /// So many it has to read until it is where the other is, if anybody knows.
+    pub records: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    ReadsHistory,
+    /// The other is kept beside it for a while.
+    Speaks,
+    /// The other is to speak again.
+    CalledOff,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ReadsHistory => "reads-history",
+            Self::Speaks => "speaks",
+            Self::CalledOff => "called-off",
+        }
+    }
+}
+
+impl Handover {
+    fn of(Pair { before, newer, speaks, is_back, .. }: Pair<'_>) -> Self {
+        let phase = match speaks {
+            _ if is_back => Phase::CalledOff,
+            None => Phase::ReadsHistory,
+            Some(_) => Phase::Speaks,
+        };
+        Self { phase, from: before.stamp(), to: newer.stamp(), since: speaks, records: None }
+    }
+
+    fn json(&self) -> Value {
+        let Self { phase, from, to, since, records } = self;
+        json!({ "phase": phase.name(), "from": from, "to": to, "since": since, "records": records })
+    }
 }
 
 impl Status {
@@ -39,6 +89,7 @@ impl Status {
             pipeline: pipeline.to_owned(),
             kept: ledger.releases().map(|release| release.number).collect(),
             waiting: ledger.waiting().into_iter().cloned().collect(),
+            handover: ledger.pair().map(Handover::of),
             refusals: ledger.refusals().into_iter().rev().take(REFUSALS).cloned().collect(),
             current,
             hosts,
@@ -47,7 +98,7 @@ impl Status {
 
     /// For a program; times in milliseconds, null where there is none.
     pub fn json(&self) -> Value {
-        let Self { pipeline, current, kept, waiting, refusals, hosts } = self;
+        let Self { pipeline, current, handover, kept, waiting, refusals, hosts } = self;
         let waiting = waiting.iter().map(|Proposal { ticket, facts }| {
             json!({
                 "ticket": ticket.to_string(), "content": facts.content.id, "by": facts.by, "how": facts.how.name(),
@@ -66,6 +117,7 @@ impl Status {
         json!({
             "pipeline": pipeline,
             "current": current.as_ref().map(release),
+            "handover": handover.as_ref().map(Handover::json),
             "kept": kept,
             "waiting": waiting.collect::<Vec<_>>(),
             "refusals": refusals.collect::<Vec<_>>(),
@@ -86,6 +138,6 @@ pub fn release(release: &Manifest) -> Value {
     json!({
         "number": release.number, "content": facts.content.id, "release": release.stamp(), "at": facts.at,
         "by": facts.by, "how": facts.how.name(), "why": facts.why, "returns_to": facts.returns_to,
-        "files": files.collect::<Vec<_>>(),
+        "bootstrap": facts.bootstrap, "files": files.collect::<Vec<_>>(),
     })
 }

@@ -259,7 +259,8 @@ impl SimSource {
                 fence(state, &id)?;
                 asked.push(id);
             } else if !offsets.iter().any(|(undecided, _)| *undecided) {
-                let committed = |offset: Offset| Committed { next: offset.next, commit: offset.commit };
+                let committed =
+                    |Offset { next, commit, fence, .. }: Offset| Committed { next, commit, fence };
                 return Ok(offsets.into_iter().map(|(_, offset)| offset.map(committed)).collect());
             } else if state.now() >= limit {
                 return Err(Error::new(Code::Consuming, "committed offsets stay undecided"));
@@ -292,6 +293,7 @@ impl Source for SimSource {
                 key: stored.key.as_deref(),
                 value: stored.value.as_deref(),
                 headers: start..records.headers.len() as u32,
+                is_muted: false,
             });
         }
         records

@@ -8,7 +8,7 @@ use tailwater_tests::chaos;
 use tailwater_tests::swaps::{Options, Setup, pause, run};
 
 const USAGE: &str = "swaps [--swaps N] [--every SECONDS] [--kills PERCENT] [--seed S] [--hosts N] [--rate N] \
-                     [--folder PATH] [--pause true]";
+                     [--folder PATH] [--history true] [--pause true]";
 
 fn main() -> ExitCode {
     let (options, pauses) = match parse(std::env::args().skip(1)) {
@@ -35,7 +35,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bool),
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
     let folder = std::env::temp_dir().join(format!("tailwater-swaps-{}", std::process::id()));
     let setup = Setup { ground: chaos::Options::ground(), hosts: 2, rate: 1_000, seed, folder };
-    let mut options = Options { setup, script: &[], swaps: 100, every: Duration::from_secs(2), kills: 20 };
+    let (every, history) = (Duration::from_secs(2), false);
+    let mut options = Options { setup, script: &[], swaps: 100, every, kills: 20, history };
     let mut pauses = false;
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -53,6 +54,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bool),
             "--hosts" => setup.hosts = (number()? as usize).max(1),
             "--rate" => setup.rate = number()?.max(1),
             "--folder" => setup.folder = PathBuf::from(&value),
+            "--history" => options.history = value.parse().map_err(|_| wrong())?,
             "--pause" => pauses = value.parse().map_err(|_| wrong())?,
             _ => return Err(format!("{flag} is unknown")),
         }

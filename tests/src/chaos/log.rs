@@ -30,9 +30,11 @@ pub enum Mark {
     GoesOver,
     /// All threads go by it.
     Runs,
+    /// Threads of a generation are told to end.
+    Ends,
 }
 
-const LINES: [(&str, Mark); 12] = [
+const LINES: [(&str, Mark); 13] = [
     ("transactions: flush", Mark::Flush),
     ("transactions: committed", Mark::Committed),
     ("transactions: commit", Mark::Commit),
@@ -45,6 +47,7 @@ const LINES: [(&str, Mark); 12] = [
     ("files have changed: they are tried", Mark::Tries),
     ("threads go over", Mark::GoesOver),
     (" runs pipeline=", Mark::Runs),
+    ("tailwater::app::crew: ends", Mark::Ends),
 ];
 
 /// Last lines that are shown of a process that ended.

@@ -17,6 +17,8 @@ const LINE_WITHIN: Duration = Duration::from_secs(20);
 /// Of a kill, behind the change or its line.
 const SOON: Range<Duration> = Duration::ZERO..Duration::from_millis(1500);
 const TRYING: Range<Duration> = Duration::ZERO..Duration::from_millis(500);
+/// From a release that is begun from history to the word that it is called off.
+const CALLED_OFF: Range<Duration> = Duration::ZERO..Duration::from_secs(8);
 const AIM: Range<Duration> = Duration::ZERO..Duration::from_millis(4);
 
 /// How a release comes.
@@ -35,9 +37,14 @@ pub enum Swap {
     /// By the command line, from other files than the hosts'.
     Apply,
     Rollback,
+    /// Other windows, made anew of all that there is; those before end.
+    Bootstrap,
+    /// The same, and rolled back before it is through.
+    CalledOff,
 }
 
 impl Swap {
+    /// Those that go with a long probation, in which what was before may come back.
     pub const ALL: [Self; 8] = [
         Self::Plugin,
         Self::Copied,
@@ -49,6 +56,14 @@ impl Swap {
         Self::Rollback,
     ];
 
+    /// Those that go with a short one, in which a release that is begun from history passes.
+    pub const WITH_HISTORY: [Self; 6] =
+        [Self::Bootstrap, Self::CalledOff, Self::Bootstrap, Self::CalledOff, Self::Model, Self::Settings];
+
+    fn is_of_history(self) -> bool {
+        matches!(self, Self::Bootstrap | Self::CalledOff)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Plugin => "plugin in place",
@@ -59,6 +74,8 @@ impl Swap {
             Self::All => "all at once",
             Self::Apply => "release apply",
             Self::Rollback => "release rollback",
+            Self::Bootstrap => "from history",
+            Self::CalledOff => "called off",
         }
     }
 }
@@ -72,15 +89,22 @@ pub enum Moment {
     Tried,
     /// As its threads go over.
     GoesOver,
+    /// As threads of a new generation start.
+    Starts,
+    /// As those of one end.
+    Ends,
 }
 
 impl Moment {
     pub const ALL: [Self; 3] = [Self::Soon, Self::Tried, Self::GoesOver];
+    /// Of a release that is begun from history.
+    const OF_HISTORY: [Self; 3] = [Self::Soon, Self::Starts, Self::Ends];
 }
 
-pub fn draw(random: &mut Random, kills: u64) -> (Swap, Option<Moment>) {
-    let swap = random.pick(&Swap::ALL);
-    let moment = random.pick(&Moment::ALL);
+pub fn draw(random: &mut Random, kills: u64, history: bool) -> (Swap, Option<Moment>) {
+    let swap = if history { random.pick(&Swap::WITH_HISTORY) } else { random.pick(&Swap::ALL) };
+    let moments = if swap.is_of_history() { &Moment::OF_HISTORY } else { &Moment::ALL };
+    let moment = random.pick(moments);
     (swap, random.chance(kills).then_some(moment))
 }
 
@@ -90,7 +114,7 @@ pub fn happen(works: &mut Works, report: &mut Report, number: usize, swap: Swap,
     let (began, before) = (Instant::now(), works.ledger.current());
     let positions: Vec<usize> =
         works.hosts.running().iter().map(|seat| works.hosts.log(*seat).position()).collect();
-    let commands = perform(works, swap);
+    let (commands, ended) = (perform(works, swap), works.ledger.ended());
     let mut said = format!("{number:>4}  {:<20}", swap.name());
     let killed = moment.map(|moment| {
         let seat = works.random.pick(&works.hosts.running());
@@ -113,7 +137,12 @@ pub fn happen(works: &mut Works, report: &mut Report, number: usize, swap: Swap,
     };
     report.numbered.push(began.elapsed());
     said += &format!(" release {release} after {:.2} s", began.elapsed().as_secs_f64());
-    for seat in works.hosts.running() {
+    if swap.is_of_history() {
+        passes(works, number, swap, ended);
+        said += &format!(", through after {:.2} s", began.elapsed().as_secs_f64());
+    }
+    let waits = if swap.is_of_history() { Vec::new() } else { works.hosts.running() };
+    for seat in waits {
         let from = if killed == Some(seat) { 0 } else { positions[seat] };
         if works.hosts.log(seat).wait(from, &[Mark::Runs], COMES_WITHIN).is_none() {
             works.troubles.push(format!("swap {number}, {}: it does not run at host {seat}", swap.name()));
@@ -124,6 +153,21 @@ pub fn happen(works: &mut Works, report: &mut Report, number: usize, swap: Swap,
         works.troubles.push(format!("swap {number}: rows don't come out again"));
     }
     println!("{said}");
+}
+
+/// Waits until one generation is left.
+fn passes(works: &mut Works, number: usize, swap: Swap, ended: usize) {
+    if swap == Swap::CalledOff {
+        // It reads history, or speaks already.
+        let pause = works.random.duration(&CALLED_OFF);
+        std::thread::sleep(pause);
+        if let Err(error) = command(works, &["rollback"]).join().expect("a command does not panic") {
+            works.troubles.push(format!("swap {number}, {}: {error}", swap.name()));
+        }
+    }
+    if !works.ledger.wait_ended_beyond(ended, COMES_WITHIN) {
+        works.troubles.push(format!("swap {number}, {}: no generation ends", swap.name()));
+    }
 }
 
 type Command = std::thread::JoinHandle<Result<(), String>>;
@@ -141,18 +185,22 @@ fn perform(works: &mut Works, swap: Swap) -> Vec<Command> {
         Swap::All => files.change(place, &all, false),
         Swap::Apply => {
             files.change(desk, &[plugin, Part::Settings], false);
-            return vec![command(works, "apply")];
+            return vec![command(works, &["apply"])];
         }
-        Swap::Rollback => return vec![command(works, "rollback")],
+        Swap::Rollback => return vec![command(works, &["rollback"])],
+        Swap::Bootstrap | Swap::CalledOff => {
+            files.change(desk, &[Part::Windows], false);
+            return vec![command(works, &["apply", "--bootstrap", "earliest"])];
+        }
     }
     Vec::new()
 }
 
 /// On a thread of its own: it waits for an answer.
-fn command(works: &Works, verb: &'static str) -> Command {
+fn command(works: &Works, verb: &'static [&str]) -> Command {
     let file = works.desk.pipeline();
     std::thread::spawn(move || {
-        let output = output(&["release", verb, file.to_str().expect("UTF-8")]);
+        let output = output(&[&["release"], verb, &[file.to_str().expect("UTF-8")]].concat());
         if output.status.success() {
             return Ok(());
         }
@@ -167,6 +215,8 @@ fn kill(works: &mut Works, seat: usize, from: usize, moment: Moment) -> bool {
         // Of what is applied a host says nothing before it goes over.
         Moment::Tried => (Some([Mark::Tries, Mark::GoesOver]), &TRYING),
         Moment::GoesOver => (Some([Mark::GoesOver, Mark::GoesOver]), &AIM),
+        Moment::Starts => (Some([Mark::Starts, Mark::Starts]), &SOON),
+        Moment::Ends => (Some([Mark::Ends, Mark::Ends]), &TRYING),
     };
     let came = wanted.is_none_or(|wanted| works.hosts.log(seat).wait(from, &wanted, LINE_WITHIN).is_some());
     let aim = works.random.duration(range);

@@ -26,6 +26,8 @@ struct State {
     releases: BTreeMap<u64, Release>,
     tickets: HashSet<String>,
     refused: Vec<String>,
+    /// Generations that are not run any more.
+    ended: HashSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +68,19 @@ impl Ledger {
             let left = patience.checked_sub(began.elapsed())?;
             state = self.shared.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// How many generations have ended.
+    pub fn ended(&self) -> usize {
+        self.shared.state().ended.len()
+    }
+
+    /// Waits until more of them have than so many.
+    pub fn wait_ended_beyond(&self, ended: usize, patience: Duration) -> bool {
+        let state = self.shared.state();
+        let is_waiting = |state: &mut State| state.ended.len() <= ended;
+        let waited = self.shared.news.wait_timeout_while(state, patience, is_waiting);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     pub fn releases(&self) -> BTreeMap<u64, Release> {
@@ -133,6 +148,7 @@ impl State {
                 };
                 self.releases.insert(number, release);
             }
+            ["generation", number, "ended", _] => drop(self.ended.insert(number.to_owned())),
             ["refusal", ticket, _] => {
                 self.refused.push(format!("{ticket}: {} {}", text(&facts["code"]), text(&facts["message"])));
             }
@@ -158,10 +174,13 @@ mod tests {
             ("release/3/b/w", "answered"),
             ("proposal/e", "nothing"),
             ("release/3/c/x", "third"),
+            ("generation/0/speaks/w", "it runs"),
+            ("generation/0/ended/w", "it has ended"),
+            ("generation/0/ended/x", "said twice"),
         ] {
             state.take(key, &facts(id));
         }
         let ids: Vec<_> = state.releases.values().map(|release| release.id.as_str()).collect();
-        assert_eq!(ids, ["first", "second", "third"]);
+        assert_eq!((ids, state.ended.len()), (vec!["first", "second", "third"], 1));
     }
 }

@@ -29,12 +29,35 @@ fn each_output_is_what_the_release_on_it_makes_of_its_row() {
         swaps: 0,
         every: Duration::ZERO,
         kills: 0,
+        history: false,
     });
     println!("{report}");
     if !report.is_clean() {
         panic!("{}: see above", folder.keep().display());
     }
     assert!(report.releases.values().sum::<usize>() >= 9 && report.kills[&Moment::GoesOver] == 1);
+}
+
+#[test]
+fn a_release_from_history_takes_over_and_may_be_called_off() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let report = run(&Options {
+        setup: setup(2, &folder),
+        script: &[
+            (Swap::Bootstrap, None),
+            (Swap::CalledOff, Some(Moment::Starts)),
+            (Swap::Model, None),
+            (Swap::Bootstrap, Some(Moment::Soon)),
+        ],
+        swaps: 0,
+        every: Duration::ZERO,
+        kills: 0,
+        history: true,
+    });
+    println!("{report}");
+    if !report.is_clean() {
+        panic!("{}: see above", folder.keep().display());
+    }
 }
 
 #[test]

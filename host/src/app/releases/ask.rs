@@ -22,8 +22,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 impl Releases {
     /// Proposes the files, which [`Releases::plan`] has looked at. Gives the release that they become.
-    pub fn apply(&mut self, content: Content, why: &str) -> Result<Manifest> {
-        let ticket = self.submit(content, &user_at_host(), why)?;
+    /// `bootstrap`: as in [`Facts`].
+    pub fn apply(&mut self, content: Content, bootstrap: Option<i64>, why: &str) -> Result<Manifest> {
+        let ticket = self.submit(content, bootstrap, &user_at_host(), why)?;
         self.wait(ticket).map_err(|error| error.at(&self.own.name))
     }
 
@@ -34,9 +35,16 @@ impl Releases {
     }
 
     /// Proposes a content without waiting for an answer.
-    pub(in crate::app) fn submit(&mut self, content: Content, by: &str, why: &str) -> Result<Ticket> {
-        let is_new = unchanged(self.topic.ledger(), &content);
-        let proposed = is_new.and_then(|()| self.propose(facts(content, How::Apply, by, why, None)));
+    pub(in crate::app) fn submit(
+        &mut self,
+        content: Content,
+        bootstrap: Option<i64>,
+        by: &str,
+        why: &str,
+    ) -> Result<Ticket> {
+        let is_new = if bootstrap.is_some() { Ok(()) } else { unchanged(self.topic.ledger(), &content) };
+        let facts = Facts { bootstrap, ..facts(content, How::Apply, by, why, None) };
+        let proposed = is_new.and_then(|()| self.propose(facts));
         proposed.map_err(|error| error.at(&self.own.name))
     }
 
@@ -105,13 +113,15 @@ impl Releases {
 
     /// Whether nobody is in the group. Where that can't be told, somebody may be.
     fn is_deserted(&self) -> bool {
-        let operator = Operator::connect(cluster(&self.own), self.own.group());
+        let own = self.own.in_generation(self.topic.ledger().generation());
+        let operator = Operator::connect(cluster(&own), own.group());
         operator.and_then(|operator| operator.members()).is_ok_and(|members| members.is_empty())
     }
 }
 
 fn facts(content: Content, how: How, by: &str, why: &str, returns_to: Option<u64>) -> Facts {
-    Facts { content, by: by.to_owned(), how, at: now(), why: why.to_owned(), returns_to }
+    let (by, why, at) = (by.to_owned(), why.to_owned(), now());
+    Facts { content, by, how, at, why, returns_to, bootstrap: None, generation: 0 }
 }
 
 fn unchanged(ledger: &Ledger, content: &Content) -> Result<()> {
@@ -129,6 +139,11 @@ fn target(ledger: &Ledger, to: Option<u64>) -> Result<&Manifest> {
     let none = |text: String| Error::new(Code::NoRelease, text);
     let Some(current) = ledger.current() else { return Err(none("there is no release yet".to_owned())) };
     let is_other = |release: &&Manifest| release.facts.content.id != current.facts.content.id;
+    // What was before it has the same content, perhaps.
+    let before = ledger.pair().filter(|pair| !pair.is_back).map(|pair| pair.before);
+    if let Some(before) = before.filter(|before| to.is_none_or(|to| to == before.number)) {
+        return Ok(before);
+    }
     let Some(number) = to else {
         let before = ledger.releases().rev().find(is_other);
         return before

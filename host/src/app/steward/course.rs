@@ -20,7 +20,7 @@ use crate::app::control::now;
 use crate::config;
 use crate::error::{Code, Error};
 use crate::release::history::Event;
-use crate::release::ledger::{Answer, Keep, Ledger};
+use crate::release::ledger::{Answer, Keep, Ledger, Pair};
 use crate::release::manifest::{Content, Facts, How, Manifest, Proposal, Refusal, Ticket};
 
 /// A host's own failure is believed when it has come so often.
@@ -138,10 +138,13 @@ impl Course {
     /// The current release is of no use: the one before that is another comes back. Gives its number, if there is one.
     pub fn go_back(&mut self, from: u64, why: String, ledger: &Ledger) -> Option<u64> {
         let current = ledger.current().filter(|current| current.number == from)?;
+        let Facts { content, generation, .. } = &current.facts;
         let other = |release: &&Manifest| {
-            release.number < from && release.facts.content.id != current.facts.content.id
+            let is_of_it = release.facts.generation == *generation;
+            release.number < from && is_of_it && release.facts.content.id != content.id
         };
-        let before = ledger.releases().rev().find(other)?;
+        let pair = ledger.pair().filter(|pair| pair.newer.number == from);
+        let before = pair.map(|pair| pair.before).or_else(|| ledger.releases().rev().find(other))?;
         let content = before.facts.content.clone();
         self.propose(content, How::Probation, why, Some(before.number), Some(from));
         Some(before.number)
@@ -155,7 +158,8 @@ impl Course {
         returns_to: Option<u64>,
         follows: Option<u64>,
     ) {
-        let facts = Facts { content, by: self.host.clone(), how, at: now(), why, returns_to };
+        let (by, bootstrap, generation) = (self.host.clone(), None, 0);
+        let facts = Facts { content, by, how, at: now(), why, returns_to, bootstrap, generation };
         let proposal = Proposal { ticket: Ticket::random(), facts };
         self.own.push_back(Candidate { proposal, is_own: true, follows });
     }
@@ -184,7 +188,9 @@ impl Course {
     /// To the current release.
     fn go(&mut self, ledger: &Ledger, running: u64) -> Option<Job> {
         let current = ledger.current()?;
-        if current.number <= running || self.failed == Some(current.number) {
+        // One that begins a generation is run by threads of its own.
+        let begins = current.facts.generation == current.number;
+        if current.number <= running || begins || self.failed == Some(current.number) {
             return None;
         }
         self.step = Step::Going(Box::new(current.clone()));
@@ -213,8 +219,17 @@ impl Course {
     /// Of the proposals that wait the first.
     fn answer(&mut self, ledger: &Ledger, current: u64) -> Option<Job> {
         let proposal = ledger.waiting().into_iter().next()?.clone();
-        let running = ledger.current();
-        if let Some(same) = running.filter(|running| running.facts.content.id == proposal.facts.content.id) {
+        let Facts { content, bootstrap, .. } = &proposal.facts;
+        match ledger.pair() {
+            // That is soon over.
+            Some(pair) if pair.is_back => return None,
+            Some(pair) if pair.before.facts.content.id != content.id || bootstrap.is_some() => {
+                return Some(self.refuse(&proposal, &on_its_way(pair)));
+            }
+            _ => {}
+        }
+        let running = ledger.current().filter(|_| ledger.pair().is_none() && bootstrap.is_none());
+        if let Some(same) = running.filter(|running| running.facts.content.id == content.id) {
             let text = format!("release {} has this very content, and is the current one", same.stamp());
             return Some(self.refuse(&proposal, &Error::new(Code::Unchanged, text)));
         }
@@ -222,9 +237,17 @@ impl Course {
     }
 
     fn stage_own(&mut self, ledger: &Ledger, current: u64) -> Option<Job> {
-        while let Some(candidate) = self.own.pop_front() {
+        let pair = ledger.pair();
+        // All others wait meanwhile.
+        let may_follow = |candidate: &Candidate| {
+            let id = &candidate.proposal.facts.content.id;
+            pair.is_none_or(|pair| !pair.is_back && pair.before.facts.content.id == *id)
+        };
+        while let Some(place) = self.own.iter().position(may_follow) {
+            let candidate = self.own.remove(place)?;
             let Candidate { proposal: Proposal { ticket, facts }, follows, .. } = &candidate;
-            let is_there = ledger.current().is_some_and(|one| one.facts.content.id == facts.content.id);
+            let is_same = |one: &Manifest| one.facts.content.id == facts.content.id;
+            let is_there = pair.is_none() && ledger.current().is_some_and(is_same);
             let is_late = follows.is_some_and(|number| number != current);
             if !is_there && !is_late && ledger.answer(*ticket).is_none() {
                 return Some(self.stage(candidate, ledger, current));
@@ -234,18 +257,20 @@ impl Course {
     }
 
     fn stage(&mut self, candidate: Candidate, ledger: &Ledger, current: u64) -> Job {
-        let content = candidate.proposal.facts.content.clone();
+        let Facts { content, bootstrap, .. } = candidate.proposal.facts.clone();
         let pieces = pieces(ledger, &content);
+        let generation = generation_of(bootstrap, ledger);
         self.step = Step::Staging(candidate, current);
-        Job::Stage(content, pieces)
+        Job::Stage { content, pieces, generation, from_history: bootstrap.is_some() }
     }
 
     fn number(&mut self, candidate: Candidate, ledger: &Ledger) -> Option<Job> {
-        let Proposal { ticket, facts } = candidate.proposal.clone();
+        let Proposal { ticket, mut facts } = candidate.proposal.clone();
         if ledger.answer(ticket).is_some() {
             return None;
         }
         let number = ledger.next_number();
+        facts.generation = generation_of(facts.bootstrap, ledger);
         let mut upload = facts.content.artifacts.clone();
         // Who proposes writes the files; they may be gone since.
         upload.retain(|artifact| match candidate.is_own {
@@ -359,7 +384,13 @@ impl Course {
         error.code.retry() || (error.code == Code::Internal && !is_over)
     }
 
-    fn not_gone(&mut self, manifest: &Manifest, error: Error, ledger: &Ledger) -> Outcome {
+    /// Whether this host can't run a release.
+    pub fn has_failed(&self, number: u64) -> bool {
+        self.failed == Some(number)
+    }
+
+    /// A release that is to be run here can't be.
+    pub fn not_gone(&mut self, manifest: &Manifest, error: Error, ledger: &Ledger) -> Outcome {
         if self.is_for_now(&error) {
             return Outcome::Later(error);
         }
@@ -369,6 +400,24 @@ impl Course {
         self.go_back(manifest.number, why, ledger);
         Outcome::Never(format!("release {}", manifest.stamp()), error)
     }
+}
+
+/// Whose state the next release goes on with.
+fn generation_of(bootstrap: Option<i64>, ledger: &Ledger) -> u64 {
+    match (bootstrap, ledger.pair()) {
+        (Some(_), _) => ledger.next_number(),
+        // Nothing else is taken meanwhile than what was before.
+        (None, Some(pair)) => pair.older,
+        (None, None) => ledger.generation(),
+    }
+}
+
+fn on_its_way(pair: Pair<'_>) -> Error {
+    let text = format!(
+        "release {} was begun from history, and is not through: until then it can only be rolled back",
+        pair.newer.stamp()
+    );
+    Error::new(Code::Bootstrapping, text)
 }
 
 fn is_answered(candidate: &Candidate, ledger: &Ledger) -> bool {

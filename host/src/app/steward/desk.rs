@@ -9,18 +9,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::baton::Baton;
 use super::load::{Loader, Pieces};
+use super::life;
 use super::settle::{Maker, settle};
 use crate::app::control::Pen;
+use crate::app::generations::{Generation, Generations};
+use crate::app::stores;
+use crate::app::Run;
 use crate::config::Config;
 use crate::engine::{Arrival, Relay};
 use crate::error::{Code, Error, Result};
-use crate::release::Release;
+use crate::release::{Release, Runtimes};
 use crate::release::content::{files, is_as_seen};
 use crate::release::history::Event;
 use crate::release::json::Key;
-use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal, number_of};
+use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal, Turn, number_of};
 use crate::release::watch::{Disk, Sight};
 
 /// What nobody names stays in the depot for so long: somebody may be about to.
@@ -31,8 +34,8 @@ const YOUNG: Duration = Duration::from_secs(3600);
 pub(super) enum Job {
     /// Reads the files that were seen.
     Take(Sight),
-    /// Loads and tries a content.
-    Stage(Content, Pieces),
+    /// Loads and tries a content. `from_history`: it is to begin a generation.
+    Stage { content: Content, pieces: Pieces, generation: u64, from_history: bool },
     /// Writes a release; these files of it first.
     Number(Box<Manifest>, Vec<Artifact>),
     Refuse(Refusal),
@@ -41,6 +44,14 @@ pub(super) enum Job {
     /// Hands one over to threads that have rows of it; none: nobody knows it any more.
     Finish(String, Option<(Content, Pieces)>, Vec<Arc<Relay>>),
     Tell(Vec<Event>),
+    /// Makes a generation ready to be run; where it is not there yet, beside this one.
+    Open(Box<Manifest>, Pieces, Option<u64>),
+    /// Says how far a generation is.
+    Turn(Turn),
+    /// Gives the floor back, to this one, for a generation that nobody runs any more.
+    Close(u64, u64),
+    /// Deletes all that a generation kept.
+    Drop(Box<Generation>),
     /// Takes records away from the topic, and what is not named from the depot.
     Clear(Vec<Key>, BTreeSet<Digest>),
 }
@@ -53,13 +64,23 @@ impl Job {
                 let sight = sight.clone();
                 Box::new(|error| Reply::Taken(sight, Box::new(Err(error))))
             }
-            Self::Stage(..) => Box::new(|error| Reply::Staged(Err(error))),
+            Self::Stage { .. } => Box::new(|error| Reply::Staged(Err(error))),
             Self::Number(..) => Box::new(|error| Reply::Numbered(Err(error))),
             Self::Refuse(_) => Box::new(|error| Reply::Refused(Err(error))),
             Self::Go(..) => Box::new(|error| Reply::Gone(Err(error))),
             Self::Finish(..) => Box::new(|error| Reply::Finished(Err(error))),
             Self::Tell(_) => Box::new(|error| Reply::Told(Err(error))),
             Self::Clear(..) => Box::new(|error| Reply::Cleared(Err(error))),
+            Self::Open(manifest, ..) => {
+                let manifest = manifest.clone();
+                Box::new(|error| Reply::Opened(manifest, Err(error)))
+            }
+            Self::Turn(turn) => {
+                let turn = turn.clone();
+                Box::new(|error| Reply::Turned(turn, Err(error)))
+            }
+            Self::Close(..) => Box::new(|error| Reply::Closed(Err(error))),
+            Self::Drop(_) => Box::new(|error| Reply::Dropped(Err(error))),
         }
     }
 }
@@ -79,6 +100,10 @@ pub(super) enum Reply {
     Finished(Result<()>),
     Told(Result<()>),
     Cleared(Result<()>),
+    Opened(Box<Manifest>, Result<Generation>),
+    Turned(Turn, Result<()>),
+    Closed(Result<()>),
+    Dropped(Result<()>),
 }
 
 /// The steward's end.
@@ -133,8 +158,8 @@ pub(super) struct Clerk {
     pub own: Config,
     pub loader: Loader,
     pub pen: Pen,
-    pub maker: Maker,
-    pub baton: Arc<Baton>,
+    pub runtimes: Arc<Runtimes>,
+    pub generations: Arc<Generations>,
 }
 
 impl Clerk {
@@ -151,7 +176,9 @@ impl Clerk {
     fn does(&mut self, job: Job) -> Reply {
         match job {
             Job::Take(sight) => self.take(sight),
-            Job::Stage(content, pieces) => Reply::Staged(self.stage(&content, &pieces)),
+            Job::Stage { content, pieces, generation, from_history } => {
+                Reply::Staged(self.stage(&content, &pieces, generation, from_history))
+            }
             Job::Number(manifest, upload) => {
                 let written = self.pen.upload(&self.loader.depot, &upload);
                 Reply::Numbered(written.and_then(|()| self.pen.release(&manifest)))
@@ -160,6 +187,16 @@ impl Clerk {
             Job::Go(manifest, pieces) => Reply::Gone(self.go(&manifest, &pieces)),
             Job::Finish(stamp, content, relays) => Reply::Finished(self.finish(&stamp, content, &relays)),
             Job::Tell(events) => Reply::Told(self.pen.tell(&events)),
+            Job::Open(manifest, pieces, beside) => {
+                let opened = self.open(&manifest, &pieces, beside);
+                Reply::Opened(manifest, opened)
+            }
+            Job::Turn(turn) => {
+                let written = self.pen.turn(&turn);
+                Reply::Turned(turn, written)
+            }
+            Job::Close(generation, to) => Reply::Closed(self.close(generation, to)),
+            Job::Drop(generation) => Reply::Dropped(life::forget(&generation)),
             Job::Clear(keys, named) => Reply::Cleared(self.clear(&keys, &named)),
         }
     }
@@ -185,26 +222,28 @@ impl Clerk {
         Reply::Taken(sight, Box::new(taken.map(|content| (config, content))))
     }
 
-    fn stage(&mut self, content: &Content, pieces: &Pieces) -> Result<()> {
-        let release = self.loader.load(content, pieces, &mut self.pen)?;
-        let tried = settle(&self.own, &release, &self.baton, &self.maker);
+    fn stage(&mut self, content: &Content, pieces: &Pieces, generation: u64, from_history: bool) -> Result<()> {
+        let release = self.loader.load(content, generation, pieces, &mut self.pen)?;
+        let tried = settle(&self.own, &release, &self.generations.first(), from_history);
         let tried = tried.map_err(|error| content.in_its_words(&self.loader.depot, error))?;
         tracing::info!(pipeline = %self.own.name, content = %content.id, records = tried, "loaded and tried");
         Ok(())
     }
 
     fn go(&mut self, manifest: &Manifest, pieces: &Pieces) -> Result<()> {
-        let release = self.loader.load(&manifest.facts.content, pieces, &mut self.pen)?;
+        let first = self.generations.first();
+        let (baton, maker) = (&first.run.baton, Maker::of(&first));
+        let release = self.loader.load(&manifest.facts.content, first.number(), pieces, &mut self.pen)?;
         let release = Arc::new(release.renumbered(manifest.number));
-        let relays = self.baton.relays();
-        let flows = relays.iter().map(|_| self.maker.flow(&release)).collect::<Result<Vec<_>>>()?;
-        self.baton.pass(Arc::clone(&release));
+        let relays = baton.relays();
+        let flows = relays.iter().map(|_| maker.flow(&release)).collect::<Result<Vec<_>>>()?;
+        baton.pass(Arc::clone(&release));
         let give = |relay: &Relay, flow| relay.give(Arrival::Current(Box::new(flow)));
         relays.iter().zip(flows).for_each(|(relay, flow)| give(relay, flow));
         // Threads that came meanwhile.
-        for relay in self.baton.relays() {
+        for relay in baton.relays() {
             if !relays.iter().any(|other| Arc::ptr_eq(&relay, other)) {
-                give(&relay, self.maker.flow(&release)?);
+                give(&relay, maker.flow(&release)?);
             }
         }
         Ok(())
@@ -220,7 +259,8 @@ impl Clerk {
             unknown(stamp, relays);
             return Ok(());
         };
-        let release = match self.loader.load(&content, &pieces, &mut self.pen) {
+        let first = self.generations.first();
+        let release = match self.loader.load(&content, first.number(), &pieces, &mut self.pen) {
             Err(error) if error.code.retry() => return Err(error),
             Err(error) => {
                 tracing::warn!(pipeline = %self.own.name, "release {stamp} can't be loaded: {} {error}", error.code);
@@ -233,9 +273,30 @@ impl Clerk {
         let release: Release = release.renumbered(number);
         tracing::info!(pipeline = %self.own.name, release = stamp, "is here again, to finish rows in flight");
         for relay in relays {
-            relay.give(Arrival::Asked(Box::new(self.maker.flow(&release)?)));
+            relay.give(Arrival::Asked(Box::new(Maker::of(&first).flow(&release)?)));
         }
         Ok(())
+    }
+
+    /// `beside`: the generation that speaks until this one, which has to be begun, does.
+    fn open(&mut self, manifest: &Manifest, pieces: &Pieces, beside: Option<u64>) -> Result<Generation> {
+        let Manifest { number, facts, .. } = manifest;
+        let (content, generation) = (&facts.content, facts.generation);
+        let release = self.loader.load(content, generation, pieces, &mut self.pen)?;
+        let config = self.loader.configured(content, generation)?;
+        stores::check(&config, release.pipeline())?;
+        let run = Run::with(config, release.renumbered(*number), &self.runtimes);
+        let counts = run.check_topics(true)?;
+        let generation = Generation { run: Arc::new(run), counts };
+        if let (Some(older), Some(from)) = (beside, facts.bootstrap) {
+            life::begin(&generation, &self.own.in_generation(older), from)?;
+        }
+        Ok(generation)
+    }
+
+    fn close(&self, generation: u64, to: u64) -> Result<()> {
+        let first = self.generations.first();
+        life::close(&first, &self.own.in_generation(generation), to)
     }
 
     fn clear(&mut self, keys: &[Key], named: &BTreeSet<Digest>) -> Result<()> {

@@ -30,7 +30,7 @@ pub(in crate::app) struct Loader {
     runtimes: Arc<Runtimes>,
     /// What was used last is last. A content is known by all of it: its id is only what its writer says, and
     /// its signatures count.
-    loaded: Vec<(Content, Arc<Release>)>,
+    loaded: Vec<(Content, u64, Arc<Release>)>,
 }
 
 impl Loader {
@@ -39,33 +39,40 @@ impl Loader {
         Ok(Self { own, depot, keys, runtimes, loaded: Vec::new() })
     }
 
-    /// All files are fetched that are not here; then all is checked that can be by itself.
-    pub fn load(&mut self, content: &Content, pieces: &Pieces, pen: &mut Pen) -> Result<Arc<Release>> {
-        if let Some(release) = self.keep(content) {
+    /// All files are fetched that are not here; then all is checked that can be by itself. `generation`: whose state and
+    /// internal topics it is to have.
+    pub fn load(
+        &mut self,
+        content: &Content,
+        generation: u64,
+        pieces: &Pieces,
+        pen: &mut Pen,
+    ) -> Result<Arc<Release>> {
+        if let Some(release) = self.keep(content, generation) {
             return Ok(release);
         }
         self.fetch(content, pieces, pen)?;
         content.check_signatures(&self.keys, &self.depot)?;
-        let config = self.configured(content)?;
+        let config = self.configured(content, generation)?;
         let release = Release::load(&config, &self.runtimes);
         let release = Arc::new(release.map_err(|error| content.in_its_words(&self.depot, error))?);
-        self.loaded.push((content.clone(), Arc::clone(&release)));
+        self.loaded.push((content.clone(), generation, Arc::clone(&release)));
         if self.loaded.len() > LOADED {
             self.loaded.remove(0);
         }
         Ok(release)
     }
 
-    /// This host's settings with a content.
-    pub fn configured(&self, content: &Content) -> Result<Config> {
-        content.configured(&self.own, &self.depot)
+    /// This host's settings with a content, in a generation.
+    pub fn configured(&self, content: &Content, generation: u64) -> Result<Config> {
+        Ok(content.configured(&self.own, &self.depot)?.in_generation(generation))
     }
 
     /// This one is used last, if it is loaded.
-    fn keep(&mut self, content: &Content) -> Option<Arc<Release>> {
-        let place = self.loaded.iter().position(|(own, _)| own == content)?;
+    fn keep(&mut self, content: &Content, generation: u64) -> Option<Arc<Release>> {
+        let place = self.loaded.iter().position(|(own, of, _)| (own, *of) == (content, generation))?;
         let found = self.loaded.remove(place);
-        let release = Arc::clone(&found.1);
+        let release = Arc::clone(&found.2);
         self.loaded.push(found);
         Some(release)
     }

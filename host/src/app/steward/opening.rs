@@ -9,6 +9,7 @@ use super::load::{Loader, pieces};
 use crate::app::control::{Control, Pen, make_topics, now};
 use crate::app::{Run, Until, stores};
 use crate::config::Config;
+use crate::engine::View;
 use crate::error::{Code, Error, Result};
 use crate::release::Runtimes;
 use crate::release::history::Event;
@@ -47,17 +48,20 @@ impl Run {
         if control.ledger.current().is_none() {
             begin(&own, runtimes, &mut control, &mut loader, &mut pen)?;
         }
-        let current = control.ledger.current().cloned();
+        // Of two generations the older one is opened first.
+        let current = control.ledger.pair().map(|pair| pair.before).or(control.ledger.current()).cloned();
         let current = current.ok_or_else(|| Error::new(Code::Internal, "no release is the current one"))?;
-        let content = &current.facts.content;
-        let release = loader.load(content, &pieces(&control.ledger, content), &mut pen);
+        let Facts { content, generation, .. } = &current.facts;
+        let release = loader.load(content, *generation, &pieces(&control.ledger, content), &mut pen);
         let release = release.map_err(|error| error.at(format!("release {}", current.stamp())))?;
-        let config = loader.configured(content)?;
+        let config = loader.configured(content, *generation)?;
         stores::check(&config, release.pipeline())?;
         let run = Self::with(config, release.renumbered(current.number), runtimes);
+        run.floor.set(View { over: control.ledger.over(*generation), ..View::default() });
         if let Some(before) = may_come_back(&own, &current, &control.ledger) {
             let content = &before.facts.content;
-            match loader.load(content, &pieces(&control.ledger, content), &mut pen) {
+            let generation = before.facts.generation;
+            match loader.load(content, generation, &pieces(&control.ledger, content), &mut pen) {
                 Ok(release) => run.baton.keep_beside(Arc::new(release.renumbered(before.number))),
                 Err(error) => {
                     let (stamp, code) = (before.stamp(), error.code);
@@ -67,18 +71,21 @@ impl Run {
                 }
             }
         }
-        Ok(Self { steward: Mutex::new(Some(Box::new(Opened { own, control, loader }))), ..run })
+        Ok(Self { steward: Arc::new(Mutex::new(Some(Box::new(Opened { own, control, loader })))), ..run })
     }
 }
 
 /// What ran before, if the current release is on probation: as long as since it was made a host may find it bad.
 fn may_come_back<'a>(own: &Config, current: &Manifest, ledger: &'a Ledger) -> Option<&'a Manifest> {
-    let Facts { how, at, content, .. } = &current.facts;
+    let Facts { how, at, content, generation, .. } = &current.facts;
     let length = i64::try_from(own.releases.probation.get().as_millis()).unwrap_or(i64::MAX);
     if !matches!(how, How::Apply | How::File) || now() >= at.saturating_add(length) {
         return None;
     }
-    let is_other = |one: &&Manifest| one.number < current.number && one.facts.content.id != content.id;
+    let is_other = |one: &&Manifest| {
+        let is_of_it = one.facts.generation == *generation;
+        one.number < current.number && is_of_it && one.facts.content.id != content.id
+    };
     ledger.releases().rev().find(is_other)
 }
 
@@ -91,9 +98,9 @@ fn begin(
     pen: &mut Pen,
 ) -> Result<()> {
     let content = Content::take(own, &loader.depot)?;
-    let release = loader.load(&content, &pieces(&control.ledger, &content), pen)?;
+    let release = loader.load(&content, 0, &pieces(&control.ledger, &content), pen)?;
     // Topics that are missing are told before anything is written.
-    Run::with(loader.configured(&content)?, release.renumbered(0), runtimes).check_topics(false)?;
+    Run::with(loader.configured(&content, 0)?, release.renumbered(0), runtimes).check_topics(false)?;
     write(content, How::Start, "", control, loader, pen)
 }
 
@@ -118,7 +125,16 @@ fn write(
     loader: &mut Loader,
     pen: &mut Pen,
 ) -> Result<()> {
-    let facts = Facts { content, by: user_at_host(), how, at: now(), why: why.to_owned(), returns_to: None };
+    let facts = Facts {
+        content,
+        by: user_at_host(),
+        how,
+        at: now(),
+        why: why.to_owned(),
+        returns_to: None,
+        bootstrap: None,
+        generation: control.ledger.generation(),
+    };
     let manifest = Manifest { number: control.ledger.next_number(), ticket: Ticket::random(), facts };
     let artifacts = &manifest.facts.content.artifacts;
     pen.upload(&loader.depot, artifacts.iter().filter(|one| control.ledger.chunks(one).is_none()))?;

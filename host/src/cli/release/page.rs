@@ -12,7 +12,7 @@ pub(super) use status::{json as status_json, status};
 
 /// What files would change.
 pub(super) fn plan(plan: &Plan) -> String {
-    let Plan { pipeline, current, content, changes, .. } = plan;
+    let Plan { pipeline, current, content, bootstrap, changes, .. } = plan;
     let Some(current) = current else {
         return format!("{pipeline}: nothing has run yet; with these files the content is {}", content.id);
     };
@@ -23,7 +23,12 @@ pub(super) fn plan(plan: &Plan) -> String {
         Some(Err(_)) => format!("{head}; these files, {}, can't follow it", content.id),
         Some(Ok(changes)) => {
             let lines = changes.to_string().lines().map(|line| format!("\n  {line}")).collect::<String>();
-            format!("{head}; these files, {}, change:{lines}", content.id)
+            let from = match bootstrap {
+                Some(0) => ", begun from all that the sources have".to_owned(),
+                Some(from) => format!(", begun from what the sources have since {}", time::written(*from)),
+                None => String::new(),
+            };
+            format!("{head}; these files, {}{from}, change:{lines}", content.id)
         }
     }
 }
@@ -34,7 +39,14 @@ pub(super) fn released(pipeline: &str, release: &Manifest) -> String {
         Some(number) => format!(", with the content of release {number}"),
         None => String::new(),
     };
-    format!("{pipeline}: release {}{content} is the current one; all hosts go over to it", release.stamp())
+    let stamp = release.stamp();
+    if release.facts.bootstrap.is_some() {
+        return format!(
+            "{pipeline}: release {stamp} reads history on all hosts, and takes over when it has caught up; \
+             `tailwater release status` says how far it is, `tailwater release rollback` calls it off"
+        );
+    }
+    format!("{pipeline}: release {stamp}{content} is the current one; all hosts go over to it")
 }
 
 /// On one line.
@@ -68,7 +80,9 @@ pub(super) mod samples {
             None => (How::Apply, ""),
         };
         let (by, at) = ("ann@laptop".to_owned(), 1_793_491_200_000);
-        let facts = Facts { content, by, how, at, why: why.to_owned(), returns_to };
+        let (bootstrap, generation) = (None, 0);
+        let why = why.to_owned();
+        let facts = Facts { content, by, how, at, why, returns_to, bootstrap, generation };
         Manifest { number, ticket: Ticket(7), facts }
     }
 }
@@ -91,6 +105,7 @@ mod tests {
             pipeline: "fraud".to_owned(),
             current: Some(release),
             content,
+            bootstrap: None,
             changes: Some(Ok(changes)),
             topics: Ok(()),
         };

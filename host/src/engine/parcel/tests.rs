@@ -39,6 +39,7 @@ fn cells(layout: &Layout, country: Option<&str>) -> (Batch, Batch) {
 fn head() -> Head<'static> {
     Head {
         is_update: false,
+        is_muted: false,
         release: "0123456789abcdef",
         origin: Origin { from: PartitionId { source: 1, partition: 7 }, offset: 1 << 40, index: 3 },
         time: 42,

@@ -78,6 +78,7 @@ impl House {
                 key: key.map(str::as_bytes),
                 value: value.map(str::as_bytes),
                 headers: 0..0,
+                is_muted: false,
             });
             self.next += 1;
         }

@@ -234,6 +234,7 @@ impl Source for Tap {
             key: None,
             value: Some(value.as_bytes()),
             headers: 0..0,
+            is_muted: false,
         });
         Records { rows: rows.collect(), ..Records::default() }
     }
@@ -248,7 +249,7 @@ impl Source for Tap {
                 .iter()
                 .rev()
                 .find(|(of, _)| of == id)
-                .map(|(_, next)| Committed { next: *next, commit: 0 })
+                .map(|(_, next)| Committed { next: *next, commit: 0, fence: None })
         };
         Ok(partitions.iter().map(last).collect())
     }

@@ -40,6 +40,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Ends the transaction, if it is time.
     pub(super) fn transact(&mut self, step: Step) -> Result<()> {
+        if !self.is_dirty && self.is_fence_due() {
+            self.is_dirty = true;
+        }
         if !self.is_dirty {
             return Ok(());
         }
@@ -64,6 +67,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         tracing::trace!(target: "transactions", "flush");
         let began = self.clock.monotonic();
+        self.set_fences();
         self.send_changes()?;
         if !planted(Mistake::CommitsEarly) {
             self.flush()?;
@@ -143,9 +147,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 let (of, Some(next)) = (input.id, task.resume(input)) else { continue };
                 let last = leaving.contains(&of);
                 // A change that moves no offset has to be known of too.
-                if last || !input.claimed || input.marked != Some(next) || std::mem::take(&mut changed) {
+                let is_news = input.marked != Some(next) || input.marked_fence != input.fence;
+                if last || !input.claimed || is_news || std::mem::take(&mut changed) {
                     changed = false;
-                    marks.push(Mark { of, next, commit, last });
+                    marks.push(Mark { of, next, commit, last, fence: input.fence });
                 }
             }
         }

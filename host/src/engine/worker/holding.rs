@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Worker;
+use super::floor::Seat;
 use super::releases::Line;
 use crate::engine::ports::{Clock, Sink, Source};
 use crate::engine::task::Input;
@@ -32,6 +33,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.paused.set(back.len() - before);
         back.extend(&self.waiting);
         back.extend(self.line.iter().flat_map(Line::absent));
+        back.extend(self.seat.iter().flat_map(Seat::behind));
         back.sort_unstable();
         back.dedup();
         if back != self.held_back {

@@ -54,6 +54,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 }
                 Some(mut task) => {
                     task.keep_by(&pipeline, id.group)?;
+                    task.know_fences(&own);
                     self.tasks.insert(id, task);
                 }
                 None => self.waiting.extend(id.inputs(&pipeline)),
@@ -178,6 +179,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         self.waiting.retain(|id| !ids.contains(id));
         self.line.iter_mut().for_each(|line| line.forget(ids));
+        self.seat.iter_mut().for_each(|seat| seat.forget(ids));
         for id in gone {
             let Some(task) = self.tasks.remove(id) else { continue };
             // Its other partitions are here still.

@@ -1,6 +1,6 @@
 //! What stays as it is while a pipeline runs.
 
-use super::{ADVICE, page};
+use super::{ADVICE, FROM_HISTORY, history, page};
 use crate::columns::Column;
 use crate::error::{Code, Error, Result};
 use crate::pipeline::{FeaturesNode, Group, Order, Pipeline, Role, SourceNode, declared};
@@ -41,7 +41,7 @@ pub(super) fn check(old: &Pipeline, kept_beside: Option<&Pipeline>, new: &Pipeli
     // Producers were told at the start.
     let bytes = |pipeline: &Pipeline| format!("{} bytes", pipeline.bounds.message_bytes);
     fixed.same("limits.record", &bytes(old), &bytes(new));
-    fixed.end()
+    fixed.end(if history::check(old, new).is_ok() { FROM_HISTORY } else { ADVICE })
 }
 
 /// What can't be swapped, a line each.
@@ -116,19 +116,19 @@ impl Fixed {
         self.same("internal topics", &gone, &if gone == added { added } else { added + &advice });
     }
 
-    fn end(self) -> Result<()> {
+    fn end(self, advice: &str) -> Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
         let message = format!(
-            "this can't be changed while the pipeline runs:\n{}\n{ADVICE}",
+            "this can't be changed while the pipeline runs:\n{}\n{advice}",
             self.0.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
         );
         Err(Error::new(Code::NoSuccession, message))
     }
 }
 
-fn order(pipeline: &Pipeline) -> &'static str {
+pub(super) fn order(pipeline: &Pipeline) -> &'static str {
     match pipeline.order {
         Order::Arrival => "arrival",
         Order::EventTime => "event-time",
@@ -150,7 +150,7 @@ fn role(pipeline: &Pipeline, source: SourceId) -> String {
 }
 
 /// With kinds: keys of another are other bytes.
-fn key(pipeline: &Pipeline, stage: &FeaturesNode) -> String {
+pub(super) fn key(pipeline: &Pipeline, stage: &FeaturesNode) -> String {
     let input = &stage.inputs[0];
     let rows = &pipeline.sources[usize::from(input.source)].rows;
     let columns =
@@ -159,7 +159,7 @@ fn key(pipeline: &Pipeline, stage: &FeaturesNode) -> String {
 }
 
 /// What is done again after a crash must be as it was.
-fn expiry(stage: &FeaturesNode) -> String {
+pub(super) fn expiry(stage: &FeaturesNode) -> String {
     stage.expire_after.map_or("never".to_owned(), |after| page::span(after.unsigned_abs()))
 }
 

@@ -22,6 +22,8 @@ pub enum Windows {
     Partial,
     /// Nothing of the state fits.
     Lost,
+    /// They are made of records that are read again.
+    Replayed,
 }
 
 /// The windows of one stage.
@@ -63,6 +65,29 @@ pub enum Fate {
 pub(super) fn of_stages(old: &Pipeline, new: &Pipeline) -> Vec<StageWindows> {
     let stages = old.features.iter().zip(&new.features);
     stages.map(|(from, to)| of_stage(&Side::new(old, from), &Side::new(new, to))).collect()
+}
+
+/// The same where the newer one begins without any state: by the names of stages.
+pub(super) fn from_history(old: &Pipeline, new: &Pipeline) -> Vec<StageWindows> {
+    let of_stage = |to: &FeaturesNode| {
+        let after = Side::new(new, to);
+        let before = old.features.iter().find(|from| from.name == to.name);
+        let mut own = before.map_or_else(
+            || StageWindows {
+                stage: to.name.clone(),
+                windows: Windows::Replayed,
+                count: after.declarations().len(),
+                aggregates: Vec::new(),
+            },
+            |from| of_stage(&Side::new(old, from), &after),
+        );
+        own.windows = Windows::Replayed;
+        own.aggregates.retain(|one| one.from != one.to);
+        let made = own.aggregates.iter_mut().filter(|one| one.fate != Fate::Gone);
+        made.for_each(|one| one.fate = Fate::Rebuilt);
+        own
+    };
+    new.features.iter().map(of_stage).collect()
 }
 
 fn of_stage(old: &Side<'_>, new: &Side<'_>) -> StageWindows {
@@ -294,6 +319,7 @@ impl fmt::Display for Windows {
             Self::Rebuilt => "rebuilt from what is kept",
             Self::Partial => "some begin without all that they should hold",
             Self::Lost => "all begin anew",
+            Self::Replayed => "made anew, of what is read again",
         })
     }
 }

@@ -25,6 +25,13 @@ fn records_are_read_as_they_were_written() {
     assert_eq!(Key::parse(key.as_bytes()).expect("ours"), Key::Refusal { ticket, write: Ticket(2) });
     let read = Refusal::read(ticket, &value).expect("as written");
     assert_eq!((read.at, read.message.len()), (-5, TEXT));
+    for step in Step::ALL {
+        let turn = Turn { generation: 4, step, by: "ann@host".to_owned(), at: 7 };
+        let (key, value) = turn.record(Ticket(2));
+        assert_eq!(key, format!("generation/4/{}/{}", step.name(), Ticket(2)));
+        assert_eq!(Key::parse(key.as_bytes()).expect("ours"), Key::Turn { generation: 4, step, write: Ticket(2) });
+        assert_eq!(Turn::read(4, step, &value).expect("as written"), turn);
+    }
 }
 
 #[test]
@@ -50,6 +57,9 @@ fn keys_are_ours_or_an_error() {
         "release/18446744073709551616/ONE/ONE",
         "refusal/ONE",
         "refusal/ONE/ONE/",
+        "generation/4/sleeps/ONE",
+        "generation/x/speaks/ONE",
+        "generation/4/speaks",
         "other/1",
     ] {
         let wrong = wrong.replace("ONE", &one.to_string());

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::{Place, Producer, ProducerId, Refused};
+use crate::engine::Fence;
 use crate::simulation::journal::Time;
 use crate::simulation::random::Random;
 
@@ -50,6 +51,8 @@ pub struct Offset {
     pub commit: u64,
     /// Transactional id of whoever has the partition; empty: nobody has.
     pub claim: Rc<str>,
+    /// As the mark said.
+    pub fence: Option<Fence>,
 }
 
 #[derive(Debug, Default)]

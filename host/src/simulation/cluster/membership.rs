@@ -152,7 +152,7 @@ impl State {
         if self.group.members.contains_key(&member.id) {
             self.changes += 1;
             for (of, next) in offsets {
-                self.group.set(of, Offset { next, commit: 0, claim: "".into() });
+                self.group.set(of, Offset { next, commit: 0, claim: "".into(), fence: None });
             }
         }
     }

@@ -41,6 +41,7 @@ fn read(windows: bool, given: &[(&[(&str, &str)], &str)]) -> Rows {
             key: Some(b"k"),
             value: Some(value.as_bytes()),
             headers: first..records.headers.len() as u32,
+            is_muted: false,
         });
     }
     reader.read(&records, &["out".to_owned()])

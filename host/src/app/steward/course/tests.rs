@@ -66,6 +66,8 @@ impl Fleet {
             at: 0,
             why: String::new(),
             returns_to: None,
+            bootstrap: None,
+            generation: 0,
         };
         fleet.write(Manifest { number: 1, ticket: Ticket(1), facts }.record(Ticket(1)).expect("small"));
         fleet
@@ -84,6 +86,8 @@ impl Fleet {
             at: 0,
             why: String::new(),
             returns_to: None,
+            bootstrap: None,
+            generation: 0,
         };
         let proposal = Proposal { ticket: Ticket::random(), facts };
         self.write(proposal.record().expect("small"));
@@ -105,11 +109,11 @@ impl Fleet {
         let away = || Error::new(Code::Delivery, "away");
         let done = || if fails { Err(away()) } else { Ok(()) };
         let reply = match job {
-            Job::Stage(..) if fails => Reply::Staged(Err(away())),
-            Job::Stage(content, _) if is_bad(&content) => {
+            Job::Stage { .. } if fails => Reply::Staged(Err(away())),
+            Job::Stage { content, .. } if is_bad(&content) => {
                 Reply::Staged(Err(Error::new(Code::PluginInvalid, "bad")))
             }
-            Job::Stage(..) => Reply::Staged(Ok(())),
+            Job::Stage { .. } => Reply::Staged(Ok(())),
             Job::Number(manifest, _) => {
                 if !fails {
                     let record = manifest.record(Ticket::random()).expect("small");
@@ -365,7 +369,7 @@ fn a_failure_of_the_host_itself_is_believed_in_the_end() {
     ledger.take(*read as i64, Some(key.as_bytes()), value.as_deref()).expect("ours");
     *read += 1;
     for times in 1..=FAILURES {
-        assert!(matches!(course.next(ledger, 1), Some(Job::Stage(..))), "{times}");
+        assert!(matches!(course.next(ledger, 1), Some(Job::Stage { .. })), "{times}");
         let full = Reply::Staged(Err(Error::new(Code::Internal, "no instance is free")));
         let (outcome, job) = course.heard(full, ledger);
         assert_eq!(matches!(outcome, Outcome::Later(_)), times < FAILURES);

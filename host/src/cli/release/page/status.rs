@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::line;
 use crate::release::history::{Event, What};
 use crate::release::manifest::{Artifact, Manifest, Proposal, Refusal};
-use crate::release::status::Status;
+use crate::release::status::{Handover, Phase, Status};
 use crate::time;
 
 /// Digits that are shown of a digest.
@@ -13,7 +13,7 @@ const DIGITS: usize = 12;
 
 /// For a person.
 pub(in crate::cli::release) fn status(status: &Status) -> String {
-    let Status { pipeline, current, kept, waiting, refusals, hosts } = status;
+    let Status { pipeline, current, handover, kept, waiting, refusals, hosts } = status;
     let mut page = pipeline.clone();
     // Writing to memory can't fail.
     let mut row = |name: &str, text: String| {
@@ -22,6 +22,9 @@ pub(in crate::cli::release) fn status(status: &Status) -> String {
     match current {
         Some(current) => of_release(current, &mut row),
         None => row("release", "none yet".to_owned()),
+    }
+    if let Some(handover) = handover {
+        row("handover", of_handover(handover));
     }
     for (index, Event { by, at, what, code, why, .. }) in hosts.iter().enumerate() {
         let name = if index == 0 { "hosts" } else { "" };
@@ -47,6 +50,20 @@ pub(in crate::cli::release) fn status(status: &Status) -> String {
         row("refused", format!("{}, {by}: {code} {}", time::written(*at), line(message)));
     }
     page.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn of_handover(Handover { phase, from, to, since, records }: &Handover) -> String {
+    match phase {
+        Phase::ReadsHistory => {
+            let left = records.map_or(String::new(), |records| format!("; {records} records to go"));
+            format!("{to} reads history; {from} speaks until it has caught up{left}")
+        }
+        Phase::Speaks => {
+            let since = since.map_or(String::new(), |since| format!(" since {}", time::written(since)));
+            format!("{to} speaks{since}; {from} is kept beside it for its probation")
+        }
+        Phase::CalledOff => format!("{to} is called off; {from} speaks again"),
+    }
 }
 
 fn of_release(current: &Manifest, row: &mut impl FnMut(&str, String)) {
@@ -103,6 +120,7 @@ mod tests {
                 Event::failed(&current, "root@two", 1_793_491_202_000, Code::ModelRuntime, "not found"),
             ],
             current: Some(current),
+            handover: None,
             kept: vec![4, 6, 9],
             waiting: vec![proposal],
             refusals: vec![refusal],
@@ -134,6 +152,26 @@ fraud
         };
         let none = Status { hosts: Vec::new(), ..none };
         assert_eq!(status(&none), "fraud\n  release    none yet");
+    }
+
+    #[test]
+    fn a_handover_has_a_line() {
+        let mut of = Handover {
+            phase: Phase::ReadsHistory,
+            from: "8-a".to_owned(),
+            to: "9-b".to_owned(),
+            since: None,
+            records: Some(1_234),
+        };
+        let line = "9-b reads history; 8-a speaks until it has caught up; 1234 records to go";
+        assert_eq!(of_handover(&of), line);
+        (of.phase, of.since) = (Phase::Speaks, Some(1_793_491_200_000));
+        let line = "9-b speaks since 2026-11-01T00:00:00Z; 8-a is kept beside it for its probation";
+        assert_eq!(of_handover(&of), line);
+        of.phase = Phase::CalledOff;
+        assert_eq!(of_handover(&of), "9-b is called off; 8-a speaks again");
+        let shown = status(&Status { handover: Some(of), ..example() });
+        assert!(shown.contains("\n  handover   9-b is called off"), "{shown}");
     }
 
     #[test]

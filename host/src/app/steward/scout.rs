@@ -1,0 +1,225 @@
+//! Looks where two generations are, all the time, so that threads know for which records they speak: one thread a host,
+//! as long as there are two.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::life::{internal, places, shared};
+use crate::app::control::cluster;
+use crate::app::generations::Generation;
+use crate::config::{Config, Start};
+use crate::engine::{Beside, Floor, Other, View};
+use crate::error::{Code, Error, Result};
+use crate::kafka::Operator;
+use crate::record::PartitionId;
+
+/// How often: a silent generation is behind the other by this, and by what that has not committed.
+const EVERY: Duration = Duration::from_millis(25);
+/// The newer one's own topics are looked at every so many times.
+const OWN_EVERY: u64 = 20;
+/// After brokers were away.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whose turns it sees to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Task {
+    pub older: u64,
+    pub newer: u64,
+    /// The older one gives the floor away.
+    pub passes: bool,
+    /// As in [`View::over`], of the older one.
+    pub over: u64,
+}
+
+/// Where they are, by partition.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub older: BTreeMap<PartitionId, Other>,
+    pub newer: BTreeMap<PartitionId, Other>,
+    /// Of the newer one's own repartition topics: where they end, and where it is.
+    own: BTreeMap<PartitionId, (i64, i64)>,
+    /// How often was looked.
+    pub times: u64,
+}
+
+impl Seen {
+    /// Whether one generation is past all fences of the other.
+    pub fn is_past(
+        &self,
+        one: &BTreeMap<PartitionId, Other>,
+        other: &BTreeMap<PartitionId, Other>,
+    ) -> bool {
+        let next = |id: &PartitionId| one.get(id).and_then(|one| one.next);
+        let fences = other.iter().filter_map(|(id, other)| Some((id, other.fence?.at)));
+        fences.into_iter().all(|(id, at)| next(id).is_some_and(|next| next >= at))
+    }
+
+    /// Where the newer one has to be, to be where the older one is.
+    pub fn goals(&self) -> BTreeMap<PartitionId, i64> {
+        let own = self.own.iter().map(|(id, (end, _))| (*id, *end));
+        self.older.iter().filter_map(|(id, older)| Some((*id, older.next?))).chain(own).collect()
+    }
+
+    /// Where it is.
+    pub fn positions(&self) -> BTreeMap<PartitionId, i64> {
+        let own = self.own.iter().map(|(id, (_, next))| (*id, *next));
+        self.newer.iter().filter_map(|(id, newer)| Some((*id, newer.next?))).chain(own).collect()
+    }
+
+    /// How many records it has to go, by partition of a source.
+    pub fn distances(&self) -> impl Iterator<Item = i64> {
+        let newer = |id: &PartitionId| self.newer.get(id).and_then(|newer| newer.next).unwrap_or(0);
+        self.older.iter().filter_map(move |(id, older)| Some((older.next? - newer(id)).max(0)))
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    is_over: AtomicBool,
+    task: Mutex<Task>,
+    /// Of this host's threads, by generation.
+    floors: Mutex<BTreeMap<u64, Arc<Floor>>>,
+    /// Partitions of the newer one's repartition topics, once that is run here.
+    own: Mutex<Vec<(PartitionId, String)>>,
+    seen: Mutex<Seen>,
+}
+
+/// Ends its thread when it is dropped.
+#[derive(Debug)]
+pub(super) struct Scout(Arc<Shared>);
+
+impl Drop for Scout {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Relaxed);
+        // Nothing is said any more that was seen before.
+        lock(&self.0.floors).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Scout {
+    /// `first`: one that reads the same topics.
+    pub fn send(own: &Config, first: &Generation, task: Task) -> Result<Self> {
+        let shared_with = Arc::new(Shared {
+            is_over: AtomicBool::new(false),
+            floors: Mutex::default(),
+            own: Mutex::default(),
+            seen: Mutex::default(),
+            task: Mutex::new(task.clone()),
+        });
+        let look = Look {
+            own: own.clone(),
+            partitions: shared(first),
+            shared: Arc::clone(&shared_with),
+            older: task.older,
+            newer: task.newer,
+        };
+        let name = format!("{}-generations", own.name);
+        let spawned = thread::Builder::new().name(name).spawn(move || look.work());
+        spawned.map_err(|error| Error::new(Code::Internal, format!("no thread: {error}")))?;
+        Ok(Self(shared_with))
+    }
+
+    pub fn is_between(&self, older: u64, newer: u64) -> bool {
+        let task = lock(&self.0.task);
+        (task.older, task.newer) == (older, newer)
+    }
+
+    pub fn does(
+        &self,
+        task: Task,
+        floors: impl IntoIterator<Item = (u64, Arc<Floor>)>,
+        newer: Option<&Generation>,
+    ) {
+        *lock(&self.0.task) = task;
+        *lock(&self.0.floors) = floors.into_iter().collect();
+        *lock(&self.0.own) = newer.map(internal).unwrap_or_default();
+    }
+
+    pub fn seen(&self) -> Seen {
+        lock(&self.0.seen).clone()
+    }
+}
+
+struct Look {
+    own: Config,
+    partitions: Vec<(PartitionId, String)>,
+    shared: Arc<Shared>,
+    older: u64,
+    newer: u64,
+}
+
+impl Look {
+    fn work(self) {
+        let mut asks = None;
+        while !self.shared.is_over.load(Relaxed) {
+            let began = Instant::now();
+            if let Err(error) = self.look(&mut asks) {
+                let pipeline = &self.own.name;
+                warn!(%pipeline, "where generations are can't be seen, and they wait: {} {error}", error.code);
+                asks = None;
+                thread::sleep(PAUSE);
+            }
+            thread::sleep(EVERY.saturating_sub(began.elapsed()));
+        }
+    }
+
+    fn look(&self, asks: &mut Option<[Operator; 2]>) -> Result<()> {
+        let connect = |generation: u64| {
+            Operator::connect(cluster(&self.own), self.own.in_generation(generation).group())
+        };
+        let [of_older, of_newer] = match asks {
+            Some(asks) => asks,
+            None => asks.insert([connect(self.older)?, connect(self.newer)?]),
+        };
+        let places = places(&self.partitions);
+        let standings = |operator: &Operator| -> Result<BTreeMap<PartitionId, Other>> {
+            let found = operator.standings(&places)?;
+            Ok(self.partitions.iter().map(|(id, _)| *id).zip(found).collect())
+        };
+        let (older, newer) = (standings(of_older)?, standings(of_newer)?);
+        let times = lock(&self.shared.seen).times;
+        let own = match times % OWN_EVERY {
+            0 => self.look_at_own(of_newer)?,
+            _ => lock(&self.shared.seen).own.clone(),
+        };
+        let task = lock(&self.shared.task).clone();
+        let floors = lock(&self.shared.floors);
+        if let Some(floor) = floors.get(&self.older) {
+            let beside = Beside::Newer { generation: self.newer, passes: task.passes };
+            floor.set(View { beside, over: task.over, others: to(&newer, self.older) });
+        }
+        if let Some(floor) = floors.get(&self.newer) {
+            let beside = Beside::Older { generation: self.older };
+            floor.set(View { beside, over: 0, others: to(&older, self.newer) });
+        }
+        drop(floors);
+        *lock(&self.shared.seen) = Seen { older, newer, own, times: times + 1 };
+        Ok(())
+    }
+
+    fn look_at_own(&self, operator: &Operator) -> Result<BTreeMap<PartitionId, (i64, i64)>> {
+        let own = lock(&self.shared.own).clone();
+        if own.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let places = places(&own);
+        let (ends, committed) = (operator.find(&places, Start::Latest)?, operator.committed(&places)?);
+        let all = own.iter().zip(ends.into_iter().zip(committed));
+        Ok(all.map(|((id, _), (end, next))| (*id, (end, next.unwrap_or(0)))).collect())
+    }
+}
+
+/// Only fences to this generation say anything here.
+fn to(standings: &BTreeMap<PartitionId, Other>, generation: u64) -> BTreeMap<PartitionId, Other> {
+    let own = |other: &Other| Other { fence: other.fence.filter(|fence| fence.to == generation), ..*other };
+    standings.iter().map(|(id, other)| (*id, own(other))).collect()
+}
