@@ -10,7 +10,7 @@ use super::control::{Control, Pen, is_there};
 use super::scratch::Scratch;
 use super::steward::{Loader, pieces};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::release::manifest::Manifest;
 use crate::release::{Release, Runtimes};
 
@@ -65,6 +65,19 @@ impl Run {
             ),
         }
         Self::load(config, runtimes)
+    }
+
+    /// These files in the generation that runs. An error: there are two.
+    pub(super) fn in_generation(&self) -> Result<Self> {
+        let Some(control) = control(&self.config)? else { return Ok(self.clone()) };
+        if let Some(pair) = control.ledger.pair() {
+            let text = format!("release {} was begun from history, and is not through", pair.newer.stamp());
+            return Err(Error::new(Code::Bootstrapping, text));
+        }
+        match control.ledger.generation() {
+            0 => Ok(self.clone()),
+            generation => Self::load(self.config.in_generation(generation), &self.runtimes),
+        }
     }
 
     /// The current release, if it is another one than these files.

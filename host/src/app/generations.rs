@@ -39,10 +39,6 @@ impl Generations {
         self.all().get(1).cloned()
     }
 
-    pub fn find(&self, number: u64) -> Option<Generation> {
-        self.all().iter().find(|one| one.number() == number).cloned()
-    }
-
     pub fn numbers(&self) -> Vec<u64> {
         self.all().iter().map(Generation::number).collect()
     }

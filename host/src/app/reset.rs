@@ -48,16 +48,17 @@ impl Run {
     /// What [`Run::reset`] would do. `to`: where to go on; none: where the group stands.
     pub fn plan_reset(&self, to: Option<Start>) -> Result<Reset> {
         let plan = || {
-            let operator = self.operator()?;
-            self.refuse_running(&operator)?;
-            self.plan(&operator, to, self.current().as_deref())
+            let run = self.in_generation()?;
+            let operator = run.operator()?;
+            run.refuse_running(&operator)?;
+            run.plan(&operator, to, run.current().as_deref())
         };
         plan().map_err(|error| error.at(&self.config.name))
     }
 
     /// Does it.
     pub fn reset(&self, to: Option<Start>) -> Result<()> {
-        self.begin_anew(to).map_err(|error| error.at(&self.config.name))
+        self.in_generation().and_then(|run| run.begin_anew(to)).map_err(|error| error.at(&self.config.name))
     }
 
     fn begin_anew(&self, to: Option<Start>) -> Result<()> {

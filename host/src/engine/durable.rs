@@ -236,7 +236,8 @@ impl Task {
     pub(super) fn committed(&mut self) {
         self.stores.iter_mut().for_each(crate::state::Store::commit);
         for input in self.inputs.iter_mut().filter(|input| input.next.is_some()) {
-            (input.marked, input.marked_fence, input.claimed) = (input.next, input.fence, true);
+            (input.marked, input.claimed) = (input.next, true);
+            (input.marked_fence, input.marked_quiet) = (input.fence, self.quiet);
         }
         let Some(durable) = &mut self.durable else { return };
         if let Some(change) = durable.pending.take() {

@@ -10,9 +10,13 @@
 //! newer        silent      │      speaks     │     silent
 //! ```
 //!
-//! O is written by the older one beside its offsets, in one of its own transactions; R, for the newer one, when nobody
-//! runs that any more. A record is not read before it is known who speaks for it: so a silent generation is never ahead
-//! of what the other has committed, and neither fence can come to lie where it has been already.
+//! Each fence is written by the generation that gives the floor away, beside its offsets, in one of its own transactions.
+//! A record is not read before it is known who speaks for it: so a silent generation is never ahead of what the other has
+//! committed, and no fence can come to lie where the other has been already.
+//!
+//! Rows before a fence may be on their way still, in repartition topics and where they wait for a watermark. A task is
+//! quiet when nothing comes of it any more for which its generation speaks: what it reads is fenced, or written by tasks
+//! that told it that they are quiet, and no such row waits in it. A generation all of whose tasks are quiet may end.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,6 +38,8 @@ pub struct Other {
     /// The next offset that it reads, as committed.
     pub next: Option<i64>,
     pub fence: Option<Fence>,
+    /// Its task is quiet: it has given the floor to this generation.
+    pub quiet: Option<u64>,
 }
 
 /// What this generation is beside another.
@@ -43,8 +49,8 @@ pub enum Beside {
     Nobody,
     /// The older one. `passes`: it gives the floor away with its next commits.
     Newer { generation: u64, passes: bool },
-    /// The newer one.
-    Older { generation: u64 },
+    /// The newer one; `passes`: it gives the floor back.
+    Older { generation: u64, passes: bool },
 }
 
 /// All that is known of it.
@@ -60,20 +66,37 @@ pub struct View {
 /// What a generation does with the records of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
-    /// The other one speaks for these offsets.
-    pub silent: Range<i64>,
-    /// From there on it is not known yet.
+    /// It speaks for these offsets.
+    speaks: [Range<i64>; 2],
+    /// From there on it is not known yet who does.
     pub end: i64,
 }
 
+/// All offsets from one on.
+const fn from(at: i64) -> Range<i64> {
+    at..i64::MAX
+}
+
+const NONE: Range<i64> = 0..0;
+
 impl Turn {
-    pub const SPEAKS: Self = Self { silent: 0..0, end: i64::MAX };
+    pub const SPEAKS: Self = Self { speaks: [from(0), NONE], end: i64::MAX };
+
+    pub fn speaks(&self, offset: i64) -> bool {
+        self.speaks.iter().any(|range| range.contains(&offset))
+    }
 }
 
 impl View {
     /// A fence of this generation's, if it means anything.
     pub(super) fn fence(&self, own: Option<Fence>) -> Option<Fence> {
-        own.filter(|fence| fence.to > self.over)
+        let is_back = |to: u64| matches!(self.beside, Beside::Older { generation, .. } if generation == to);
+        own.filter(|fence| fence.to > self.over || is_back(fence.to))
+    }
+
+    /// Whether this generation is to be called off.
+    pub(super) fn gives_back(&self) -> bool {
+        matches!(self.beside, Beside::Older { passes: true, .. })
     }
 
     pub(super) fn turn(&self, id: PartitionId, own: Option<Fence>) -> Turn {
@@ -83,28 +106,30 @@ impl View {
             (Beside::Nobody | Beside::Newer { .. }, None) => Turn::SPEAKS,
             (Beside::Newer { generation, .. }, Some(Fence { to, at })) if to == generation => {
                 match other.fence {
-                    Some(back) => Turn { silent: at..back.at.max(at), end: i64::MAX },
-                    None => Turn { silent: at..i64::MAX, end: next.max(at) },
+                    Some(back) => Turn { speaks: [0..at, from(back.at.max(at))], end: i64::MAX },
+                    None => Turn { speaks: [0..at, NONE], end: next.max(at) },
                 }
             }
             // Of that one nothing has been heard yet.
             (Beside::Nobody | Beside::Newer { .. }, Some(Fence { at, .. })) => {
-                Turn { silent: at..i64::MAX, end: at }
+                Turn { speaks: [0..at, NONE], end: at }
             }
-            (Beside::Older { .. }, own) => {
-                let until = own.map_or(i64::MAX, |fence| fence.at);
-                match other.fence {
-                    Some(begins) => Turn { silent: 0..begins.at, end: until },
-                    None => Turn { silent: 0..i64::MAX, end: next.min(until) },
+            (Beside::Older { .. }, back) => match (other.fence, back) {
+                (Some(begins), None) => Turn { speaks: [from(begins.at), NONE], end: i64::MAX },
+                (Some(begins), Some(back)) => {
+                    Turn { speaks: [begins.at..back.at, NONE], end: next.max(back.at) }
                 }
-            }
+                (None, _) => Turn { speaks: [NONE, NONE], end: next },
+            },
         }
     }
 
     /// The generation that gets the floor, if this one is to give it away.
     pub(super) fn passes_to(&self) -> Option<u64> {
         match self.beside {
-            Beside::Newer { generation, passes: true } => Some(generation),
+            Beside::Newer { generation, passes: true } | Beside::Older { generation, passes: true } => {
+                Some(generation)
+            }
             _ => None,
         }
     }

@@ -24,6 +24,7 @@ pub(super) struct Head {
     settled: i64,
     /// Of inputs from some offset of which another generation speaks.
     fences: Vec<(PartitionId, Fence)>,
+    quiet_writers: BTreeMap<PartitionId, u64>,
 }
 
 impl Head {
@@ -44,6 +45,7 @@ impl Head {
             writers: writers.map(|(id, progress)| (*id, *progress)).collect(),
             passed: real(task.passed),
             settled: real(task.settled),
+            quiet_writers: task.quiet_writers.clone(),
             fences: task.inputs.iter().filter_map(|input| Some((input.id, input.fence?))).collect(),
             inputs,
         }
@@ -67,13 +69,19 @@ impl Head {
         into.signed(self.passed);
         into.signed(self.settled);
         // What older versions of Tailwater wrote ends here.
-        if !self.fences.is_empty() {
-            into.number(self.fences.len() as u64);
+        if self.fences.is_empty() && self.quiet_writers.is_empty() {
+            return into;
         }
+        into.number(self.fences.len() as u64);
         for (id, Fence { to, at }) in &self.fences {
             partition(*id, &mut into);
             into.number(*to);
             into.signed(*at);
+        }
+        into.number(self.quiet_writers.len() as u64);
+        for (id, to) in &self.quiet_writers {
+            partition(*id, &mut into);
+            into.number(*to);
         }
         into
     }
@@ -95,14 +103,18 @@ impl Head {
             writers.insert(id, read_progress(&mut reader)?);
         }
         let (passed, settled) = (reader.signed()?, reader.signed()?);
-        let mut fences = Vec::new();
-        let count = if reader.end().is_some() { 0 } else { reader.count()? };
-        for _ in 0..count {
-            let id = read_partition(&mut reader)?;
-            fences.push((id, Fence { to: reader.number()?, at: reader.signed()? }));
+        let (mut fences, mut quiet_writers) = (Vec::new(), BTreeMap::new());
+        if reader.end().is_none() {
+            for _ in 0..reader.count()? {
+                let id = read_partition(&mut reader)?;
+                fences.push((id, Fence { to: reader.number()?, at: reader.signed()? }));
+            }
+            for _ in 0..reader.count()? {
+                quiet_writers.insert(read_partition(&mut reader)?, reader.number()?);
+            }
+            reader.end()?;
         }
-        reader.end()?;
-        Some(Self { inputs, watermark, writers, passed, settled, fences })
+        Some(Self { inputs, watermark, writers, passed, settled, fences, quiet_writers })
     }
 
     /// The task has come as far as this. Inputs that it does not know are where they began.
@@ -114,12 +126,12 @@ impl Head {
             (input.next, input.marked, input.progress) = (next, next, progress);
             let fence = self.fences.iter().find(|(id, _)| *id == input.id).map(|(_, fence)| *fence);
             (input.fence, input.marked_fence) = (fence, fence);
-            (input.told, input.at_end) = (Progress::default(), false);
+            (input.told, input.told_fence, input.at_end) = (Progress::default(), None, false);
         }
         task.watermark = Merged::at(self.watermark);
-        task.writers = self.writers;
+        (task.writers, task.quiet_writers) = (self.writers, self.quiet_writers);
         (task.passed, task.settled) = (self.passed, self.settled);
-        task.told = Progress::default();
+        (task.told, task.told_quiet) = (Progress::default(), None);
     }
 }
 

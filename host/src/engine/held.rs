@@ -36,6 +36,8 @@ pub(super) struct Released<'a> {
 pub(super) struct Held {
     parcels: BTreeMap<Order, Parcel>,
     bytes: usize,
+    /// How many this generation speaks for.
+    spoken: usize,
 }
 
 /// What a parcel takes beside its bytes, about.
@@ -46,8 +48,11 @@ impl Held {
     pub fn hold(&mut self, head: &Head<'_>, parcel: Parcel) -> Option<Parcel> {
         let order = Order { time: head.time, is_row: !head.is_update, origin: head.origin };
         self.bytes += parcel.bytes.len() + OVERHEAD;
+        self.spoken += usize::from(!head.is_muted);
         let twice = self.parcels.insert(order, parcel);
-        self.bytes -= twice.as_ref().map_or(0, |twice| twice.bytes.len() + OVERHEAD);
+        if let Some(twice) = &twice {
+            self.goes(twice);
+        }
         twice
     }
 
@@ -60,8 +65,18 @@ impl Held {
     pub fn release(&mut self, watermark: i64) -> Option<(i64, Parcel)> {
         let first = self.parcels.first_entry().filter(|first| first.key().time < watermark)?;
         let (order, parcel) = first.remove_entry();
-        self.bytes -= parcel.bytes.len() + OVERHEAD;
+        self.goes(&parcel);
         Some((order.time, parcel))
+    }
+
+    fn goes(&mut self, parcel: &Parcel) {
+        self.bytes -= parcel.bytes.len() + OVERHEAD;
+        self.spoken -= usize::from(!parcel::is_muted(&parcel.bytes));
+    }
+
+    /// Whether there are any for which this generation speaks.
+    pub fn speaks(&self) -> bool {
+        self.spoken > 0
     }
 
     /// All of them, in order.

@@ -9,7 +9,7 @@
 //! row, update: layout u64, release text, source u16, partition i32, offset i64, index u32, time i64,
 //!              timestamp i64 (least: none), key bytes?, value bytes?, headers u16 x (name text, value bytes?),
 //!              then each column: valid u8 if nullable, the value; then features f32 each; then ids like columns
-//! watermark:   source u16, partition i32, watermark i64, idle u8, run u64
+//! watermark:   source u16, partition i32, watermark i64, idle u8 (2 more: quiet), run u64; if quiet, generation u64
 //! text: length u8 and UTF-8; bytes?: length u32 (2^32 - 1: none) and bytes
 //! ```
 //!
@@ -29,6 +29,7 @@ const ROW: u8 = 0;
 const UPDATE: u8 = 1;
 const WATERMARK: u8 = 2;
 const MUTED: u8 = 128;
+const QUIET: u8 = 2;
 
 /// What parcels of one kind hold.
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ pub(super) struct Told {
     pub progress: Progress,
     /// In which run: an end is that of its own run only.
     pub run: u64,
+    /// No row comes of it any more for which its generation speaks: it gave the floor to this one.
+    pub quiet: Option<u64>,
 }
 
 /// Columns, not looked at yet.
@@ -191,13 +194,14 @@ impl Layout {
 
 /// Appends a watermark.
 pub(super) fn pack_watermark(told: Told, into: &mut Vec<u8>) {
-    let Told { of, progress, run } = told;
+    let Told { of, progress, run, quiet } = told;
     into.extend([VERSION, WATERMARK]);
     into.extend(of.source.to_le_bytes());
     into.extend(of.partition.to_le_bytes());
     into.extend(progress.watermark.to_le_bytes());
-    into.push(u8::from(progress.idle));
+    into.push(u8::from(progress.idle) | if quiet.is_some() { QUIET } else { 0 });
     into.extend(run.to_le_bytes());
+    into.extend(quiet.iter().flat_map(|generation| generation.to_le_bytes()));
 }
 
 /// Which release began the row of a parcel; none where it is no row, or broken.
@@ -205,6 +209,11 @@ pub(super) fn release(bytes: &[u8]) -> Option<&str> {
     let mut reader = Reader(bytes);
     let [version, what, ..] = reader.fixed::<10>()?;
     if version == VERSION && matches!(what & !MUTED, ROW | UPDATE) { reader.short_text() } else { None }
+}
+
+/// Whether a row is one of which nothing is sent out.
+pub(super) fn is_muted(bytes: &[u8]) -> bool {
+    bytes.get(1).is_some_and(|what| what & MUTED != 0)
 }
 
 /// Reads what stands before the columns.
@@ -247,9 +256,11 @@ fn head<'a>(reader: &mut Reader<'a>, what: u8) -> Option<Head<'a>> {
 fn watermark<'a>(reader: &mut Reader<'a>) -> Option<Read<'a>> {
     let of = reader.partition()?;
     let watermark = i64::from_le_bytes(reader.fixed()?);
-    let [idle] = reader.fixed()?;
+    let [flags] = reader.fixed()?;
     let run = u64::from_le_bytes(reader.fixed()?);
-    Some(Read::Watermark(Told { of, progress: Progress { watermark, idle: idle != 0 }, run }))
+    let quiet = if flags & QUIET != 0 { Some(u64::from_le_bytes(reader.fixed()?)) } else { None };
+    let progress = Progress { watermark, idle: flags & !QUIET != 0 };
+    Some(Read::Watermark(Told { of, progress, run, quiet }))
 }
 
 impl<'a> Head<'a> {

@@ -245,6 +245,8 @@ pub struct Mark {
     pub last: bool,
     /// Another generation speaks from there on: to be kept beside the offset.
     pub fence: Option<Fence>,
+    /// Nothing is on its way any more for which this one speaks: the floor is that one's. To be kept, too.
+    pub quiet: Option<u64>,
 }
 
 /// Where messages go. Owned by one thread.

@@ -53,14 +53,16 @@ pub struct Input {
     pub(super) reached: i64,
     /// What those behind were told last.
     pub(super) told: Progress,
+    pub(super) told_fence: Option<Fence>,
     /// Offsets of records of which rows are held, and how many rows.
     held: BTreeMap<i64, u32>,
     /// What was committed or is about to be.
     pub(super) marked: Option<i64>,
     /// From there on another generation speaks.
     pub(super) fence: Option<Fence>,
-    /// As it was committed.
+    /// As it was committed, and whether the task was quiet then.
     pub(super) marked_fence: Option<Fence>,
+    pub(super) marked_quiet: Option<u64>,
     /// The group knows that it is this thread's.
     pub(super) claimed: bool,
     /// When something came last.
@@ -81,6 +83,8 @@ impl Input {
             marked: committed,
             fence: None,
             marked_fence: None,
+            marked_quiet: None,
+            told_fence: None,
             claimed: false,
             heard: now,
             at_end: false,
@@ -128,8 +132,13 @@ pub struct Task {
     pub(super) stores: Vec<Store>,
     /// Behind a repartition topic: how far those that write to it are.
     pub(super) writers: BTreeMap<PartitionId, Progress>,
+    /// Those of them that are quiet: to which generation they gave the floor.
+    pub(super) quiet_writers: BTreeMap<PartitionId, u64>,
+    /// The same of this task.
+    pub(super) quiet: Option<u64>,
     /// What those behind were told last.
     pub(super) told: Progress,
+    pub(super) told_quiet: Option<u64>,
     /// All rows before this time are through the windows.
     pub(super) passed: i64,
     /// What had passed when keys were looked at last.
@@ -259,8 +268,10 @@ impl Tasks {
     /// Those behind may be others now, who were told nothing.
     pub(super) fn tell_again(&mut self) {
         for (_, task) in &mut self.0 {
-            task.told = Progress::default();
-            task.inputs.iter_mut().for_each(|input| input.told = Progress::default());
+            (task.told, task.told_quiet) = (Progress::default(), None);
+            for input in &mut task.inputs {
+                (input.told, input.told_fence) = (Progress::default(), None);
+            }
         }
     }
 

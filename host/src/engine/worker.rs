@@ -290,10 +290,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         *is_dirty = true;
         let mut records = source.records();
         // Most of the time there are none, or few.
-        let pipeline = flow.pipeline();
+        let pipeline = Arc::clone(flow.pipeline());
         records
             .rows
-            .retain(|record| !waiting.contains(&record.from) && !pauses.covers(pipeline, record.from));
+            .retain(|record| !waiting.contains(&record.from) && !pauses.covers(&pipeline, record.from));
         if options.until_end {
             // What came after the end is not part of the run.
             records.rows.retain(|record| !tasks.has_ended(record.from));
@@ -303,7 +303,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             .as_mut()
             .filter(|_| !planted(Mistake::LacksRelease))
             .is_some_and(|line| line.sift(flow, &mut records));
-        let waits = seat.as_mut().is_some_and(|seat| seat.sift(tasks, &mut records)) || lacks;
+        let waits = seat.as_mut().is_some_and(|seat| seat.sift(&pipeline, tasks, &mut records)) || lacks;
         let worked = flow.process(&records, tasks, &mut |message| send(source, sink, clock, message));
         if let (Some(mut sample), Some(line)) = (sample, line) {
             sample.keys = flow.take_copies();

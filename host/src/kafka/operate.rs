@@ -120,7 +120,7 @@ impl Operator {
         let mut list = TopicPartitionList::new();
         for (element, note) in answer.elements().iter().zip(&notes) {
             let Offset::Offset(at) = element.offset() else { continue };
-            let note = Note { owner: None, fence: Some(Fence { to, at }), ..Note::read(note) };
+            let note = Note { owner: None, fence: Some(Fence { to, at }), quiet: Some(to), ..Note::read(note) };
             let mut closed = list.add_partition(element.topic(), element.partition());
             closed.set_offset(Offset::Offset(at)).map_err(|error| consuming(&error))?;
             closed.set_metadata(note.written());
@@ -213,7 +213,10 @@ fn standings(answer: &TopicPartitionList, places: &[Place<'_>]) -> Result<Vec<Ot
         let at = at.ok_or_else(|| Error::new(Code::Internal, "a partition is not in the answer"))?;
         elements[at].error().map_err(|error| consuming(&error))?;
         Ok(match elements[at].offset() {
-            Offset::Offset(next) => Other { next: Some(next), fence: Note::read(&notes[at]).fence },
+            Offset::Offset(next) => {
+                let Note { fence, quiet, .. } = Note::read(&notes[at]);
+                Other { next: Some(next), fence, quiet }
+            }
             _ => Other::default(),
         })
     };

@@ -43,7 +43,7 @@ fn id(partition: i32) -> PartitionId {
 }
 
 fn mark(partition: i32, next: i64) -> Mark {
-    Mark { of: id(partition), next, commit: 0, last: false, fence: None }
+    Mark { of: id(partition), next, commit: 0, last: false, fence: None, quiet: None }
 }
 
 fn message(value: &'static str) -> Message<'static> {

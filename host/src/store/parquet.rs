@@ -121,7 +121,7 @@ impl Files {
         let end = place.before.unwrap_or(*read);
         if let Some(file) = file {
             file.close()?;
-            let mark = |next, commit| [Mark { of: id, next, commit, last: false, fence: None }];
+            let mark = |next, commit| [Mark { of: id, next, commit, last: false, fence: None, quiet: None }];
             if place.before.is_none() {
                 let begin = place.next.unwrap_or(file.first());
                 commit(group, &mark(begin, end as u64))?;

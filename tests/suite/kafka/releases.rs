@@ -2,6 +2,7 @@
 
 mod admin;
 mod commands;
+mod history;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -227,7 +228,7 @@ fn what_is_proposed_is_answered() {
     let topic = format!("{}.releases", job.name);
     let propose = |how: How, content: Content, returns_to: Option<u64>| {
         let (by, why) = ("tests@here".to_owned(), "to see it".to_owned());
-        let facts = Facts { content, by, how, at: 1, why, returns_to };
+        let facts = Facts { content, by, how, at: 1, why, returns_to, bootstrap: None, generation: 0 };
         let (key, value) = Proposal { ticket: Ticket::random(), facts }.record().expect("small");
         broker::produce(&topic, [(key, value)]);
     };

@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! release with bootstrap ─> opened here: reads history, silent ─> has caught up: `speaks` is said ─> the older one gives
-//!   the floor away, and goes on silent ─> all is taken over, and the probation over: `ended` is said of the older one
+//!   the floor away, finishes what it has begun, and goes on silent ─> all is taken over, and the probation over: `ended`
+//!   is said of the older one
 //!
-//! rolled back meanwhile ─> closed here ─> nobody runs it: the floor is given back ─> the older one has passed that:
-//!   `ended` is said of the newer one
+//! rolled back meanwhile ─> the newer one gives the floor back, if it had it, and finishes what it has begun ─> `ended` is
+//!   said of the newer one
 //! ```
 //!
 //! All hosts do this at the same time; what is said twice is said once.
@@ -24,7 +25,7 @@ use crate::app::Orders;
 use crate::app::control::now;
 use crate::app::generations::{Generation, Generations, Order};
 use crate::config::Config;
-use crate::engine::{Beside, Floor, Other, View};
+use crate::engine::{Beside, Other, View};
 use crate::error::{Code, Error, Result};
 use crate::record::PartitionId;
 use crate::release::history::Event;
@@ -76,17 +77,16 @@ impl Handover {
                 self.gone.push_back(gone);
             }
         }
-        let open = [Some(self.generations.first()), self.generations.second()].into_iter().flatten();
-        let floors: Vec<(u64, Arc<Floor>)> =
-            open.map(|one| (one.number(), Arc::clone(&one.run.floor))).collect();
+        let open: Vec<Generation> =
+            [Some(self.generations.first()), self.generations.second()].into_iter().flatten().collect();
         match ledger.pair() {
-            Some(pair) => self.send_scout(pair, ledger, floors)?,
+            Some(pair) => self.send_scout(pair, ledger, &open)?,
             None => {
                 self.scout = None;
                 self.marks.clear();
                 self.is_taken_over = false;
-                for (number, floor) in floors {
-                    floor.set(View { over: ledger.over(number), ..View::default() });
+                for one in open {
+                    one.run.floor.set(View { over: ledger.over(one.number()), ..View::default() });
                 }
             }
         }
@@ -103,15 +103,15 @@ impl Handover {
         Ok(events)
     }
 
-    fn send_scout(&mut self, pair: Pair<'_>, ledger: &Ledger, floors: Vec<(u64, Arc<Floor>)>) -> Result<()> {
+    fn send_scout(&mut self, pair: Pair<'_>, ledger: &Ledger, open: &[Generation]) -> Result<()> {
         let Pair { older, newer, speaks, is_back, .. } = pair;
-        let passes = speaks.is_some() && !is_back;
-        let task = Task { older, newer: newer.number, passes, over: ledger.over(older) };
+        let (passes, over) = (speaks.is_some() && !is_back, ledger.over(older));
+        let task = Task { older, newer: newer.number, passes, gives_back: is_back, over };
         let scout = match self.scout.take().filter(|scout| scout.is_between(older, newer.number)) {
             Some(scout) => scout,
             None => Scout::send(&self.own, &self.generations.first(), task.clone())?,
         };
-        scout.does(task, floors, self.generations.find(newer.number).as_ref());
+        scout.does(task, open);
         self.scout = Some(scout);
         Ok(())
     }
@@ -149,13 +149,15 @@ impl Handover {
 
     /// What is to be done next, if the desk is free. `fails`: releases that this host can't run.
     pub fn next(&mut self, ledger: &Ledger, fails: impl Fn(u64) -> bool) -> Option<Job> {
-        if let Some(job) = self.open(ledger, fails) {
+        if let Some(job) = self.open(ledger, &fails) {
             return Some(job);
         }
         if Instant::now() < self.pause_until {
             return None;
         }
-        let job = ledger.pair().and_then(|pair| self.go_on(pair)).or_else(|| self.forget(ledger));
+        let pair = ledger.pair();
+        let job = pair.and_then(|pair| self.go_on(pair, fails(pair.newer.number)));
+        let job = job.or_else(|| self.forget(ledger));
         if job.is_some() {
             self.pause_until = Instant::now() + PAUSE;
         }
@@ -172,20 +174,25 @@ impl Handover {
         (!fails(manifest.number)).then(|| Job::Open(Box::new(manifest.clone()), pieces, older))
     }
 
-    fn go_on(&mut self, pair: Pair<'_>) -> Option<Job> {
+    /// `fails`: the newer one can't be run here.
+    fn go_on(&mut self, pair: Pair<'_>, fails: bool) -> Option<Job> {
         if self.said.as_ref().is_some_and(|(_, at)| at.elapsed() < SEEN_WITHIN) {
             return None;
         }
         let Pair { older, newer, speaks, is_back, .. } = pair;
         let seen = self.seen()?;
         let (generation, step) = if is_back {
-            if !seen.newer.values().all(is_closed) {
+            // Where nobody can run it, nobody can finish what it has begun.
+            if fails && !seen.newer.values().all(is_closed) {
                 return Some(Job::Close(newer.number, older));
             }
-            seen.is_past(&seen.older, &seen.newer).then_some((newer.number, Step::Ended))?
+            let is_through = seen.newer_is_quiet || fails;
+            let is_through = is_through && seen.is_past(&seen.older, &seen.newer);
+            (speaks.is_none() || is_through).then_some((newer.number, Step::Ended))?
         } else if let Some(since) = speaks {
             let length = i64::try_from(self.own.releases.probation.get().as_millis()).unwrap_or(i64::MAX);
-            let is_over = is_taken_over(pair, &seen) && now() >= since.saturating_add(length);
+            let is_over = seen.older_is_quiet && now() >= since.saturating_add(length);
+            let is_over = is_over && is_taken_over(pair, &seen);
             is_over.then_some((older, Step::Ended))?
         } else {
             self.has_caught_up(&seen).then_some((newer.number, Step::Speaks))?
@@ -218,7 +225,9 @@ impl Handover {
             return Ok(());
         }
         let beside = match ledger.pair() {
-            Some(pair) if pair.newer.number == number => Beside::Older { generation: pair.older },
+            Some(pair) if pair.newer.number == number => {
+                Beside::Older { generation: pair.older, passes: false }
+            }
             _ => Beside::Nobody,
         };
         generation.run.floor.set(View { beside, over: ledger.over(number), ..View::default() });
@@ -254,7 +263,8 @@ impl Handover {
 /// Generations that are to be run.
 fn wanted(ledger: &Ledger) -> Vec<u64> {
     match ledger.pair() {
-        Some(pair) if pair.is_back => vec![pair.older],
+        // It never spoke.
+        Some(pair) if pair.is_back && pair.speaks.is_none() => vec![pair.older],
         Some(pair) => vec![pair.older, pair.newer.number],
         None => vec![ledger.generation()],
     }

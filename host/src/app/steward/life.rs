@@ -41,7 +41,7 @@ pub(super) fn places(shared: &[(PartitionId, String)]) -> Vec<Place<'_>> {
 }
 
 /// Puts the group of a new generation where its history begins, if nobody has yet; never behind the older one, which may
-/// be that far back.
+/// be that far back. What that has never read is all new.
 pub(super) fn begin(generation: &Generation, older: &Config, from: i64) -> Result<()> {
     let (shared, config) = (shared(generation), &generation.run.config);
     let places = places(&shared);
@@ -49,9 +49,9 @@ pub(super) fn begin(generation: &Generation, older: &Config, from: i64) -> Resul
     let before = Operator::connect(cluster(older), older.group())?.committed(&places)?;
     let (committed, found) = (own.committed(&places)?, own.find(&places, Start::At(from))?);
     let all = places.iter().zip(committed).zip(found.into_iter().zip(before));
-    let begins = all.filter_map(|((place, committed), (found, before))| match committed {
-        Some(_) => None,
-        None => Some((*place, before.map_or(found, |before| before.min(found)))),
+    let begins = all.filter_map(|((place, committed), (found, before))| match (committed, before) {
+        (None, Some(before)) => Some((*place, before.min(found))),
+        _ => None,
     });
     match own.commit(&begins.collect::<Vec<_>>()) {
         // Another host was sooner, and its threads are there.

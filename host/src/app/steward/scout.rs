@@ -20,8 +20,10 @@ use crate::record::PartitionId;
 
 /// How often: a silent generation is behind the other by this, and by what that has not committed.
 const EVERY: Duration = Duration::from_millis(25);
-/// The newer one's own topics are looked at every so many times.
-const OWN_EVERY: u64 = 20;
+/// Repartition topics are looked at every so many times.
+const INTERNAL_EVERY: u64 = 10;
+/// Ends of transactions that may stand behind the last record of a topic, about.
+const MARKERS: i64 = 64;
 /// After brokers were away.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,6 +34,8 @@ pub(super) struct Task {
     pub newer: u64,
     /// The older one gives the floor away.
     pub passes: bool,
+    /// The newer one gives it back.
+    pub gives_back: bool,
     /// As in [`View::over`], of the older one.
     pub over: u64,
 }
@@ -41,6 +45,9 @@ pub(super) struct Task {
 pub(super) struct Seen {
     pub older: BTreeMap<PartitionId, Other>,
     pub newer: BTreeMap<PartitionId, Other>,
+    /// All that they had begun before they gave the floor away is done.
+    pub older_is_quiet: bool,
+    pub newer_is_quiet: bool,
     /// Of the newer one's own repartition topics: where they end, and where it is.
     own: BTreeMap<PartitionId, (i64, i64)>,
     /// How often was looked.
@@ -54,9 +61,10 @@ impl Seen {
         one: &BTreeMap<PartitionId, Other>,
         other: &BTreeMap<PartitionId, Other>,
     ) -> bool {
-        let next = |id: &PartitionId| one.get(id).and_then(|one| one.next);
-        let fences = other.iter().filter_map(|(id, other)| Some((id, other.fence?.at)));
-        fences.into_iter().all(|(id, at)| next(id).is_some_and(|next| next >= at))
+        // Of what begins at zero nothing may ever come.
+        let next = |id: &PartitionId| one.get(id).and_then(|one| one.next).unwrap_or(0);
+        let mut fences = other.iter().filter_map(|(id, other)| Some((id, other.fence?.at)));
+        fences.all(|(id, at)| next(id) >= at)
     }
 
     /// Where the newer one has to be, to be where the older one is.
@@ -84,8 +92,8 @@ struct Shared {
     task: Mutex<Task>,
     /// Of this host's threads, by generation.
     floors: Mutex<BTreeMap<u64, Arc<Floor>>>,
-    /// Partitions of the newer one's repartition topics, once that is run here.
-    own: Mutex<Vec<(PartitionId, String)>>,
+    /// Partitions of their repartition topics, as far as they are run here.
+    internal: Mutex<BTreeMap<u64, Vec<(PartitionId, String)>>>,
     seen: Mutex<Seen>,
 }
 
@@ -111,7 +119,7 @@ impl Scout {
         let shared_with = Arc::new(Shared {
             is_over: AtomicBool::new(false),
             floors: Mutex::default(),
-            own: Mutex::default(),
+            internal: Mutex::default(),
             seen: Mutex::default(),
             task: Mutex::new(task.clone()),
         });
@@ -136,12 +144,12 @@ impl Scout {
     pub fn does(
         &self,
         task: Task,
-        floors: impl IntoIterator<Item = (u64, Arc<Floor>)>,
-        newer: Option<&Generation>,
+        generations: &[Generation],
     ) {
         *lock(&self.0.task) = task;
-        *lock(&self.0.floors) = floors.into_iter().collect();
-        *lock(&self.0.own) = newer.map(internal).unwrap_or_default();
+        let floor = |one: &Generation| (one.number(), Arc::clone(&one.run.floor));
+        *lock(&self.0.floors) = generations.iter().map(floor).collect();
+        *lock(&self.0.internal) = generations.iter().map(|one| (one.number(), internal(one))).collect();
     }
 
     pub fn seen(&self) -> Seen {
@@ -186,11 +194,16 @@ impl Look {
             Ok(self.partitions.iter().map(|(id, _)| *id).zip(found).collect())
         };
         let (older, newer) = (standings(of_older)?, standings(of_newer)?);
-        let times = lock(&self.shared.seen).times;
-        let own = match times % OWN_EVERY {
-            0 => self.look_at_own(of_newer)?,
-            _ => lock(&self.shared.seen).own.clone(),
-        };
+        let mut seen = lock(&self.shared.seen).clone();
+        (seen.older, seen.newer) = (older.clone(), newer.clone());
+        if seen.times.is_multiple_of(INTERNAL_EVERY) {
+            let internal = lock(&self.shared.internal).clone();
+            let of = |generation: u64| internal.get(&generation).map(Vec::as_slice);
+            seen.older_is_quiet = is_quiet(of_older, &older, of(self.older), self.newer)?;
+            seen.newer_is_quiet = is_quiet(of_newer, &newer, of(self.newer), self.older)?;
+            seen.own = look_at_own(of_newer, of(self.newer).unwrap_or_default(), &seen.own)?;
+        }
+        seen.times += 1;
         let task = lock(&self.shared.task).clone();
         let floors = lock(&self.shared.floors);
         if let Some(floor) = floors.get(&self.older) {
@@ -198,24 +211,51 @@ impl Look {
             floor.set(View { beside, over: task.over, others: to(&newer, self.older) });
         }
         if let Some(floor) = floors.get(&self.newer) {
-            let beside = Beside::Older { generation: self.older };
+            let beside = Beside::Older { generation: self.older, passes: task.gives_back };
             floor.set(View { beside, over: 0, others: to(&older, self.newer) });
         }
         drop(floors);
-        *lock(&self.shared.seen) = Seen { older, newer, own, times: times + 1 };
+        *lock(&self.shared.seen) = seen;
         Ok(())
     }
+}
 
-    fn look_at_own(&self, operator: &Operator) -> Result<BTreeMap<PartitionId, (i64, i64)>> {
-        let own = lock(&self.shared.own).clone();
-        if own.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let places = places(&own);
-        let (ends, committed) = (operator.find(&places, Start::Latest)?, operator.committed(&places)?);
-        let all = own.iter().zip(ends.into_iter().zip(committed));
-        Ok(all.map(|((id, _), (end, next))| (*id, (end, next.unwrap_or(0)))).collect())
+/// Whether all tasks of a generation are quiet, which gave the floor to `to`. `internal`: partitions of its repartition
+/// topics; without them nobody knows.
+fn is_quiet(
+    operator: &Operator,
+    sources: &BTreeMap<PartitionId, Other>,
+    internal: Option<&[(PartitionId, String)]>,
+    to: u64,
+) -> Result<bool> {
+    let Some(internal) = internal else { return Ok(false) };
+    let is_quiet = |other: &Other| other.quiet == Some(to);
+    if !sources.values().all(is_quiet) {
+        return Ok(false);
     }
+    Ok(internal.is_empty() || operator.standings(&places(internal))?.iter().all(is_quiet))
+}
+
+/// Where topics end, and where the group is. Where neither has moved, all that there is has been read: ends of transactions
+/// are records, too, which are never read.
+fn look_at_own(
+    operator: &Operator,
+    own: &[(PartitionId, String)],
+    before: &BTreeMap<PartitionId, (i64, i64)>,
+) -> Result<BTreeMap<PartitionId, (i64, i64)>> {
+    if own.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let places = places(own);
+    let (ends, committed) = (operator.find(&places, Start::Latest)?, operator.committed(&places)?);
+    let all = own.iter().zip(ends.into_iter().zip(committed));
+    let all = all.map(|((id, _), (end, next))| {
+        let next = next.unwrap_or(0);
+        let stood = before.get(id).is_some_and(|(before, old)| *before == end && (*old == next || *old == end));
+        let is_at_end = stood && next > 0 && end - next <= MARKERS;
+        (*id, (end, if is_at_end { end } else { next }))
+    });
+    Ok(all.collect())
 }
 
 /// Only fences to this generation say anything here.

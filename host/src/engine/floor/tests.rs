@@ -23,7 +23,7 @@ impl Generation {
         let turn = self.view.turn(ID, self.fence);
         let until = end.min(turn.end).min(self.next + most);
         while self.next < until {
-            if !turn.silent.contains(&self.next) {
+            if turn.speaks(self.next) {
                 self.says.push(self.next);
             }
             self.next += 1;
@@ -33,7 +33,7 @@ impl Generation {
     fn commit(&mut self) {
         let passes = self.view.passes_to().map(|to| Fence { to, at: self.next });
         self.fence = self.view.fence(self.fence).or(passes);
-        self.committed = Other { next: Some(self.next), fence: self.fence };
+        self.committed = Other { next: Some(self.next), fence: self.fence, quiet: None };
         self.said.append(&mut self.says);
     }
 
@@ -83,7 +83,7 @@ impl Pair {
     fn new() -> Self {
         let (mut older, mut newer) = (Generation::default(), Generation::default());
         older.view.beside = Beside::Newer { generation: NEWER, passes: false };
-        newer.view.beside = Beside::Older { generation: OLDER };
+        newer.view.beside = Beside::Older { generation: OLDER, passes: false };
         Self { older, newer, end: 30, is_cancelled: false }
     }
 
@@ -100,8 +100,6 @@ impl Pair {
         let end = self.end;
         match *op {
             Op::Append(count) => self.end += count,
-            // Nobody runs it any more.
-            Op::Read(true, _) | Op::Commit(true) | Op::Abort(true) if self.is_cancelled => {}
             Op::Read(newer, most) => self.one(newer).read(end, most),
             Op::Commit(newer) => self.one(newer).commit(),
             Op::Abort(newer) => self.one(newer).abort(),
@@ -113,11 +111,8 @@ impl Pair {
         }
     }
 
-    /// What was under way is ended; then the fence is written.
     fn cancel(&mut self) {
-        self.newer.abort();
-        let at = self.newer.committed.next.unwrap_or(0);
-        self.newer.committed.fence = Some(Fence { to: OLDER, at });
+        self.newer.view.beside = Beside::Older { generation: OLDER, passes: true };
         self.is_cancelled = true;
     }
 
@@ -146,6 +141,8 @@ proptest! {
         ops.iter().for_each(|op| pair.does(op));
         if pair.is_cancelled {
             pair.settle();
+            let back = pair.newer.committed.fence.expect("it has passed the floor");
+            prop_assert!(pair.older.committed.next >= Some(back.at));
             pair.older.view = View { over: NEWER, ..View::default() };
         } else {
             pair.does(&Op::Pass(true));
@@ -172,7 +169,7 @@ proptest! {
 fn a_fence_of_which_nothing_is_known_yet_is_kept() {
     let own = Some(Fence { to: NEWER, at: 5 });
     let unknown = View::default();
-    assert_eq!(unknown.turn(ID, own), Turn { silent: 5..i64::MAX, end: 5 });
+    assert_eq!(unknown.turn(ID, own), Turn { speaks: [0..5, NONE], end: 5 });
     let over = View { over: NEWER, ..View::default() };
     assert_eq!(over.turn(ID, own), Turn::SPEAKS);
     // That of a generation that failed before says nothing about the next.

@@ -168,9 +168,13 @@ impl Flow {
             }
             // The end of a run that was cut short is not that of this one.
             Ok(Read::Watermark(told)) if told.progress.watermark == END && told.run != self.run => {}
-            Ok(Read::Watermark(Told { of, progress, .. })) => {
+            Ok(Read::Watermark(Told { of, progress, quiet, .. })) => {
                 let expected = self.expected(group);
                 let one = tasks.at(task);
+                match quiet {
+                    Some(to) => drop(one.quiet_writers.insert(of, to)),
+                    None => drop(one.quiet_writers.remove(&of)),
+                }
                 let known = one.writers.entry(of).or_default();
                 known.idle = progress.idle;
                 known.rise(progress.watermark);

@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::pipeline::Stage;
 use crate::record::{Message, PartitionId, Records, SourceId};
 use crate::state::KeyColumns;
-use crate::watermark::Progress;
 
 use super::admit::TakenRow;
 use super::run::Flight;
@@ -98,23 +97,28 @@ impl Flow {
             let group = usize::from(tasks.id(task).group);
             let one = tasks.at(task);
             if let Some(next) = pipeline.groups.get(group + 1) {
-                let news = one.watermark.progress();
-                if news != one.told {
-                    one.told = news;
+                let (news, quiet) = (one.watermark.progress(), one.quiet);
+                if news != one.told || quiet != one.told_quiet {
+                    (one.told, one.told_quiet) = (news, quiet);
                     let of = PartitionId {
                         source: pipeline.groups[group].input,
                         partition: tasks.id(task).partition,
                     };
-                    count += self.broadcast(next.input, of, news, send)?;
+                    let told = Told { of, progress: news, run: self.run, quiet };
+                    count += self.broadcast(next.input, told, send)?;
                 }
             }
             for input in &mut tasks.at(task).inputs {
                 let passes = usize::from(input.id.source) < pipeline.sources.len();
-                if passes && input.id.source > 0 && input.told != input.progress {
-                    input.told = input.progress;
+                let (of, progress, fence) = (input.id, input.progress, input.fence);
+                let is_news = input.told != progress || input.told_fence != fence;
+                if passes && input.id.source > 0 && is_news {
+                    (input.told, input.told_fence) = (progress, fence);
+                    let quiet = fence.map(|fence| fence.to);
                     for (group, _) in pipeline.passed_to(input.id.source) {
                         let to = pipeline.groups[group].input;
-                        count += self.broadcast(to, input.id, input.progress, send)?;
+                        let told = Told { of, progress, run: self.run, quiet };
+                        count += self.broadcast(to, told, send)?;
                     }
                 }
             }
@@ -126,12 +130,11 @@ impl Flow {
     fn broadcast(
         &mut self,
         to: SourceId,
-        of: PartitionId,
-        progress: Progress,
+        told: Told,
         send: &mut Post<'_>,
     ) -> Result<usize> {
         self.bytes.clear();
-        parcel::pack_watermark(Told { of, progress, run: self.run }, &mut self.bytes);
+        parcel::pack_watermark(told, &mut self.bytes);
         for partition in 0..self.partitions[usize::from(to)] {
             send(Message {
                 topic: &self.pipeline.topics[usize::from(to)],

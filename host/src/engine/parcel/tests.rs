@@ -77,7 +77,7 @@ fn what_was_packed_comes_out() {
 #[test]
 fn watermarks_too() {
     let (of, progress) = (PartitionId { source: 2, partition: 9 }, Progress { watermark: -3, idle: true });
-    let (told, mut bytes) = (Told { of, progress, run: 77 }, Vec::new());
+    let (told, mut bytes) = (Told { of, progress, run: 77, quiet: Some(5) }, Vec::new());
     pack_watermark(told, &mut bytes);
     assert_eq!(read(&bytes), Ok(Read::Watermark(told)));
 }

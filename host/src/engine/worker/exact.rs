@@ -40,7 +40,7 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     /// Ends the transaction, if it is time.
     pub(super) fn transact(&mut self, step: Step) -> Result<()> {
-        if !self.is_dirty && self.is_fence_due() {
+        if !self.is_dirty && self.is_word_due() {
             self.is_dirty = true;
         }
         if !self.is_dirty {
@@ -147,10 +147,12 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 let (of, Some(next)) = (input.id, task.resume(input)) else { continue };
                 let last = leaving.contains(&of);
                 // A change that moves no offset has to be known of too.
-                let is_news = input.marked != Some(next) || input.marked_fence != input.fence;
+                let is_news = input.marked != Some(next)
+                    || (input.marked_fence, input.marked_quiet) != (input.fence, task.quiet);
                 if last || !input.claimed || is_news || std::mem::take(&mut changed) {
                     changed = false;
-                    marks.push(Mark { of, next, commit, last, fence: input.fence });
+                    let (fence, quiet) = (input.fence, task.quiet);
+                    marks.push(Mark { of, next, commit, last, fence, quiet });
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::floor::Seat;
 use crate::engine::breaker::Failing;
 use crate::engine::ports::{Clock, Sink, Source};
 use crate::engine::task::{Input, Task, TaskId};
@@ -85,6 +86,9 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             Err(error) if error.code == Code::PluginFailing => (vec![self.flow.gave_up(error)], true),
             Err(error) => return Err(error),
         };
+        if !is_half_done && self.seat.as_ref().is_some_and(Seat::gives_back) {
+            return Ok(());
+        }
         self.tell_of_failing(&failing);
         for one in &failing {
             let pipeline = Arc::clone(self.flow.pipeline());

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::Worker;
-use crate::engine::floor::{Fence, Floor, Turn, View};
+use crate::engine::floor::{Beside, Fence, Floor, Turn, View};
+use crate::engine::flow::Flow;
 use crate::engine::ports::{Clock, Sink, Source};
-use crate::engine::task::{Input, Tasks};
+use crate::engine::task::{Input, Task, TaskId, Tasks};
 use crate::error::Result;
 use crate::pipeline::{Pipeline, Role};
 use crate::record::{PartitionId, Records};
@@ -27,11 +28,20 @@ impl Seat {
         Self { floor, version, view, behind: Vec::new() }
     }
 
-    fn look(&mut self) {
+    /// Gives whether the generation is called off now.
+    fn look(&mut self) -> bool {
         let version = self.floor.version();
-        if version != self.version {
-            (self.version, self.view) = (version, self.floor.look());
+        if version == self.version {
+            return false;
         }
+        let before = self.view.gives_back();
+        (self.version, self.view) = (version, self.floor.look());
+        self.view.gives_back() && !before
+    }
+
+    /// What fails becomes dead letters, however much it is: what is on its way is to be finished.
+    pub fn gives_back(&self) -> bool {
+        self.view.gives_back()
     }
 
     /// Partitions that wait.
@@ -45,16 +55,19 @@ impl Seat {
 
     /// Keeps the records of which it is known who speaks for them, and marks those for which the other generation does.
     /// Gives whether any partition waits now that did not before.
-    pub fn sift(&mut self, tasks: &Tasks, records: &mut Records<'_>) -> bool {
+    pub fn sift(&mut self, pipeline: &Pipeline, tasks: &Tasks, records: &mut Records<'_>) -> bool {
         let before = self.behind.len();
         let (mut of, mut turn) = (None, Turn::SPEAKS);
         let Self { view, behind, .. } = self;
         records.rows.retain_mut(|record| {
             if of != Some(record.from) {
                 of = Some(record.from);
-                turn = tasks.input(record.from).map_or(Turn::SPEAKS, |input| turn_of(view, input));
+                // What stands in a repartition topic is marked.
+                let input = Some(record.from).filter(|id| is_shared(pipeline, *id));
+                let input = input.and_then(|id| tasks.input(id));
+                turn = input.map_or(Turn::SPEAKS, |input| turn_of(view, input));
             }
-            record.is_muted = turn.silent.contains(&record.offset);
+            record.is_muted = !turn.speaks(record.offset);
             let is_known = record.offset < turn.end;
             if !is_known && !behind.contains(&record.from) {
                 behind.push(record.from);
@@ -82,6 +95,22 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// To which generation a task has given the floor, if nothing comes of it any more for which this one speaks.
+    fn quiet(&self, flow: &Flow, id: TaskId, task: &Task) -> Option<u64> {
+        let to = self.view.passes_to()?;
+        let is_fenced = |input: &Input| input.fence.is_some_and(|fence| fence.to == to);
+        let own = task.inputs.iter().filter(|input| is_shared(flow.pipeline(), input.id));
+        let writers = task.inputs.iter().any(|input| !is_shared(flow.pipeline(), input.id));
+        let is_told = || {
+            let expected = flow.expected(usize::from(id.group));
+            task.quiet_writers.values().filter(|writer| **writer == to).count() == expected
+        };
+        let is_quiet = own.into_iter().all(is_fenced) && (!writers || is_told()) && !task.held.speaks();
+        is_quiet.then_some(to)
+    }
+}
+
 fn turn_of(view: &View, input: &Input) -> Turn {
     view.turn(input.id, input.fence)
 }
@@ -101,7 +130,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
     /// What others have committed may let partitions go on.
     pub(super) fn look_at_floor(&mut self) -> Result<()> {
         let Some(seat) = &mut self.seat else { return Ok(()) };
-        seat.look();
+        if seat.look() {
+            let waited = self.pauses.end();
+            self.try_again(waited)?;
+        }
+        let Some(seat) = &mut self.seat else { return Ok(()) };
         if seat.behind.is_empty() {
             return Ok(());
         }
@@ -116,32 +149,36 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         self.hold_back()
     }
 
-    /// A transaction is due for the fences alone, where nothing else is to be committed.
-    pub(super) fn is_fence_due(&mut self) -> bool {
-        let pipeline = Arc::clone(self.flow.pipeline());
-        let Self { seat: Some(seat), source, tasks, .. } = self else { return false };
-        if seat.view.passes_to().is_none() {
+    /// A transaction is due for what the other generation waits for, where nothing else is to be committed.
+    pub(super) fn is_word_due(&mut self) -> bool {
+        let Self { seat: Some(seat), source, tasks, flow, .. } = self else { return false };
+        if seat.view.beside == Beside::Nobody {
             return false;
         }
         let mut is_due = false;
-        for input in tasks.inputs_mut().filter(|input| is_shared(&pipeline, input.id)) {
-            // A partition of which nothing was ever read is fenced where it begins.
+        for input in tasks.inputs_mut().filter(|input| is_shared(flow.pipeline(), input.id)) {
+            // Where nothing was ever read, its beginning is where it is.
             if input.next.is_none() && input.at_end {
                 input.next = source.end(input.id);
             }
-            is_due |= input.next.is_some_and(|next| seat.fence(input, next) != input.fence);
+            let Some(next) = input.next else { continue };
+            is_due |= input.marked.is_none() || seat.fence(input, next) != input.fence;
         }
-        is_due
+        is_due || tasks.iter().any(|(id, task)| seat.quiet(flow, *id, task) != task.quiet)
     }
 
-    /// Fences stand beside the offsets of this commit.
+    /// Fences stand beside the offsets of this commit, and which tasks are quiet.
     pub(super) fn set_fences(&mut self) {
-        let pipeline = Arc::clone(self.flow.pipeline());
-        let Self { seat: Some(seat), tasks, .. } = self else { return };
-        for input in tasks.inputs_mut().filter(|input| is_shared(&pipeline, input.id)) {
+        let Self { seat: Some(seat), tasks, flow, .. } = self else { return };
+        for input in tasks.inputs_mut().filter(|input| is_shared(flow.pipeline(), input.id)) {
             if let Some(next) = input.next {
                 input.fence = seat.fence(input, next);
             }
+        }
+        for index in 0..tasks.len() {
+            let id = tasks.id(index);
+            let quiet = seat.quiet(flow, id, tasks.at(index));
+            tasks.at(index).quiet = quiet;
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn said(verb: &str, machine: &Machine, rest: &[&str]) -> String {
 }
 
 /// What one says that does not.
-fn refused(verb: &str, machine: &Machine, rest: &[&str], code: &str) -> String {
+pub(super) fn refused(verb: &str, machine: &Machine, rest: &[&str], code: &str) -> String {
     let output = ask(verb, machine, rest);
     let error = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(!output.status.success() && error.contains(code), "{error}");
