@@ -2,6 +2,7 @@
 
 mod admin;
 mod explain;
+mod log;
 mod release;
 mod state;
 mod summary;
@@ -15,12 +16,15 @@ use crate::admin::Server;
 use crate::app::{self, Run, Stop, Until};
 use crate::config::{self, Config, Start};
 use crate::error::{Code, Result};
+use crate::log::Options;
 use crate::release::Runtimes;
 
 /// Scores Kafka streams in real time through sandboxed WebAssembly plugins and ONNX models.
 #[derive(Debug, Parser)]
 #[command(name = "tailwater", version, disable_help_subcommand = true)]
 pub struct Cli {
+    #[command(flatten)]
+    log: log::Log,
     #[command(subcommand)]
     command: Command,
 }
@@ -82,6 +86,11 @@ struct Libraries {
 }
 
 impl Cli {
+    /// What is to be logged, and how.
+    pub fn log(&self) -> Options {
+        self.log.options()
+    }
+
     /// Does what was asked.
     pub fn run(self) -> Result<()> {
         match self.command {

@@ -3,7 +3,7 @@
 //!
 //! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, and for tests `simulation`; `telemetry`;
 //! `release`; the adapters `kafka`, `codec`, `plugin`, `model`, `disk`, `store` (never each other); `engine`; `pipeline`;
-//! `state`; `window`, `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
+//! `state`; `window`, `watermark`; `config`; `contract`, `record`; `columns`, `log`; `bytes`, `error`, `time`.
 
 pub mod admin;
 pub mod app;
@@ -18,6 +18,7 @@ pub mod driver;
 pub mod engine;
 pub mod error;
 pub mod kafka;
+pub mod log;
 pub mod model;
 pub mod pipeline;
 pub mod plugin;

@@ -175,3 +175,40 @@ fn codes_are_explained() {
     );
     assert!(!program::output(&["explain", "TW999"]).status.success());
 }
+
+#[test]
+fn a_log_for_people_or_for_programs() {
+    let run = |more: &[&str], environment: &[(&str, &str)]| {
+        let arguments = [&["run", "nowhere.toml", "--admin", "127.0.0.1:0"], more].concat();
+        program::said_with(&arguments, environment).1
+    };
+    let said = run(&[], &[]);
+    assert!(
+        said.contains("  INFO tailwater::admin::server: the admin API listens address=127.0.0.1:"),
+        "{said}"
+    );
+    for (more, environment) in [
+        (&["--log-format", "json"][..], &[][..]),
+        (&[], &[("TAILWATER_LOG_FORMAT", "json"), ("TAILWATER_LOG", "warn,admin=info")]),
+    ] {
+        let said = run(more, environment);
+        let line = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!((&line["level"], &line["room"]), (&"INFO".into(), &"admin".into()));
+        assert_eq!(line["message"], "the admin API listens");
+        assert!(
+            line["time"].as_str().is_some_and(|time| time.ends_with('Z')) && line["address"].is_string(),
+            "{line}"
+        );
+    }
+    assert!(!run(&["--log", "info,admin=off"], &[]).contains("the admin API listens"));
+    let refused = [
+        (&["--log", "kafak=debug"][..], &[][..], "no room \"kafak\""),
+        (&[], &[("TAILWATER_LOG", "loud")], "\"loud\" is no level"),
+        (&["--log-format", "xml"], &[], "[possible values: text, json]"),
+    ];
+    for (more, environment, says) in refused {
+        let said = run(more, environment);
+        assert!(said.contains(says) && !said.contains("TW101"), "{said}");
+    }
+}

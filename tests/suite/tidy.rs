@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["window", "watermark"],
     &["config"],
     &["contract", "record"],
-    &["columns"],
+    &["columns", "log"],
     &["bytes", "error", "time"],
 ];
 
@@ -46,6 +46,7 @@ const DOORS: &[(&str, &str)] = &[
     ("clap", "cli"),
     ("ed25519_dalek", "release"),
     ("prometheus_client", "telemetry"),
+    ("tracing_subscriber", "log"),
 ];
 
 /// Lines of a file. Ours has no file that makes a newcomer afraid.

@@ -241,7 +241,7 @@ impl Flow {
             return self.formers[former].flow.gave_up(error);
         }
         self.clear();
-        self.breakers.gave_up(error.message)
+        self.breakers.gave_up(&error.message)
     }
 
     fn clear(&mut self) {

@@ -43,7 +43,9 @@ impl Flow {
         let Counts { decisions, .. } = counts;
         let gave_up = match ended {
             Ok(()) => Ok(None),
-            Err(error) if error.code == Code::PluginFailing => Ok(Some(self.breakers.gave_up(error.message))),
+            Err(error) if error.code == Code::PluginFailing => {
+                Ok(Some(self.breakers.gave_up(&error.message)))
+            }
             Err(error) => Err(error),
         };
         let judged = self.breakers.judge_all();
