@@ -33,7 +33,9 @@ use crate::config::Config;
 use crate::engine::{Budget, Lodge, Meter, PartitionCounts, Tables};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
+use crate::otlp::{Collector, Teller};
 use crate::release::{Release, Runtimes};
+use crate::telemetry;
 use crew::Crew;
 use roster::{Report, Roster};
 use signals::Signals;
@@ -128,8 +130,14 @@ pub enum Until {
 }
 
 /// Runs pipelines until their end, a signal comes, `stop` is asked for, or a thread fails; then ends all of
-/// them in order. `admin`: who tells others of it.
-pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -> Result<()> {
+/// them in order. `admin`: who tells others of it; `collector`: who is told in numbers.
+pub fn run(
+    runs: &[Run],
+    until: Until,
+    stop: &Stop,
+    admin: Option<&api::Host>,
+    collector: Option<Collector>,
+) -> Result<()> {
     let counts = runs.iter().map(|run| run.check_topics(true)).collect::<Result<Vec<_>>>()?;
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let control =
@@ -137,7 +145,19 @@ pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -
     if let Some(admin) = admin {
         admin.open(runs.iter().map(|run| Arc::new(run.administered()) as Arc<dyn Pipeline>).collect());
     }
+    // Dropped last: what happens at the end is told.
+    let _exporter = collector.map(|collector| collector.export(teller(runs))).transpose()?;
     control.block_on(supervise(runs, &counts, until, stop, admin))
+}
+
+/// Of the process and all of its pipelines.
+fn teller(runs: &[Run]) -> Teller {
+    let pipelines: Vec<_> = runs.iter().map(Run::administered).collect();
+    Box::new(move || {
+        let mut sheet = telemetry::of_process();
+        pipelines.iter().for_each(|pipeline| pipeline.tell(&mut sheet));
+        sheet
+    })
 }
 
 async fn supervise(

@@ -6,8 +6,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
 /// Rooms of the host.
-const ROOMS: &str = "admin app bytes cli codec columns config contract disk driver engine error kafka log model pipeline \
-                     plugin record release simulation state store telemetry time watermark window";
+const ROOMS: &str = "admin app bytes cli codec columns config contract disk driver engine error kafka log model otlp \
+                     pipeline plugin record release simulation state store telemetry time watermark window";
 /// What rooms speak of under other names than their own.
 const TOPICS: &str = "kafka onnxruntime plugin tasks transactions";
 /// The program as a whole, and libraries that have something to say.
