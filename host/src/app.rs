@@ -30,10 +30,10 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self as api, Pipeline};
 use crate::config::Config;
-use crate::engine::{Budget, Lodge, Meter, PartitionCounts, Tables};
+use crate::engine::{Budget, Lodge, Meter, PartitionCounts, Tables, Traces};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
-use crate::otlp::{Collector, Teller};
+use crate::otlp::{Collector, Exporter, Told};
 use crate::release::{Release, Runtimes};
 use crate::telemetry;
 use crew::Crew;
@@ -146,18 +146,23 @@ pub fn run(
         admin.open(runs.iter().map(|run| Arc::new(run.administered()) as Arc<dyn Pipeline>).collect());
     }
     // Dropped last: what happens at the end is told.
-    let _exporter = collector.map(|collector| collector.export(teller(runs))).transpose()?;
+    let _exporter = collector.map(|collector| export(runs, collector)).transpose()?;
     control.block_on(supervise(runs, &counts, until, stop, admin))
 }
 
-/// Of the process and all of its pipelines.
-fn teller(runs: &[Run]) -> Teller {
+/// Tells of the process and all of its pipelines, before anything of them runs.
+fn export(runs: &[Run], collector: Collector) -> Result<Exporter> {
+    let meters: Vec<_> = runs.iter().map(|run| Arc::clone(&run.meter)).collect();
+    if let Some(ratio) = collector.ratio() {
+        meters.iter().for_each(|meter| drop(meter.traces.set(Traces::new(ratio))));
+    }
     let pipelines: Vec<_> = runs.iter().map(Run::administered).collect();
-    Box::new(move || {
+    let sheet = move || {
         let mut sheet = telemetry::of_process();
         pipelines.iter().for_each(|pipeline| pipeline.tell(&mut sheet));
         sheet
-    })
+    };
+    collector.export(Told { sheet: Box::new(sheet), meters })
 }
 
 async fn supervise(

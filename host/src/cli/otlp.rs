@@ -14,14 +14,15 @@ const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const SERVICE: &str = "OTEL_SERVICE_NAME";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+const TRACES: &str = "OTEL_TRACES_EXPORTER";
 
 #[derive(Debug, Args)]
 pub(super) struct Otlp {
-    /// Pushes metrics to a collector that takes OTLP over HTTP there, such as http://127.0.0.1:4318. Headers are taken from
-    /// OTEL_EXPORTER_OTLP_HEADERS.
+    /// Pushes metrics and spans to a collector that takes OTLP over HTTP there, such as http://127.0.0.1:4318. Headers are
+    /// taken from OTEL_EXPORTER_OTLP_HEADERS; OTEL_TRACES_EXPORTER=none leaves spans out.
     #[arg(long = "otlp-endpoint", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     endpoint: Option<String>,
-    /// How often: 15s, 1m; a number alone is milliseconds.
+    /// How often metrics are: 15s, 1m; a number alone is milliseconds.
     #[arg(
         long = "otlp-interval",
         env = "OTEL_METRIC_EXPORT_INTERVAL",
@@ -30,6 +31,16 @@ pub(super) struct Otlp {
         value_parser = interval
     )]
     interval: Duration,
+    /// Of records without a header `traceparent`, so many are followed by spans, from 0 to 1. Of those with one it says
+    /// itself.
+    #[arg(
+        long = "otlp-ratio",
+        env = "OTEL_TRACES_SAMPLER_ARG",
+        value_name = "RATIO",
+        default_value = "0",
+        value_parser = ratio
+    )]
+    ratio: f64,
     /// Has the authorities that a collector with https must be known to; without it, the system's are trusted.
     #[arg(long = "otlp-ca", env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -54,9 +65,15 @@ impl Otlp {
             resource.retain(|(name, _)| name != "service.name");
             resource.push(("service.name".to_owned(), service));
         }
-        let (ca, interval) = (self.ca, self.interval);
-        Collector::new(Options { endpoint, headers, ca, interval, resource }).map(Some)
+        let (ca, interval, ratio) =
+            (self.ca, self.interval, (variable(TRACES) != "none").then_some(self.ratio));
+        Collector::new(Options { endpoint, headers, ca, interval, ratio, resource }).map(Some)
     }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "it must be a number from 0 to 1".to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -75,6 +92,14 @@ fn interval(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios() {
+        assert_eq!((ratio("0"), ratio("0.25"), ratio("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
+        for wrong in ["", "-0.1", "1.1", "NaN", "inf", "1%"] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn intervals() {

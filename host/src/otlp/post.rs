@@ -176,41 +176,4 @@ fn told(words: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::wire::Partial;
-    use super::*;
-
-    #[test]
-    fn answers() {
-        let judge = |status: u16, body: &[u8]| judge(StatusCode::from_u16(status).expect("a status"), body);
-        let partial = |rejected, why: &str| {
-            Answer { partial: Some(Partial { rejected, why: why.to_owned() }) }.encode_to_vec()
-        };
-        assert_eq!(judge(200, b""), Ok(()));
-        assert_eq!(judge(200, &partial(0, "all is well")), Ok(()));
-        assert_eq!(judge(200, b"\xff\xff"), Ok(()));
-        let failure = judge(200, &partial(3, "too many\nlabels")).expect_err("in part");
-        assert_eq!(
-            failure,
-            Failure { why: "3 points or spans are refused: too many".to_owned(), may_pass: false }
-        );
-        let failure = judge(503, &[b'x'; 5_000]).expect_err("busy");
-        assert!(
-            failure.may_pass && failure.why.len() < 300 && failure.why.starts_with("it answers 503"),
-            "{failure:?}"
-        );
-        assert!(!judge(404, b"<html>").expect_err("another server").may_pass);
-        assert!(!judge(301, b"").expect_err("elsewhere").may_pass);
-    }
-
-    #[test]
-    fn what_is_no_header_is_not_repeated() {
-        let endpoint: Endpoint = "http://127.0.0.1:1".parse().expect("an address");
-        let header = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
-        let post =
-            Post::new(endpoint.clone(), &header("authorization", "Bearer hush"), None).expect("a header");
-        assert!(!format!("{post:?}").contains("hush"));
-        let error = Post::new(endpoint, &header("a b", "hush\n"), None).expect_err("no header");
-        assert!(error.code == Code::Collector && !error.message.contains("hush"), "{error}");
-    }
-}
+mod tests;

@@ -50,13 +50,26 @@ pub struct KeyValue {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct AnyValue {
+    /// One of them is there.
     #[prost(string, optional, tag = "1")]
     pub text: Option<String>,
+    #[prost(int64, optional, tag = "3")]
+    pub whole: Option<i64>,
+    #[prost(double, optional, tag = "4")]
+    pub number: Option<f64>,
 }
 
 impl KeyValue {
     pub fn text(key: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { key: key.into(), value: Some(AnyValue { text: Some(text.into()) }) }
+        Self { key: key.into(), value: Some(AnyValue { text: Some(text.into()), ..AnyValue::default() }) }
+    }
+
+    pub fn whole(key: impl Into<String>, whole: i64) -> Self {
+        Self { key: key.into(), value: Some(AnyValue { whole: Some(whole), ..AnyValue::default() }) }
+    }
+
+    pub fn number(key: impl Into<String>, number: f64) -> Self {
+        Self { key: key.into(), value: Some(AnyValue { number: Some(number), ..AnyValue::default() }) }
     }
 }
 
@@ -137,6 +150,51 @@ pub struct Spread {
     pub counts: Vec<u64>,
     #[prost(double, repeated, tag = "7")]
     pub ends: Vec<f64>,
+    #[prost(message, repeated, tag = "9")]
+    pub attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct TracesRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub resources: Vec<ResourceSpans>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ResourceSpans {
+    #[prost(message, optional, tag = "1")]
+    pub resource: Option<Resource>,
+    #[prost(message, repeated, tag = "2")]
+    pub scopes: Vec<ScopeSpans>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ScopeSpans {
+    #[prost(message, optional, tag = "1")]
+    pub scope: Option<Scope>,
+    #[prost(message, repeated, tag = "2")]
+    pub spans: Vec<Span>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Span {
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub trace: Vec<u8>,
+    /// 8 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub id: Vec<u8>,
+    /// The same, or none.
+    #[prost(bytes = "vec", tag = "4")]
+    pub parent: Vec<u8>,
+    #[prost(string, tag = "5")]
+    pub name: String,
+    #[prost(int32, tag = "6")]
+    pub kind: i32,
+    #[prost(fixed64, tag = "7")]
+    pub start: u64,
+    #[prost(fixed64, tag = "8")]
+    pub end: u64,
     #[prost(message, repeated, tag = "9")]
     pub attributes: Vec<KeyValue>,
 }

@@ -1,5 +1,7 @@
 //! What a host tells a collector of telemetry, as OpenTelemetry's own library reads it.
 
+mod spans;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
