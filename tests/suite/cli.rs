@@ -212,3 +212,34 @@ fn a_log_for_people_or_for_programs() {
         assert!(said.contains(says) && !said.contains("TW101"), "{said}");
     }
 }
+
+#[test]
+fn a_collector_that_can_not_be() {
+    let run = |more: &[&str], environment: &[(&str, &str)]| {
+        let (ok, said) = program::said_with(&[&["run", "nowhere.toml"], more].concat(), environment);
+        assert!(!ok && !said.contains("hush"), "{said}");
+        said
+    };
+    let endpoint = ["--otlp-endpoint", "https://127.0.0.1:4318"];
+    for (more, environment, says) in [
+        (&["--otlp-endpoint", "grpc://127.0.0.1:4317"][..], &[][..], "neither http nor https"),
+        (&["--otlp-endpoint", "http://me:hush@127.0.0.1"], &[], "OTEL_EXPORTER_OTLP_HEADERS"),
+        (
+            &endpoint,
+            &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+            "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf",
+        ),
+        (
+            &endpoint,
+            &[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=%hush")],
+            "OTEL_EXPORTER_OTLP_HEADERS: part 1",
+        ),
+    ] {
+        let said = run(more, environment);
+        assert!(said.contains("error TW1101") && said.contains(says), "{said}");
+    }
+    let said = run(&endpoint, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", "nowhere.pem")]);
+    assert!(said.contains("error TW101") && said.contains("nowhere.pem"), "{said}");
+    let said = run(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+    assert!(said.contains("error TW101") && said.contains("nowhere.toml"), "{said}");
+}

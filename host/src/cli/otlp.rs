@@ -1,6 +1,6 @@
 //! A collector of telemetry.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +16,10 @@ const SERVICE: &str = "OTEL_SERVICE_NAME";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const TRACES: &str = "OTEL_TRACES_EXPORTER";
 
+/// Instead of a variable that is empty: OpenTelemetry has that mean that it is not set.
+const EVERY: &str = "60s";
+const RATIO: &str = "0";
+
 #[derive(Debug, Args)]
 pub(super) struct Otlp {
     /// Pushes metrics and spans to a collector that takes OTLP over HTTP there, such as http://127.0.0.1:4318. Headers are
@@ -27,7 +31,7 @@ pub(super) struct Otlp {
         long = "otlp-interval",
         env = "OTEL_METRIC_EXPORT_INTERVAL",
         value_name = "TIME",
-        default_value = "60s",
+        default_value = EVERY,
         value_parser = interval
     )]
     interval: Duration,
@@ -37,13 +41,13 @@ pub(super) struct Otlp {
         long = "otlp-ratio",
         env = "OTEL_TRACES_SAMPLER_ARG",
         value_name = "RATIO",
-        default_value = "0",
+        default_value = RATIO,
         value_parser = ratio
     )]
     ratio: f64,
     /// Has the authorities that a collector with https must be known to; without it, the system's are trusted.
     #[arg(long = "otlp-ca", env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
-    ca: Option<PathBuf>,
+    ca: Option<OsString>,
 }
 
 impl Otlp {
@@ -65,18 +69,20 @@ impl Otlp {
             resource.retain(|(name, _)| name != "service.name");
             resource.push(("service.name".to_owned(), service));
         }
-        let (ca, interval, ratio) =
-            (self.ca, self.interval, (variable(TRACES) != "none").then_some(self.ratio));
+        let ca = self.ca.filter(|file| !file.is_empty()).map(Into::into);
+        let (interval, ratio) = (self.interval, (variable(TRACES) != "none").then_some(self.ratio));
         Collector::new(Options { endpoint, headers, ca, interval, ratio, resource }).map(Some)
     }
 }
 
 fn ratio(text: &str) -> Result<f64, String> {
+    let text = if text.is_empty() { RATIO } else { text };
     let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| "it must be a number from 0 to 1".to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
+    let text = if text.is_empty() { EVERY } else { text };
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let factor = [("", 1), ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
@@ -95,17 +101,17 @@ mod tests {
 
     #[test]
     fn ratios() {
-        assert_eq!((ratio("0"), ratio("0.25"), ratio("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
-        for wrong in ["", "-0.1", "1.1", "NaN", "inf", "1%"] {
+        assert_eq!((ratio(""), ratio("0.25"), ratio("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
+        for wrong in ["-0.1", "1.1", "NaN", "inf", "1%"] {
             assert!(ratio(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn intervals() {
-        assert_eq!(interval("60000"), interval("1m"));
+        assert_eq!((interval("60000"), interval("")), (interval("1m"), interval("60s")));
         assert_eq!(interval("15s"), Ok(Duration::from_secs(15)));
-        for wrong in ["", "0", "s", "1 s", "-1s", "1d", "25h", "99999999999999999999", "1.5s"] {
+        for wrong in ["0", "s", "1 s", "-1s", "1d", "25h", "99999999999999999999", "1.5s"] {
             assert!(interval(wrong).is_err(), "{wrong}");
         }
     }

@@ -62,8 +62,14 @@ fn traceparent(got: &Got) -> Option<&str> {
 #[test]
 fn a_record_that_is_followed_goes_on_being_followed() {
     let (job, collector) = (Job::with_topics("followed"), Collector::default());
-    let mut program = job
-        .start_with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url()), ("OTEL_EXPORTER_OTLP_HEADERS", "")]);
+    let mut program = job.start_with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url()),
+        // As if they were not set.
+        ("OTEL_EXPORTER_OTLP_HEADERS", ""),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", ""),
+        ("OTEL_METRIC_EXPORT_INTERVAL", ""),
+        ("OTEL_TRACES_SAMPLER_ARG", ""),
+    ]);
     let malformed = format!("00-{TRACE}-{PARENT}-1");
     let quiet = format!("00-{TRACE}-{PARENT}-00");
     feed(&job, 0, &format!("00-{TRACE}-{PARENT}-01"));
