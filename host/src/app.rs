@@ -31,10 +31,12 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self as api, Pipeline};
 use crate::config::Config;
-use crate::engine::{Budget, Floor, Lodge, Meter, Tables};
+use crate::engine::{Budget, Floor, Lodge, Meter, Tables, Traces};
 use crate::error::{Code, Error, Result};
 use crate::kafka::Cluster;
+use crate::otlp::{Collector, Exporter, Told};
 use crate::release::{Release, Runtimes};
+use crate::telemetry;
 use crew::Crew;
 use generations::{Generation, Generations, Order};
 use roster::{Report, Roster};
@@ -136,8 +138,14 @@ pub enum Until {
 }
 
 /// Runs pipelines until their end, a signal comes, `stop` is asked for, or a thread fails; then ends all of
-/// them in order. `admin`: who tells others of it.
-pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -> Result<()> {
+/// them in order. `admin`: who tells others of it; `collector`: who is told in numbers.
+pub fn run(
+    runs: &[Run],
+    until: Until,
+    stop: &Stop,
+    admin: Option<&api::Host>,
+    collector: Option<Collector>,
+) -> Result<()> {
     let open = |run: &Run| {
         let (counts, run) = (run.check_topics(true)?, Arc::new(run.clone()));
         Ok(Arc::new(Generations::new(Generation { run, counts })))
@@ -150,7 +158,24 @@ pub fn run(runs: &[Run], until: Until, stop: &Stop, admin: Option<&api::Host>) -
         let administered = |one: &Arc<Generations>| Arc::new(Administered::new(one)) as Arc<dyn Pipeline>;
         admin.open(pipelines.iter().map(administered).collect());
     }
+    // Dropped last: what happens at the end is told.
+    let _exporter = collector.map(|collector| export(&pipelines, collector)).transpose()?;
     control.block_on(supervise(&pipelines, until, stop, admin))
+}
+
+/// Tells of the process and all of its pipelines, before anything of them runs.
+fn export(pipelines: &[Arc<Generations>], collector: Collector) -> Result<Exporter> {
+    let meters: Vec<_> = pipelines.iter().map(|one| Arc::clone(&one.first().run.meter)).collect();
+    if let Some(ratio) = collector.ratio() {
+        meters.iter().for_each(|meter| drop(meter.traces.set(Arc::new(Traces::new(ratio)))));
+    }
+    let pipelines: Vec<_> = pipelines.iter().map(Administered::new).collect();
+    let sheet = move || {
+        let mut sheet = telemetry::of_process();
+        pipelines.iter().for_each(|pipeline| pipeline.tell(&mut sheet));
+        sheet
+    };
+    collector.export(Told { sheet: Box::new(sheet), meters })
 }
 
 async fn supervise(

@@ -2,6 +2,8 @@
 
 mod admin;
 mod explain;
+mod log;
+mod otlp;
 mod release;
 mod state;
 mod summary;
@@ -15,12 +17,15 @@ use crate::admin::Server;
 use crate::app::{self, Run, Stop, Until};
 use crate::config::{self, Config, Start};
 use crate::error::{Code, Result};
+use crate::log::Options;
 use crate::release::Runtimes;
 
 /// Scores Kafka streams in real time through sandboxed WebAssembly plugins and ONNX models.
 #[derive(Debug, Parser)]
 #[command(name = "tailwater", version, disable_help_subcommand = true)]
 pub struct Cli {
+    #[command(flatten)]
+    log: log::Log,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,6 +45,8 @@ enum Command {
         from: Option<Start>,
         #[command(flatten)]
         admin: admin::Admin,
+        #[command(flatten)]
+        otlp: otlp::Otlp,
     },
     /// Loads and checks pipelines, their plugins and models, without running them.
     Validate {
@@ -82,19 +89,24 @@ struct Libraries {
 }
 
 impl Cli {
+    /// What is to be logged, and how.
+    pub fn log(&self) -> Options {
+        self.log.options()
+    }
+
     /// Does what was asked.
     pub fn run(self) -> Result<()> {
         match self.command {
-            Command::Run { pipelines, until_end, from, admin } => {
+            Command::Run { pipelines, until_end, from, admin, otlp } => {
                 // Before all that may take long: it is asked meanwhile to end, or whether the process is well.
                 let stop = Stop::at_signals()?;
-                let admin = admin.open()?;
+                let (admin, collector) = (admin.open()?, otlp.open()?);
                 let until = if until_end { Until::End } else { Until::Stopped };
                 let mut runs = pipelines.start(until)?;
                 if let Some(from) = from {
                     runs.iter_mut().for_each(|run| run.config.kafka.start = from);
                 }
-                app::run(&runs, until, &stop, admin.as_ref().map(Server::host))
+                app::run(&runs, until, &stop, admin.as_ref().map(Server::host), collector)
             }
             Command::Validate { pipelines, connect } => {
                 for run in &pipelines.load()? {

@@ -27,6 +27,7 @@ mod sample;
 mod sum;
 mod table;
 mod task;
+mod traces;
 mod vault;
 mod work;
 mod worker;
@@ -49,6 +50,7 @@ pub use sample::Sample;
 pub use sum::{Part, Sum};
 pub use table::{Loader, PassedOver, Table, Tables};
 pub use task::{Input, Task, TaskId, Tasks};
+pub use traces::{Span, Traces};
 pub use vault::{Restored, Vault, VaultOptions};
 pub use worker::{Step, Worker, WorkerOptions};
 

@@ -145,6 +145,7 @@ codes! {
     StoreValue = 1005, Data, false, "a store can't hold a value";
     StoreForeign = 1006, Data, false, "a record is no output of the pipeline";
     StoreFiles = 1007, Store, true, "a store's files can't be written";
+    Collector = 1101, Configuration, false, "telemetry can't be sent as is said";
     Internal = 901, Host, false, "a mistake in Tailwater";
 }
 

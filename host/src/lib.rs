@@ -1,9 +1,9 @@
 //! Tailwater scores Kafka streams in real time. Teams write cleaning, feature and decision logic as
 //! sandboxed WebAssembly plugins; the host does what is hard around them.
 //!
-//! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, and for tests `simulation`; `telemetry`;
+//! The rooms, each seeing only those below: `app`, `cli`; `admin`, `driver`, `otlp`, and for tests `simulation`; `telemetry`;
 //! `release`; the adapters `kafka`, `codec`, `plugin`, `model`, `disk`, `store` (never each other); `engine`; `pipeline`;
-//! `state`; `window`, `watermark`; `config`; `contract`, `record`, `columns`; `bytes`, `error`, `time`.
+//! `state`; `window`, `watermark`; `config`; `contract`, `record`; `columns`, `log`; `bytes`, `error`, `time`.
 
 pub mod admin;
 pub mod app;
@@ -18,7 +18,9 @@ pub mod driver;
 pub mod engine;
 pub mod error;
 pub mod kafka;
+pub mod log;
 pub mod model;
+pub mod otlp;
 pub mod pipeline;
 pub mod plugin;
 pub mod record;

@@ -8,7 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -119,6 +119,16 @@ pub fn produce(topic: &str, records: impl IntoIterator<Item = (String, Vec<u8>)>
 pub fn produce_at(brokers: &str, topic: &str, records: impl IntoIterator<Item = (String, Vec<u8>)>) {
     let producer = Producer::at(brokers, topic);
     records.into_iter().for_each(|(key, value)| producer.send(&key, &value));
+    producer.flush();
+}
+
+/// Writes a record with headers.
+pub fn produce_with(topic: &str, key: &str, value: &[u8], headers: &[(&str, &str)]) {
+    let producer = Producer::open(topic);
+    let own = OwnedHeaders::new();
+    let own = headers.iter().fold(own, |own, (key, value)| own.insert(Header { key, value: Some(*value) }));
+    let sent = producer.producer.send(BaseRecord::to(topic).key(key).payload(value).headers(own));
+    sent.map_err(|(error, _)| error).expect("the queue is empty");
     producer.flush();
 }
 

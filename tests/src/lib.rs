@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod broker;
 pub mod chaos;
+pub mod collector;
 pub mod container;
 pub mod http;
 pub mod postgres;

@@ -22,9 +22,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     let path = path();
     let mut command = Command::new(&path);
     for (name, _) in std::env::vars_os() {
-        let ours = ["TAILWATER__", "TAILWATER_ADMIN"];
-        let is_setting = name.to_str().is_some_and(|name| ours.iter().any(|own| name.starts_with(own)));
-        if is_setting || name == "TAILWATER_LOG" {
+        let ours = ["TAILWATER__", "TAILWATER_ADMIN", "TAILWATER_LOG", "OTEL_"];
+        if name.to_str().is_some_and(|name| ours.iter().any(|own| name.starts_with(own))) {
             command.env_remove(name);
         }
     }

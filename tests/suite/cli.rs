@@ -175,3 +175,71 @@ fn codes_are_explained() {
     );
     assert!(!program::output(&["explain", "TW999"]).status.success());
 }
+
+#[test]
+fn a_log_for_people_or_for_programs() {
+    let run = |more: &[&str], environment: &[(&str, &str)]| {
+        let arguments = [&["run", "nowhere.toml", "--admin", "127.0.0.1:0"], more].concat();
+        program::said_with(&arguments, environment).1
+    };
+    let said = run(&[], &[]);
+    assert!(
+        said.contains("  INFO tailwater::admin::server: the admin API listens address=127.0.0.1:"),
+        "{said}"
+    );
+    for (more, environment) in [
+        (&["--log-format", "json"][..], &[][..]),
+        (&[], &[("TAILWATER_LOG_FORMAT", "json"), ("TAILWATER_LOG", "warn,admin=info")]),
+    ] {
+        let said = run(more, environment);
+        let line = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!((&line["level"], &line["room"]), (&"INFO".into(), &"admin".into()));
+        assert_eq!(line["message"], "the admin API listens");
+        assert!(
+            line["time"].as_str().is_some_and(|time| time.ends_with('Z')) && line["address"].is_string(),
+            "{line}"
+        );
+    }
+    assert!(!run(&["--log", "info,admin=off"], &[]).contains("the admin API listens"));
+    let refused = [
+        (&["--log", "kafak=debug"][..], &[][..], "no room \"kafak\""),
+        (&[], &[("TAILWATER_LOG", "loud")], "\"loud\" is no level"),
+        (&["--log-format", "xml"], &[], "[possible values: text, json]"),
+    ];
+    for (more, environment, says) in refused {
+        let said = run(more, environment);
+        assert!(said.contains(says) && !said.contains("TW101"), "{said}");
+    }
+}
+
+#[test]
+fn a_collector_that_can_not_be() {
+    let run = |more: &[&str], environment: &[(&str, &str)]| {
+        let (ok, said) = program::said_with(&[&["run", "nowhere.toml"], more].concat(), environment);
+        assert!(!ok && !said.contains("hush"), "{said}");
+        said
+    };
+    let endpoint = ["--otlp-endpoint", "https://127.0.0.1:4318"];
+    for (more, environment, says) in [
+        (&["--otlp-endpoint", "grpc://127.0.0.1:4317"][..], &[][..], "neither http nor https"),
+        (&["--otlp-endpoint", "http://me:hush@127.0.0.1"], &[], "OTEL_EXPORTER_OTLP_HEADERS"),
+        (
+            &endpoint,
+            &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+            "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf",
+        ),
+        (
+            &endpoint,
+            &[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=%hush")],
+            "OTEL_EXPORTER_OTLP_HEADERS: part 1",
+        ),
+    ] {
+        let said = run(more, environment);
+        assert!(said.contains("error TW1101") && said.contains(says), "{said}");
+    }
+    let said = run(&endpoint, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", "nowhere.pem")]);
+    assert!(said.contains("error TW101") && said.contains("nowhere.pem"), "{said}");
+    let said = run(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+    assert!(said.contains("error TW101") && said.contains("nowhere.toml"), "{said}");
+}

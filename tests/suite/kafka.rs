@@ -6,6 +6,7 @@ mod container;
 mod failures;
 mod keys;
 mod metrics;
+mod otlp;
 mod releases;
 mod restarts;
 mod security;

@@ -43,8 +43,14 @@ impl Generations {
         self.all().iter().map(Generation::number).collect()
     }
 
+    /// What is seen of it is told where that of the others is.
     pub fn add(&self, generation: Generation) {
-        self.all().push(generation);
+        let mut all = self.all();
+        if let Some(traces) = all[0].run.meter.traces.get() {
+            // It is new, and has none.
+            let _ = generation.run.meter.traces.set(Arc::clone(traces));
+        }
+        all.push(generation);
     }
 
     /// Gives the one that is gone; the last one stays.

@@ -2,6 +2,7 @@
 //!
 //! What is the data's fault does not count: records that can't be decoded, rows that a plugin refuses.
 
+use super::ports::without_words;
 use crate::error::{Code, Refusal};
 use crate::pipeline::{ErrorBudget, Identity, Stage};
 
@@ -20,7 +21,7 @@ pub struct Failing {
     /// So many failed, of so many.
     pub failed: u64,
     pub rows: u64,
-    /// Why the last one did.
+    /// Why the last one did, in our words alone: the plugin's are logged at level debug.
     pub last: String,
 }
 
@@ -68,9 +69,9 @@ impl Breakers {
     }
 
     /// The stage that rows came to last did not get through with them.
-    pub fn gave_up(&mut self, why: String) -> Failing {
+    pub fn gave_up(&mut self, why: &str) -> Failing {
         let one = &mut self.stages[self.current];
-        (one.failed, one.last) = (one.rows.max(1), why);
+        (one.failed, one.last) = (one.rows.max(1), without_words(why).to_owned());
         one.spend(&self.release)
     }
 
@@ -80,7 +81,9 @@ impl Breakers {
             && let Some(one) = self.of(stage)
         {
             one.failed += 1;
-            one.last = format!("{} {}", refusal.code, refusal.message);
+            let Refusal { code, message, .. } = refusal;
+            tracing::debug!(target: "plugin", stage = stage.name(), "{code} {message}");
+            one.last = format!("{code} {}", without_words(message));
         }
     }
 
@@ -187,12 +190,13 @@ mod tests {
         let mut breakers = breakers(0.5);
         assert_eq!(feed(&mut breakers, &[(20, 15), (20, 6)]), Some(1));
         breakers.passed(RULES, 10);
-        (0..16).for_each(|_| breakers.refused(RULES, &Refusal::new(Code::ModelScore, "NaN")));
+        let trap = Refusal::new(Code::PluginTrap, "it trapped; in decide; it said: no card 4711");
+        (0..16).for_each(|_| breakers.refused(RULES, &trap));
         let spent = breakers.spent();
         let [Failing { stage: RULES, group: 1, failed: 16, rows: 16, last, .. }] = &spent[..] else {
             panic!("{spent:?}")
         };
-        assert_eq!(last, "TW306 NaN");
+        assert_eq!(last, "TW206 it trapped; in decide", "a plugin's words may be a record's");
         assert!(breakers.spent().is_empty());
     }
 }

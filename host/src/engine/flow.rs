@@ -24,6 +24,7 @@ mod rehearse;
 mod run;
 mod score;
 mod ship;
+mod trace;
 mod words;
 
 use std::sync::{Arc, Mutex};
@@ -80,6 +81,8 @@ pub struct Flow {
     counts: Counts,
     partitions: PartitionCounts,
     tables: Arc<Tables>,
+    /// Of decisions in the outbox, if spans are wanted.
+    times: trace::Times,
     /// By source.
     decoded: Vec<Builder>,
     /// By features stage: what windows give.
@@ -148,6 +151,7 @@ impl Flow {
             tables,
             scratch: Scratch::default(),
             outbox: Outbox::default(),
+            times: Vec::new(),
             bytes: Vec::new(),
             run: 0,
             formers: Vec::new(),
@@ -241,11 +245,12 @@ impl Flow {
             return self.formers[former].flow.gave_up(error);
         }
         self.clear();
-        self.breakers.gave_up(error.message)
+        self.breakers.gave_up(&error.message)
     }
 
     fn clear(&mut self) {
         self.outbox.clear();
+        self.times.clear();
         let builders = self.decoded.iter_mut().chain(&mut self.cells).chain([&mut self.numbers]);
         builders.for_each(Builder::clear);
     }

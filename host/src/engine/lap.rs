@@ -130,6 +130,12 @@ impl Lap {
         (self.now, self.since) = (to.index(), now);
     }
 
+    /// What the time since records were waited for last went to.
+    pub fn of_batch(&self) -> impl Iterator<Item = (Activity, u64)> {
+        let all = self.spent.iter().enumerate().map(|(index, spent)| (Activity::of(index), *spent));
+        all.filter(|(activity, spent)| *activity != Activity::Source && *spent > 0)
+    }
+
     /// Adds to what all threads spent.
     pub fn tell(&mut self, all: &Spent) {
         for (own, all) in self.spent.iter_mut().zip(&all.0).filter(|(own, _)| **own > 0) {
@@ -155,7 +161,10 @@ mod tests {
         for activity in [Activity::Score, Activity::Windows(3), Activity::Score, Activity::Source] {
             lap.turn(activity);
         }
+        let of_batch: Vec<Activity> = lap.of_batch().map(|(activity, _)| activity).collect();
+        assert_eq!(of_batch, [Activity::Score, Activity::Windows(3)]);
         lap.tell(&spent);
+        assert_eq!(lap.of_batch().count(), 0, "another batch");
         let all: Vec<Activity> = spent.all().map(|(activity, _)| activity).collect();
         assert!(all.contains(&Activity::Score) && all.contains(&Activity::Windows(3)), "{all:?}");
         let sum: u64 = spent.all().map(|(_, spent)| spent).sum();

@@ -53,6 +53,12 @@ impl Lodge {
         drop(gone);
     }
 
+    /// Drops all: nobody comes for them any more.
+    pub fn empty(&self) {
+        let gone = std::mem::take(&mut self.waiting().tasks);
+        drop(gone);
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // A task is put in or taken out whole, also by a thread that panics.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,11 +6,12 @@ mod spread;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::lap::Spent;
 use super::sum::Sum;
+use super::traces::Traces;
 use super::vault::Restored;
 use crate::error::Code;
 use crate::pipeline::{Pipeline, Stage};
@@ -50,6 +51,8 @@ pub struct Meter {
     releases: Mutex<BTreeMap<&'static str, u64>>,
     /// What might have become a release, and came to nothing here.
     pub refused: AtomicU64,
+    /// Spans of decisions, if somebody wants them.
+    pub traces: OnceLock<Arc<Traces>>,
 }
 
 /// What passed.

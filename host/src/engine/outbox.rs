@@ -64,12 +64,12 @@ impl Outbox {
         }
     }
 
-    /// Hands out all messages, in order.
+    /// Hands out all messages, in order, each with the row that it is of and, if it is a decision, the route.
     pub fn each(
         &mut self,
         pipeline: &Pipeline,
         records: &Records<'_>,
-        mut send: impl FnMut(Message<'_>) -> Result<()>,
+        mut send: impl FnMut(Place, Option<usize>, Message<'_>) -> Result<()>,
     ) -> Result<()> {
         let text = &mut self.texts;
         for (place, what) in &self.messages {
@@ -134,7 +134,8 @@ impl Outbox {
                 headers.push(Header { name: OMITTED, value: Some(omitted.as_bytes()) });
                 headers.push(Header { name: OMITTED_BYTES, value: Some(text.size.as_bytes()) });
             }
-            send(Message { headers: &headers, ..message })?;
+            let route = if let What::Decision { route, .. } = what { Some(*route) } else { None };
+            send(*place, route, Message { headers: &headers, ..message })?;
         }
         Ok(())
     }

@@ -16,8 +16,16 @@ pub struct PluginFault {
     /// [`Code::PluginTrap`], [`Code::PluginTime`], [`Code::PluginMemory`] or [`Code::PluginOutput`]; or
     /// [`Code::Internal`], which ends the run.
     pub code: Code,
-    /// With the plugin's own words, where it had any, and the functions it was in.
+    /// With the functions it was in and, at the end behind [`WORDS`], the plugin's own words, where it had any.
     pub message: String,
+}
+
+/// Stands before a plugin's own words in a message. They may be words of a record.
+pub const WORDS: &str = "; it said: ";
+
+/// What of a message may be logged: all but a plugin's own words.
+pub fn without_words(message: &str) -> &str {
+    message.split(WORDS).next().unwrap_or_default()
 }
 
 /// The first stage. Rows in, rows out; the batch has the described input columns.

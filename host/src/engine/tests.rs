@@ -1,7 +1,7 @@
 //! The worker between scripted ports: what it does when a sink is full, partitions move, something fails.
 
 mod failing;
-mod parts;
+pub(super) mod parts;
 mod ports;
 mod releases;
 mod trials;

@@ -9,7 +9,7 @@ use super::grants::clip;
 use super::instance::State;
 use super::stage::Limits;
 use crate::engine::Part;
-use crate::engine::ports::PluginFault;
+use crate::engine::ports::{PluginFault, WORDS};
 use crate::error::Code;
 
 /// Functions of a backtrace that are named, and bytes of a name.
@@ -95,12 +95,12 @@ pub(super) fn explain(error: &wasmtime::Error, what: &str, state: &State, limits
             (Code::PluginOutput, format!("{what} broke the rules of the border: {}", error.root_cause()))
         }
     };
-    if let Some(words) = state.log.last_error() {
-        let _ = write!(message, "; it said: {words}");
-    }
     if !functions.is_empty() {
         let named: Vec<_> = functions.iter().take(FRAMES_LIMIT).map(named).collect();
         let _ = write!(message, "; in {}", named.join(" < "));
+    }
+    if let Some(words) = state.log.last_error() {
+        let _ = write!(message, "{WORDS}{words}");
     }
     PluginFault { code, message }
 }

@@ -40,6 +40,7 @@ impl Subject<'_> {
         self.keeping(sheet, label);
         self.process(sheet, pipeline, label);
         self.stores(sheet, label);
+        self.spans(sheet, label);
     }
 
     /// What is kept beside Kafka.
@@ -176,6 +177,16 @@ impl Subject<'_> {
         sheet.histogram("tailwater_restore_seconds", help).spread(&[label], &restores);
         let help = "Bytes of changelogs that were read to bring windows back.";
         sheet.counter("tailwater_restored_bytes", help).number(&[label], restored_bytes as f64);
+    }
+
+    /// Spans of decisions, where they are wanted.
+    fn spans(&self, sheet: &mut Sheet, label: (&'static str, &str)) {
+        let Some(traces) = self.meter.traces.get() else { return };
+        let (exported, dropped) = traces.counts();
+        let help = "Spans of decisions, by what became of them.";
+        let family = sheet.counter("tailwater_spans", help);
+        family.number(&[label, ("result", "exported")], exported as f64);
+        family.number(&[label, ("result", "dropped")], dropped as f64);
     }
 
     /// Threads, memory and releases.

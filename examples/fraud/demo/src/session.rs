@@ -131,8 +131,8 @@ type Thread<'s> = ScopedJoinHandle<'s, Result<()>>;
 
 impl Stage<'_> {
     fn play<'s>(&'s self, scope: &'s Scope<'s, '_>, run: Run, view: View) -> Result<Report> {
-        let host =
-            scope.spawn(move || app::run(&[run], Until::Stopped, &self.stop_host, None).map_err(report));
+        let host = scope
+            .spawn(move || app::run(&[run], Until::Stopped, &self.stop_host, None, None).map_err(report));
         let reader = scope.spawn(|| self.reader.read(&self.stop_reading));
         let played = self.play_to(scope, &host, &reader, view);
         // The threads must end also where something failed, or the scope never would.

@@ -92,7 +92,7 @@ pub(in crate::app) fn left(own: &Config, pair: Pair<'_>) -> Result<u64> {
 /// forget it: its fences are for a host that was away all the time and does not know yet. An error of
 /// [`Code::Running`]: somebody runs it still.
 pub(super) fn forget(generation: &Generation) -> Result<()> {
-    let Run { config, release, .. } = &*generation.run;
+    let Run { config, release, lodge, .. } = &*generation.run;
     let operator = Operator::connect(cluster(config), config.group())?;
     operator.commit(&[((&config.releases_topic(), 0), 0)])?;
     let pipeline = release.pipeline();
@@ -102,5 +102,7 @@ pub(super) fn forget(generation: &Generation) -> Result<()> {
     let there: Vec<&str> =
         internal.into_iter().zip(found).filter_map(|(name, found)| found.map(|_| name)).collect();
     operator.delete_topics(&there)?;
+    // Its last threads have left their tasks, which lock the directories.
+    lodge.empty();
     left_behind(config)?.iter().try_for_each(|directory| disk::delete(directory))
 }

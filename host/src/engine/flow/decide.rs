@@ -67,6 +67,9 @@ impl Flow {
 
     fn encode(&mut self, records: &Records<'_>, rows: &Batch, route: &[u8], work: &Work) {
         let (mut dropped, limit) = (0, self.pipeline.bounds.message_bytes);
+        let is_traced = self.meter.traces.get().is_some() && records.windows.is_empty();
+        let times = self.pipeline.sources[0].times.filter(|_| is_traced);
+        let times = times.map(|times| work.rows.column(times.column));
         for (row, (place, route)) in work.places.iter().zip(route).enumerate() {
             if *route == NO_ROUTE {
                 dropped += 1;
@@ -83,6 +86,7 @@ impl Flow {
             } else {
                 let time = records.rows[place.record as usize].timestamp;
                 self.counts.decide(usize::from(*route), size, time);
+                self.times.extend(times.map(|times| (*place, times.int(row))));
             }
         }
         self.counts.dropped += dropped;

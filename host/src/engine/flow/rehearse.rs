@@ -34,16 +34,19 @@ impl Flow {
     pub fn rehearse(&mut self, sample: &Sample) -> Result<Rehearsed> {
         let partitions = self.partitions.iter().map(|_| 1).collect();
         let partitions = std::mem::replace(&mut self.partitions, partitions);
+        let meter = std::mem::take(&mut self.meter);
         let mut tasks = self.empty_tasks();
         let ended = self.lay(sample, &mut tasks).and_then(|()| self.play(sample, &mut tasks));
-        self.partitions = partitions;
+        (self.partitions, self.meter) = (partitions, meter);
         self.lap = Lap::default();
         self.clear();
         let counts = std::mem::take(&mut self.counts);
         let Counts { decisions, .. } = counts;
         let gave_up = match ended {
             Ok(()) => Ok(None),
-            Err(error) if error.code == Code::PluginFailing => Ok(Some(self.breakers.gave_up(error.message))),
+            Err(error) if error.code == Code::PluginFailing => {
+                Ok(Some(self.breakers.gave_up(&error.message)))
+            }
             Err(error) => Err(error),
         };
         let judged = self.breakers.judge_all();

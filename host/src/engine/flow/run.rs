@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::columns::Batch;
 use crate::error::{Refusal, Result};
 use crate::pipeline::{Group, Stage};
-use crate::record::Records;
+use crate::record::{Message, Records};
 
 use super::intake::SideRows;
+use super::trace::Tracer;
 use super::{Flow, Post};
 use crate::engine::held::Released;
 use crate::engine::lap::Activity;
@@ -204,7 +205,15 @@ impl Flow {
     /// Sends what waits in the outbox.
     pub(super) fn flush(&mut self, records: &Records<'_>, send: &mut Post<'_>) -> Result<()> {
         self.turn(Activity::Send);
-        self.outbox.each(&self.pipeline, records, send)?;
+        match self.meter.traces.get() {
+            None => self.outbox.each(&self.pipeline, records, |_, _, message| send(message))?,
+            Some(traces) => {
+                let mut tracer = Tracer::new(traces, &self.pipeline, records, &self.times, &self.lap);
+                let send = |place, route, message: Message<'_>| tracer.send(place, route, message, send);
+                self.outbox.each(&self.pipeline, records, send)?;
+            }
+        }
+        self.times.clear();
         self.outbox.clear();
         Ok(())
     }

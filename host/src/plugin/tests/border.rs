@@ -144,9 +144,7 @@ fn the_log_is_bounded() {
     let mut instance = factory.instance().unwrap();
 
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::subscriber::with_default(crate::log::to_writer(lines.clone()), || {
         instance.process(&rows(1)).unwrap();
         instance.process(&rows(1)).unwrap();
     });

@@ -45,7 +45,12 @@ fn a_trap_keeps_the_plugins_own_words() {
     let bad = format!("{} {} unreachable", say(3, words.len()), say(2, 8));
     let mut guest = guest;
     guest.functions = Guest::preprocessor(&bad_with_one(&bad)).functions;
-    fails_and_recovers(&guest, stage().limits, Code::PluginTrap, &[&format!("it said: {words}; in process")]);
+    fails_and_recovers(
+        &guest,
+        stage().limits,
+        Code::PluginTrap,
+        &["; in process", &format!("; it said: {words}")],
+    );
 }
 
 #[test]

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use fraud_demo::args::Demo;
 use fraud_demo::session;
-use tracing_subscriber::EnvFilter;
+use tailwater::log::{self, Format, Options};
 
 fn main() -> ExitCode {
     // The host's log would run through the picture: it is there only for who asks for it.
-    if let Ok(filter) = EnvFilter::try_from_env("TAILWATER_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).compact().init();
-    }
+    let filter = std::env::var("TAILWATER_LOG").ok().and_then(|text| text.parse().ok());
+    let _log = filter.map(|filter| log::open(Options { filter, format: Format::Text }));
     let demo = Demo::parse();
     match session::run(&demo) {
         Ok(report) => {

@@ -8,7 +8,7 @@ use crate::contract::Tape;
 use crate::engine::answers;
 use crate::engine::bisect::bisect;
 use crate::engine::mistake::{Mistake, planted};
-use crate::engine::ports::{Features, PluginFault};
+use crate::engine::ports::{Features, PluginFault, without_words};
 use crate::error::{Code, Error, Refusal, Result};
 use crate::window::{Custom, Old, Operation, Script};
 
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
             }
         }
         if let Some(Refusal { code, message, .. }) = before.last() {
-            let (name, count) = (&self.custom.name, before.len());
+            let (name, count, message) = (&self.custom.name, before.len(), without_words(message));
             tracing::warn!(
                 "the fold {name} leaves out {count} rows of before that make it fail: {code} {message}"
             );
