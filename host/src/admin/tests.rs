@@ -119,7 +119,16 @@ fn manifest() -> Manifest {
     Manifest {
         number: 8,
         ticket: TICKET,
-        facts: Facts { content, by, how: How::Apply, at: 5, why, returns_to: None, bootstrap: None, generation: 0 },
+        facts: Facts {
+            content,
+            by,
+            how: How::Apply,
+            at: 5,
+            why,
+            returns_to: None,
+            bootstrap: None,
+            generation: 0,
+        },
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Run;
 use super::control::Pen;
-use super::releases::Releases;
 use super::generations::{Generation, Generations};
+use super::releases::Releases;
 use super::steward::Board;
 use super::stores::Tallies;
 use crate::admin::{Change, NewFile, Outcome, Pipeline, Place, Thread};

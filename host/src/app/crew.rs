@@ -1,8 +1,8 @@
 //! The threads of one pipeline: stream threads, of which there may be more or fewer while it runs, and those that keep
 //! its tables, and its outputs beside Kafka.
 
-use std::sync::PoisonError;
 use std::sync::Arc;
+use std::sync::PoisonError;
 
 use tracing::{info, warn};
 
@@ -50,7 +50,13 @@ impl Crew {
 
     /// Starts what the pipeline has once, whichever generations there are: those that keep its outputs, and whoever looks
     /// after its releases. `alive` counts threads.
-    pub fn lead(&mut self, generations: &Arc<Generations>, watch: &Watch, orders: &Orders, alive: &mut usize) -> Result<()> {
+    pub fn lead(
+        &mut self,
+        generations: &Arc<Generations>,
+        watch: &Watch,
+        orders: &Orders,
+        alive: &mut usize,
+    ) -> Result<()> {
         let run = Arc::clone(self.run());
         // With an end they come behind it.
         for store in run.config.store.iter().filter(|_| !watch.until_end()) {

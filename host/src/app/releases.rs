@@ -206,7 +206,8 @@ impl Releases {
         if let Some(running) = running {
             return Ok(Arc::clone(running));
         }
-        self.load(&current.facts.content, current.facts.generation).map_err(|error| error.at(format!("release {}", current.stamp())))
+        self.load(&current.facts.content, current.facts.generation)
+            .map_err(|error| error.at(format!("release {}", current.stamp())))
     }
 
     fn load(&mut self, content: &Content, generation: u64) -> Result<Arc<Release>> {

@@ -26,9 +26,9 @@ use tracing::{error, info, warn};
 
 use super::control::{Control, Pen, now};
 use super::generations::{Generation, Generations};
-use super::{Orders, Report};
 use super::threads::launch;
 use super::watch::Watch;
+use super::{Orders, Report};
 use crate::config::Config;
 use crate::engine::{Activity, Failing, Relay};
 use crate::error::{Code, Error, Result};
@@ -262,7 +262,9 @@ impl Steward {
 
     fn hear_of_generations(&mut self, reply: Reply) -> Result<()> {
         match reply {
-            Reply::Opened(_, Ok(generation)) => return self.handover.opened(generation, &self.control.ledger),
+            Reply::Opened(_, Ok(generation)) => {
+                return self.handover.opened(generation, &self.control.ledger);
+            }
             Reply::Opened(manifest, Err(error)) => {
                 let outcome = self.course.not_gone(&manifest, error, &self.control.ledger);
                 self.comes_to(outcome);

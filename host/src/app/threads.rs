@@ -16,7 +16,8 @@ use super::{Report, Run};
 use crate::admin::Place;
 use crate::engine::ports::{Asked, Clock};
 use crate::engine::{
-    BLOCK_BYTES, Budget, Floor, Lodge, Meter, Part, PartitionCounts, Relay, Step, Vault, Worker, WorkerOptions,
+    BLOCK_BYTES, Budget, Floor, Lodge, Meter, Part, PartitionCounts, Relay, Step, Vault, Worker,
+    WorkerOptions,
 };
 use crate::error::{Code, Error, Result};
 use crate::kafka::{

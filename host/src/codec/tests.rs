@@ -15,7 +15,15 @@ const OPTIONS: JsonOptions = JsonOptions { time_unit: TimeUnit::Milliseconds, ma
 
 fn record(value: Option<&[u8]>) -> Record<'_> {
     let from = PartitionId { source: 0, partition: 3 };
-    Record { from, offset: 42, timestamp: Some(1_000), key: Some(b"k"), value, headers: 0..0, is_muted: false }
+    Record {
+        from,
+        offset: 42,
+        timestamp: Some(1_000),
+        key: Some(b"k"),
+        value,
+        headers: 0..0,
+        is_muted: false,
+    }
 }
 
 fn decoder(columns: &[Column]) -> Box<dyn Decoder + Send> {

@@ -180,7 +180,8 @@ impl Source for Memory {
     }
 
     fn committed(&mut self, partitions: &[PartitionId]) -> Result<Vec<Option<Committed>>> {
-        let committed = |id| self.committed.get(id).map(|next| Committed { next: *next, commit: 0, fence: None });
+        let committed =
+            |id| self.committed.get(id).map(|next| Committed { next: *next, commit: 0, fence: None });
         Ok(partitions.iter().map(committed).collect())
     }
 

@@ -286,7 +286,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
 
     fn work(&mut self) -> Result<()> {
         let sample = self.begin_sample();
-        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, seat, .. } = self;
+        let Self { flow, source, sink, clock, tasks, options, is_dirty, waiting, pauses, line, seat, .. } =
+            self;
         *is_dirty = true;
         let mut records = source.records();
         // Most of the time there are none, or few.

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let fence = Some(Fence { to: 12, at: 3456 });
-        for (owner, fence) in [(None, None), (Some("fraud-1"), None), (None, fence), (Some("fraud-1"), fence)] {
+        for (owner, fence) in [(None, None), (Some("fraud-1"), None), (None, fence), (Some("fraud-1"), fence)]
+        {
             for quiet in [None, Some(12)] {
                 let note = Note { commit: 7, owner, fence, quiet };
                 assert_eq!(Note::read(&note.written()), note);

@@ -120,7 +120,8 @@ impl Operator {
         let mut list = TopicPartitionList::new();
         for (element, note) in answer.elements().iter().zip(&notes) {
             let Offset::Offset(at) = element.offset() else { continue };
-            let note = Note { owner: None, fence: Some(Fence { to, at }), quiet: Some(to), ..Note::read(note) };
+            let note =
+                Note { owner: None, fence: Some(Fence { to, at }), quiet: Some(to), ..Note::read(note) };
             let mut closed = list.add_partition(element.topic(), element.partition());
             closed.set_offset(Offset::Offset(at)).map_err(|error| consuming(&error))?;
             closed.set_metadata(note.written());
@@ -128,7 +129,11 @@ impl Operator {
         self.commit_list(&list)
     }
 
-    fn asked(&self, asker: &BaseConsumer<ConsumerEvents>, places: &[Place<'_>]) -> Result<TopicPartitionList> {
+    fn asked(
+        &self,
+        asker: &BaseConsumer<ConsumerEvents>,
+        places: &[Place<'_>],
+    ) -> Result<TopicPartitionList> {
         let list = list(places.iter().map(|place| (*place, Offset::Invalid)))?;
         let answer = asker.committed_offsets(list, ANSWERED_WITHIN);
         // Errors and log lines, which nobody else takes.

@@ -9,22 +9,22 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::load::{Loader, Pieces};
 use super::life;
+use super::load::{Loader, Pieces};
 use super::settle::{Maker, settle};
+use crate::app::Run;
 use crate::app::control::Pen;
 use crate::app::generations::{Generation, Generations};
 use crate::app::stores;
-use crate::app::Run;
 use crate::config::Config;
 use crate::engine::{Arrival, Relay};
 use crate::error::{Code, Error, Result};
-use crate::release::{Release, Runtimes};
 use crate::release::content::{files, is_as_seen};
 use crate::release::history::Event;
 use crate::release::json::Key;
 use crate::release::manifest::{Artifact, Content, Digest, Manifest, Refusal, Turn, number_of};
 use crate::release::watch::{Disk, Sight};
+use crate::release::{Release, Runtimes};
 
 /// What nobody names stays in the depot for so long: somebody may be about to.
 const YOUNG: Duration = Duration::from_secs(3600);
@@ -35,7 +35,12 @@ pub(super) enum Job {
     /// Reads the files that were seen.
     Take(Sight),
     /// Loads and tries a content. `from_history`: it is to begin a generation.
-    Stage { content: Content, pieces: Pieces, generation: u64, from_history: bool },
+    Stage {
+        content: Content,
+        pieces: Pieces,
+        generation: u64,
+        from_history: bool,
+    },
     /// Writes a release; these files of it first.
     Number(Box<Manifest>, Vec<Artifact>),
     Refuse(Refusal),
@@ -222,7 +227,13 @@ impl Clerk {
         Reply::Taken(sight, Box::new(taken.map(|content| (config, content))))
     }
 
-    fn stage(&mut self, content: &Content, pieces: &Pieces, generation: u64, from_history: bool) -> Result<()> {
+    fn stage(
+        &mut self,
+        content: &Content,
+        pieces: &Pieces,
+        generation: u64,
+        from_history: bool,
+    ) -> Result<()> {
         let release = self.loader.load(content, generation, pieces, &mut self.pen)?;
         let tried = settle(&self.own, &release, &self.generations.first(), from_history);
         let tried = tried.map_err(|error| content.in_its_words(&self.loader.depot, error))?;

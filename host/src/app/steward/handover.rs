@@ -64,7 +64,19 @@ impl Handover {
     pub fn new(own: Config, host: String, generations: Arc<Generations>, orders: Orders) -> Self {
         let (scout, marks, said, gone) = Default::default();
         let (pause_until, told) = (Instant::now(), Instant::now());
-        Self { own, host, generations, orders, scout, marks, said, is_taken_over: false, gone, pause_until, told }
+        Self {
+            own,
+            host,
+            generations,
+            orders,
+            scout,
+            marks,
+            said,
+            is_taken_over: false,
+            gone,
+            pause_until,
+            told,
+        }
     }
 
     /// Sees to it that threads know whose turn it is, and that none run for nothing. Gives what is to be told.
@@ -91,7 +103,8 @@ impl Handover {
             }
         }
         let mut events = Vec::new();
-        if let Some((turn, _)) = self.said.take_if(|(turn, _)| ledger.turn(turn.generation, turn.step).is_some())
+        if let Some((turn, _)) =
+            self.said.take_if(|(turn, _)| ledger.turn(turn.generation, turn.step).is_some())
             && ledger.turn(turn.generation, turn.step) == Some(&turn)
         {
             events.push(Event::turned(&turn, ledger.last_of(turn.generation)));
@@ -276,8 +289,7 @@ fn is_closed(newer: &Other) -> bool {
 }
 
 fn is_taken_over(pair: Pair<'_>, seen: &Seen) -> bool {
-    let is_fenced =
-        |other: &Other| other.fence.is_some_and(|fence| fence.to == pair.newer.number);
+    let is_fenced = |other: &Other| other.fence.is_some_and(|fence| fence.to == pair.newer.number);
     pair.speaks.is_some()
         && !pair.is_back
         && seen.older.values().all(is_fenced)

@@ -16,8 +16,8 @@ use crate::release::ledger::Pair;
 /// Partitions of which generations take turns to speak: those of all sources but tables.
 pub(super) fn shared(Generation { run, counts }: &Generation) -> Vec<(PartitionId, String)> {
     let pipeline = run.release.pipeline();
-    let sources = (0..pipeline.sources.len() as SourceId)
-        .filter(|source| pipeline.role(*source) != Role::Table);
+    let sources =
+        (0..pipeline.sources.len() as SourceId).filter(|source| pipeline.role(*source) != Role::Table);
     let partitions = |source: SourceId| {
         let topic = &pipeline.topics[usize::from(source)];
         let all = 0..counts[usize::from(source)];
@@ -82,7 +82,8 @@ pub(in crate::app) fn left(own: &Config, pair: Pair<'_>) -> Result<u64> {
     let all = topics.iter().zip(found);
     let places: Vec<Place<'_>> =
         all.flat_map(|(topic, found)| (0..count(found)).map(move |partition| (*topic, partition))).collect();
-    let (older, newer) = (asker(pair.older)?.committed(&places)?, asker(pair.newer.number)?.committed(&places)?);
+    let (older, newer) =
+        (asker(pair.older)?.committed(&places)?, asker(pair.newer.number)?.committed(&places)?);
     let left = older.into_iter().zip(newer);
     let left = left.map(|(older, newer)| (older.unwrap_or(0) - newer.unwrap_or(0)).max(0) as u64);
     Ok(left.sum())

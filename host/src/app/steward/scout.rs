@@ -56,11 +56,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Whether one generation is past all fences of the other.
-    pub fn is_past(
-        &self,
-        one: &BTreeMap<PartitionId, Other>,
-        other: &BTreeMap<PartitionId, Other>,
-    ) -> bool {
+    pub fn is_past(&self, one: &BTreeMap<PartitionId, Other>, other: &BTreeMap<PartitionId, Other>) -> bool {
         // Of what begins at zero nothing may ever come.
         let next = |id: &PartitionId| one.get(id).and_then(|one| one.next).unwrap_or(0);
         let mut fences = other.iter().filter_map(|(id, other)| Some((id, other.fence?.at)));
@@ -141,11 +137,7 @@ impl Scout {
         (task.older, task.newer) == (older, newer)
     }
 
-    pub fn does(
-        &self,
-        task: Task,
-        generations: &[Generation],
-    ) {
+    pub fn does(&self, task: Task, generations: &[Generation]) {
         *lock(&self.0.task) = task;
         let floor = |one: &Generation| (one.number(), Arc::clone(&one.run.floor));
         *lock(&self.0.floors) = generations.iter().map(floor).collect();
@@ -251,7 +243,8 @@ fn look_at_own(
     let all = own.iter().zip(ends.into_iter().zip(committed));
     let all = all.map(|((id, _), (end, next))| {
         let next = next.unwrap_or(0);
-        let stood = before.get(id).is_some_and(|(before, old)| *before == end && (*old == next || *old == end));
+        let stood =
+            before.get(id).is_some_and(|(before, old)| *before == end && (*old == next || *old == end));
         let is_at_end = stood && next > 0 && end - next <= MARKERS;
         (*id, (end, if is_at_end { end } else { next }))
     });

@@ -58,7 +58,15 @@ impl Flow {
                         source: pipeline.groups[usize::from(task.group)].input,
                         partition: task.partition,
                     };
-                    Record { from, offset: 0, timestamp: None, key: Some(key), value: None, headers: 0..0, is_muted: false }
+                    Record {
+                        from,
+                        offset: 0,
+                        timestamp: None,
+                        key: Some(key),
+                        value: None,
+                        headers: 0..0,
+                        is_muted: false,
+                    }
                 })
                 .collect(),
             windows: windows

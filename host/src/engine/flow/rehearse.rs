@@ -84,7 +84,15 @@ impl Flow {
             for (source, value) in &sent {
                 let from = PartitionId { source: *source, partition: PARTITION };
                 let (timestamp, key) = (None, None);
-                records.rows.push(Record { from, offset, timestamp, key, value: Some(value), headers: 0..0, is_muted: false });
+                records.rows.push(Record {
+                    from,
+                    offset,
+                    timestamp,
+                    key,
+                    value: Some(value),
+                    headers: 0..0,
+                    is_muted: false,
+                });
                 offset += 1;
             }
             sent = self.play_batch(&records, tasks, false)?;

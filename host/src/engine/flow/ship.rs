@@ -127,12 +127,7 @@ impl Flow {
     }
 
     /// To each partition of a repartition topic.
-    fn broadcast(
-        &mut self,
-        to: SourceId,
-        told: Told,
-        send: &mut Post<'_>,
-    ) -> Result<usize> {
+    fn broadcast(&mut self, to: SourceId, told: Told, send: &mut Post<'_>) -> Result<usize> {
         self.bytes.clear();
         parcel::pack_watermark(told, &mut self.bytes);
         for partition in 0..self.partitions[usize::from(to)] {

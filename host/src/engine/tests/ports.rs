@@ -245,11 +245,11 @@ impl Source for Tap {
         }
         let commits = &self.0.borrow().commits;
         let last = |id: &PartitionId| {
-            commits
-                .iter()
-                .rev()
-                .find(|(of, _)| of == id)
-                .map(|(_, next)| Committed { next: *next, commit: 0, fence: None })
+            commits.iter().rev().find(|(of, _)| of == id).map(|(_, next)| Committed {
+                next: *next,
+                commit: 0,
+                fence: None,
+            })
         };
         Ok(partitions.iter().map(last).collect())
     }

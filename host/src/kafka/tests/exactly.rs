@@ -55,7 +55,10 @@ fn transaction(sink: &mut KafkaSink, source: &KafkaSource) -> Result<Ended, Erro
     sink.begin()?;
     sink.send(out(b"v", None))?;
     flush(sink)?;
-    sink.commit(&[Mark { of: id(0, 0), next: 1, commit: 1, last: false, fence: None, quiet: None }], source.member()?)
+    sink.commit(
+        &[Mark { of: id(0, 0), next: 1, commit: 1, last: false, fence: None, quiet: None }],
+        source.member()?,
+    )
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub(super) fn check(old: &Pipeline, new: &Pipeline) -> Result<()> {
         return Ok(());
     }
     let lines: Vec<String> = lines.iter().map(|line| format!("  {line}")).collect();
-    let text = format!("this can't be begun from history while the pipeline runs:\n{}\n{ADVICE}", lines.join("\n"));
+    let text =
+        format!("this can't be begun from history while the pipeline runs:\n{}\n{ADVICE}", lines.join("\n"));
     Err(Error::new(Code::NoSuccession, text))
 }
 

@@ -29,7 +29,10 @@ fn records_are_read_as_they_were_written() {
         let turn = Turn { generation: 4, step, by: "ann@host".to_owned(), at: 7 };
         let (key, value) = turn.record(Ticket(2));
         assert_eq!(key, format!("generation/4/{}/{}", step.name(), Ticket(2)));
-        assert_eq!(Key::parse(key.as_bytes()).expect("ours"), Key::Turn { generation: 4, step, write: Ticket(2) });
+        assert_eq!(
+            Key::parse(key.as_bytes()).expect("ours"),
+            Key::Turn { generation: 4, step, write: Ticket(2) }
+        );
         assert_eq!(Turn::read(4, step, &value).expect("as written"), turn);
     }
 }

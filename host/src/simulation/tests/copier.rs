@@ -112,7 +112,14 @@ impl Copier {
         }
         let mut marks: Vec<Mark> = changed
             .iter()
-            .map(|(id, live)| Mark { of: *id, next: live.0, commit: 0, last: last.contains(id), fence: None, quiet: None })
+            .map(|(id, live)| Mark {
+                of: *id,
+                next: live.0,
+                commit: 0,
+                last: last.contains(id),
+                fence: None,
+                quiet: None,
+            })
             .collect();
         if self.mistake == Mistake::OffsetsApart {
             let offsets: Vec<_> = marks.drain(..).map(|mark| (mark.of, mark.next)).collect();
