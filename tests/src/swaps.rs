@@ -54,10 +54,16 @@ pub struct Options {
 /// A release from history may be called off that long.
 const SHORT_PROBATION: &str = "[releases]\nprobation = \"4s\"";
 
+impl Options {
+    fn works(&self) -> Works {
+        Works::open(&self.setup, if self.history { SHORT_PROBATION } else { "" })
+    }
+}
+
 /// Swaps releases; one line each goes to stdout.
 pub fn run(options: &Options) -> Report {
     let began = Instant::now();
-    let mut works = Works::open(&options.setup, if options.history { SHORT_PROBATION } else { "" });
+    let mut works = options.works();
     let mut report = Report { folder: works.folder.clone(), ..Report::default() };
     for number in 0..options.script.len() + options.swaps {
         let due = Instant::now() + options.every;

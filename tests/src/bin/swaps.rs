@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         }
     };
     let is_clean = if pauses {
-        let measured = pause::measure(&options.setup, options.swaps, options.every);
+        let measured = pause::measure(&options);
         println!("\n{measured}");
         measured.ended.is_clean()
     } else {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::message::Message;
 
-use super::Setup;
+use super::Options;
+use super::events::{self, Swap};
 use super::files::Part;
+use super::report::Report;
 use super::works::{Ended, Works};
 use crate::chaos::campaign::PARTITIONS;
 use crate::chaos::read::{consumer_from, json};
@@ -104,9 +106,10 @@ pub struct Measured {
     pub ended: Ended,
 }
 
-/// As long without swaps as with so many, one `every` so often. Nothing is killed.
-pub fn measure(setup: &Setup, swaps: usize, every: Duration) -> Measured {
-    let mut works = Works::open(setup, "");
+/// As long without swaps as with so many, of which the script says nothing. Nothing is killed.
+pub fn measure(options: &Options) -> Measured {
+    let Options { swaps, every, history, .. } = *options;
+    let mut works = options.works();
     let stopwatch = Stopwatch::start(&works.brokers, &format!("{}-out", works.prefix));
     std::thread::sleep(WARM_UP);
     let first = Instant::now();
@@ -114,11 +117,15 @@ pub fn measure(setup: &Setup, swaps: usize, every: Duration) -> Measured {
     let second = Instant::now();
     for swap in 0..swaps {
         let (due, before) = (Instant::now() + every, works.ledger.current());
-        let Works { files, place, .. } = &mut works;
-        files.change(place, &[PARTS[swap % PARTS.len()]], false);
-        match works.ledger.wait_beyond(before, COMES_WITHIN) {
-            Some(release) => println!("      release {release}"),
-            None => works.troubles.push(format!("swap {swap}: no release comes of it")),
+        if history {
+            events::happen(&mut works, &mut Report::default(), swap + 1, Swap::Bootstrap, None);
+        } else {
+            let Works { files, place, .. } = &mut works;
+            files.change(place, &[PARTS[swap % PARTS.len()]], false);
+            match works.ledger.wait_beyond(before, COMES_WITHIN) {
+                Some(release) => println!("      release {release}"),
+                None => works.troubles.push(format!("swap {swap}: no release comes of it")),
+            }
         }
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }

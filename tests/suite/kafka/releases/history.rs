@@ -1,7 +1,10 @@
 //! Releases that are begun from history: with what can't change otherwise.
 
+use std::time::SystemTime;
+
 use super::commands::{refused, said};
 use super::*;
+use tailwater_tests::program::output;
 
 /// Rows of a card are 20 s apart, and of each the amount is so much more than its id.
 const MORE: f64 = 100.5;
@@ -48,9 +51,10 @@ fn a_release_from_history_has_another_key_and_goes_back_or_stays() {
     feed_until(&job, &mut fed, 3);
     program.says("g2` are deleted");
     assert!(program.terminate().success());
-    // Once more, with a short probation.
+    // Once more, with a short probation. Its windows have what came in the last second.
     program = Program::run(&machine.file(), &[("TAILWATER__RELEASES__PROBATION", "1s")]);
-    assert!(said("apply", &desk, &["--bootstrap", "earliest"]).contains("release 4-"));
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_millis();
+    assert!(said("apply", &desk, &["--bootstrap", &(now - 1000).to_string()]).contains("release 4-"));
     feed_until(&job, &mut fed, 4);
     program.says(&format!("`{}` are deleted", job.name));
     assert!(broker::missing(&format!("{}.folds.changelog", job.name)));
@@ -64,4 +68,39 @@ fn a_release_from_history_has_another_key_and_goes_back_or_stays() {
     assert_eq!(made, BTreeSet::from([1, 2, 3, 4]));
     assert!(program.terminate().success());
     broker::remove(&[], &format!("{}.g4", job.name));
+}
+
+#[test]
+fn one_that_turns_bad_when_it_speaks_gives_the_floor_back() {
+    let job = Job::with_topics("floor");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |mode: &str| {
+        job.write(&format!(
+            "[preprocess]\nplugin = \"{}\"\nsettings = {{ mode = \"{mode}\" }}\n",
+            guest("hostile-preprocessor").display(),
+        ));
+        fs::read(job.file()).expect("readable")
+    };
+    let (bad, _) = (write("trap"), write("pass"));
+    let desk = folder.path().join("pipeline.toml");
+    fs::write(&desk, bad).expect("writable");
+    let record = |n: i64| ("k".to_owned(), format!("{{\"n\":{n},\"t\":1}}").into_bytes());
+    let mut program = job.start();
+    broker::produce(&job.topic("in"), (100..120).map(record));
+    broker::read_until(&job.topic("out"), |got| got.len() >= 20);
+    let desk = desk.to_str().expect("UTF-8");
+    let applied = output(&["release", "apply", desk, "--bootstrap", "earliest"]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    program.says("speaks; release 1 is kept beside it");
+    broker::produce(&job.topic("in"), (200..220).map(record));
+    broker::read_until(&job.topic("out"), |got| got.len() >= 40);
+    // Of these it can do none.
+    broker::produce(&job.topic("in"), (0..500).map(|_| record(13)));
+    program.says("release 1 is to come back");
+    let got = broker::read_until(&job.topic("out"), |got| got.len() >= 540);
+    program.says("g2` are deleted");
+    assert_eq!((got.len(), numbers(&got)), (540, BTreeSet::from([1, 2, 3])));
+    assert!(got.iter().all(|got| got.json()["n"] != 13 || number(got) == 3));
+    assert!(program.terminate().success());
+    assert!(broker::read_all(&job.topic("dead")).is_empty());
 }
