@@ -10,6 +10,7 @@ use super::control::{Control, Pen, is_there};
 use super::scratch::Scratch;
 use super::steward::{Loader, pieces};
 use crate::config::Config;
+use crate::engine::View;
 use crate::error::{Code, Error, Result};
 use crate::release::manifest::Manifest;
 use crate::release::{Release, Runtimes};
@@ -67,17 +68,23 @@ impl Run {
         Self::load(config, runtimes)
     }
 
-    /// These files in the generation that runs. An error: there are two.
-    pub(super) fn in_generation(&self) -> Result<Self> {
-        let Some(control) = control(&self.config)? else { return Ok(self.clone()) };
-        if let Some(pair) = control.ledger.pair() {
+    /// These files in the generation that runs, also where releases are not to be. An error: there are two.
+    pub(super) fn in_generation(self) -> Result<Self> {
+        if !is_there(&self.config)? {
+            return Ok(self);
+        }
+        let Control { ledger, .. } = Control::open(&self.config)?;
+        if let Some(pair) = ledger.pair() {
             let text = format!("release {} was begun from history, and is not through", pair.newer.stamp());
             return Err(Error::new(Code::Bootstrapping, text));
         }
-        match control.ledger.generation() {
-            0 => Ok(self.clone()),
-            generation => Self::load(self.config.in_generation(generation), &self.runtimes),
-        }
+        let generation = ledger.generation();
+        let run = match generation == self.config.generation() {
+            true => self,
+            false => Self::load(self.config.in_generation(generation), &self.runtimes)?,
+        };
+        run.floor.set(View { over: ledger.over(generation), ..View::default() });
+        Ok(run)
     }
 
     /// The current release, if it is another one than these files.

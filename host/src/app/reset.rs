@@ -48,7 +48,7 @@ impl Run {
     /// What [`Run::reset`] would do. `to`: where to go on; none: where the group stands.
     pub fn plan_reset(&self, to: Option<Start>) -> Result<Reset> {
         let plan = || {
-            let run = self.in_generation()?;
+            let run = self.clone().in_generation()?;
             let operator = run.operator()?;
             run.refuse_running(&operator)?;
             run.plan(&operator, to, run.current().as_deref())
@@ -58,7 +58,7 @@ impl Run {
 
     /// Does it.
     pub fn reset(&self, to: Option<Start>) -> Result<()> {
-        self.in_generation().and_then(|run| run.begin_anew(to)).map_err(|error| error.at(&self.config.name))
+        self.clone().in_generation().and_then(|run| run.begin_anew(to)).map_err(|error| error.at(&self.config.name))
     }
 
     fn begin_anew(&self, to: Option<Start>) -> Result<()> {

@@ -33,10 +33,11 @@ impl Run {
     /// For [`run`](crate::app::run): as the release that the pipeline's topic names. Without releases, and in a run that
     /// ends by itself, the same as [`Run::load`].
     pub fn start(config: Config, runtimes: &Arc<Runtimes>, until: Until) -> Result<Self> {
-        if until == Until::End || !config.releases.enabled {
-            return Self::load(config, runtimes);
-        }
         let place = config.name.clone();
+        if until == Until::End || !config.releases.enabled {
+            let run = Self::load(config, runtimes)?;
+            return run.in_generation().map_err(|error| error.at(place));
+        }
         Self::open(config, runtimes).map_err(|error| error.at(place))
     }
 
