@@ -37,7 +37,7 @@ pub use bisect::SPINNING_LIMIT;
 pub use block::BLOCK_BYTES;
 pub use breaker::Failing;
 pub use budget::{Budget, Use};
-pub use floor::{Beside, Fence, Floor, Other, View};
+pub use floor::{Beside, Fence, Floor, Other, View, Words};
 pub use flow::{Flow, PartitionCounts, Parts, Rehearsed};
 pub use inspect::{Seen, inspect};
 pub use lap::{Activity, Spent};

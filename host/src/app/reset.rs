@@ -58,7 +58,10 @@ impl Run {
 
     /// Does it.
     pub fn reset(&self, to: Option<Start>) -> Result<()> {
-        self.clone().in_generation().and_then(|run| run.begin_anew(to)).map_err(|error| error.at(&self.config.name))
+        self.clone()
+            .in_generation()
+            .and_then(|run| run.begin_anew(to))
+            .map_err(|error| error.at(&self.config.name))
     }
 
     fn begin_anew(&self, to: Option<Start>) -> Result<()> {

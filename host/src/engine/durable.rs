@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::block::{self, Label, What};
+use super::floor::Words;
 use super::head::Head;
 use super::image::Imaging;
 use super::mistake::{Mistake, planted};
@@ -237,7 +238,7 @@ impl Task {
         self.stores.iter_mut().for_each(crate::state::Store::commit);
         for input in self.inputs.iter_mut().filter(|input| input.next.is_some()) {
             (input.marked, input.claimed) = (input.next, true);
-            (input.marked_fence, input.marked_quiet) = (input.fence, self.quiet);
+            input.marked_words = Words { fence: input.fence, quiet: self.quiet, at: self.at };
         }
         let Some(durable) = &mut self.durable else { return };
         if let Some(change) = durable.pending.take() {
@@ -344,7 +345,7 @@ impl Task {
             pipeline.features[stages].iter().map(|stage| stage.retention(lateness)).collect();
         let Some(durable) = &mut self.durable else {
             for input in &mut self.inputs {
-                (input.next, input.fence) = (input.marked, input.marked_fence);
+                (input.next, input.fence) = (input.marked, input.marked_words.fence);
             }
             return Ok(());
         };

@@ -32,14 +32,22 @@ pub struct Fence {
     pub at: i64,
 }
 
+/// What a generation says to the other of a partition, beside its offset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    pub fence: Option<Fence>,
+    /// Nothing is on its way any more for which it speaks: its task has given the floor to this generation.
+    pub quiet: Option<u64>,
+    /// The task's watermark, where there is one.
+    pub at: Option<i64>,
+}
+
 /// Where the other generation is in a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Other {
     /// The next offset that it reads, as committed.
     pub next: Option<i64>,
-    pub fence: Option<Fence>,
-    /// Its task is quiet: it has given the floor to this generation.
-    pub quiet: Option<u64>,
+    pub words: Words,
 }
 
 /// What this generation is beside another.
@@ -105,7 +113,7 @@ impl View {
         match (self.beside, own) {
             (Beside::Nobody | Beside::Newer { .. }, None) => Turn::SPEAKS,
             (Beside::Newer { generation, .. }, Some(Fence { to, at })) if to == generation => {
-                match other.fence {
+                match other.words.fence {
                     Some(back) => Turn { speaks: [0..at, from(back.at.max(at))], end: i64::MAX },
                     None => Turn { speaks: [0..at, NONE], end: next.max(at) },
                 }
@@ -114,7 +122,7 @@ impl View {
             (Beside::Nobody | Beside::Newer { .. }, Some(Fence { at, .. })) => {
                 Turn { speaks: [0..at, NONE], end: at }
             }
-            (Beside::Older { .. }, back) => match (other.fence, back) {
+            (Beside::Older { .. }, back) => match (other.words.fence, back) {
                 (Some(begins), None) => Turn { speaks: [from(begins.at), NONE], end: i64::MAX },
                 (Some(begins), Some(back)) => {
                     Turn { speaks: [begins.at..back.at, NONE], end: next.max(back.at) }

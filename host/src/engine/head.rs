@@ -125,7 +125,7 @@ impl Head {
                 known.map_or((input.marked, Progress::default()), |(_, next, progress)| (*next, *progress));
             (input.next, input.marked, input.progress) = (next, next, progress);
             let fence = self.fences.iter().find(|(id, _)| *id == input.id).map(|(_, fence)| *fence);
-            (input.fence, input.marked_fence) = (fence, fence);
+            (input.fence, input.marked_words.fence) = (fence, fence);
             (input.told, input.told_fence, input.at_end) = (Progress::default(), None, false);
         }
         task.watermark = Merged::at(self.watermark);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::floor::Fence;
+use super::floor::{Fence, Words};
 use crate::columns::{Batch, Builder, Schema};
 use crate::contract::{Computed, Decided, Folded, Processed, Tape};
 use crate::error::{Code, Error, Refusal, Result};
@@ -251,10 +251,8 @@ pub struct Mark {
     pub commit: u64,
     /// The partition is given up with it: nothing of this thread's is left that the next owner has to wait for.
     pub last: bool,
-    /// Another generation speaks from there on: to be kept beside the offset.
-    pub fence: Option<Fence>,
-    /// Nothing is on its way any more for which this one speaks: the floor is that one's. To be kept, too.
-    pub quiet: Option<u64>,
+    /// For another generation: to be kept beside the offset.
+    pub words: Words,
 }
 
 /// Where messages go. Owned by one thread.

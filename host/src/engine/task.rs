@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::durable::Durable;
-use super::floor::Fence;
+use super::floor::{Fence, Words};
 use super::held::Held;
 use super::mistake::{Mistake, planted};
 use super::ports::Committed;
@@ -60,9 +60,8 @@ pub struct Input {
     pub(super) marked: Option<i64>,
     /// From there on another generation speaks.
     pub(super) fence: Option<Fence>,
-    /// As it was committed, and whether the task was quiet then.
-    pub(super) marked_fence: Option<Fence>,
-    pub(super) marked_quiet: Option<u64>,
+    /// As was committed.
+    pub(super) marked_words: Words,
     /// The group knows that it is this thread's.
     pub(super) claimed: bool,
     /// When something came last.
@@ -82,8 +81,7 @@ impl Input {
             held: BTreeMap::new(),
             marked: committed,
             fence: None,
-            marked_fence: None,
-            marked_quiet: None,
+            marked_words: Words::default(),
             told_fence: None,
             claimed: false,
             heard: now,
@@ -136,6 +134,8 @@ pub struct Task {
     pub(super) quiet_writers: BTreeMap<PartitionId, u64>,
     /// The same of this task.
     pub(super) quiet: Option<u64>,
+    /// How far the other generation is told that it is.
+    pub(super) at: Option<i64>,
     /// What those behind were told last.
     pub(super) told: Progress,
     pub(super) told_quiet: Option<u64>,
@@ -153,6 +153,11 @@ impl Task {
         Self { stores, passed: i64::MIN, settled: i64::MIN, ..Self::default() }
     }
 
+    /// What is said of one of its inputs.
+    pub(super) fn words(&self, input: &Input) -> Words {
+        Words { fence: input.fence, quiet: self.quiet, at: self.at }
+    }
+
     /// What the group knows of fences.
     pub(super) fn know_fences(&mut self, standing: &[(PartitionId, Option<Committed>)]) {
         for input in &mut self.inputs {
@@ -160,7 +165,7 @@ impl Task {
             let fence = committed.and_then(|(_, committed)| committed.and_then(|one| one.fence));
             // The task may know of one that the group has lost.
             input.fence = input.fence.or(fence);
-            input.marked_fence = fence;
+            input.marked_words.fence = fence;
         }
     }
 

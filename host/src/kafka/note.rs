@@ -1,21 +1,17 @@
 //! What stands beside an offset in a transaction: the number of the task's commit, whose transaction it was, until the
-//! partition is given up, and from where on another generation of the pipeline speaks, and whether the task is quiet.
+//! partition is given up, and what another generation of the pipeline is told.
 
-use crate::engine::Fence;
+use crate::engine::{Fence, Words};
 
-/// `COMMIT`, `ID`, `fence=GENERATION:OFFSET` and `quiet=GENERATION`, with spaces between; the first alone must be there.
+/// `COMMIT`, `ID`, `fence=GENERATION:OFFSET`, `quiet=GENERATION` and `at=WATERMARK`, with spaces between; the first alone
+/// must be there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Note<'a> {
     pub commit: u64,
     /// The transactional id.
     pub owner: Option<&'a str>,
-    pub fence: Option<Fence>,
-    /// Nothing is on its way any more that comes before such a fence.
-    pub quiet: Option<u64>,
+    pub words: Words,
 }
-
-const FENCE: &str = "fence=";
-const QUIET: &str = "quiet=";
 
 impl<'a> Note<'a> {
     /// What anybody else wrote says nothing.
@@ -24,21 +20,24 @@ impl<'a> Note<'a> {
         let Some(commit) = words.next().and_then(|word| word.parse().ok()) else { return Self::default() };
         let mut note = Self { commit, ..Self::default() };
         for word in words.filter(|word| !word.is_empty()) {
-            match (word.strip_prefix(FENCE), word.strip_prefix(QUIET)) {
-                (Some(fence), _) => note.fence = read_fence(fence),
-                (_, Some(quiet)) => note.quiet = quiet.parse().ok(),
-                (None, None) => note.owner = note.owner.or(Some(word)),
+            match word.split_once('=') {
+                Some(("fence", fence)) => note.words.fence = read_fence(fence),
+                Some(("quiet", to)) => note.words.quiet = to.parse().ok(),
+                Some(("at", at)) => note.words.at = at.parse().ok(),
+                _ => note.owner = note.owner.or(Some(word)),
             }
         }
         note
     }
 
     pub fn written(self) -> String {
-        let owner = self.owner.map(|owner| format!(" {owner}"));
-        let fence = self.fence.map(|Fence { to, at }| format!(" {FENCE}{to}:{at}"));
-        let quiet = self.quiet.map(|to| format!(" {QUIET}{to}"));
-        let [owner, fence, quiet] = [owner, fence, quiet].map(Option::unwrap_or_default);
-        format!("{}{owner}{fence}{quiet}", self.commit)
+        let Self { commit, owner, words: Words { fence, quiet, at } } = self;
+        let mut note = commit.to_string();
+        note.extend(owner.map(|owner| format!(" {owner}")));
+        note.extend(fence.map(|Fence { to, at }| format!(" fence={to}:{at}")));
+        note.extend(quiet.map(|to| format!(" quiet={to}")));
+        note.extend(at.map(|at| format!(" at={at}")));
+        note
     }
 }
 
@@ -53,20 +52,23 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let fence = Some(Fence { to: 12, at: 3456 });
-        for (owner, fence) in [(None, None), (Some("fraud-1"), None), (None, fence), (Some("fraud-1"), fence)]
-        {
-            for quiet in [None, Some(12)] {
-                let note = Note { commit: 7, owner, fence, quiet };
+        let (fence, quiet, at) = (Some(Fence { to: 12, at: 3456 }), Some(12), Some(-5));
+        let all = Words { fence, quiet, at };
+        let some = [Words::default(), Words { fence, ..Words::default() }, Words { at: None, ..all }, all];
+        for words in some {
+            for owner in [None, Some("fraud-1")] {
+                let note = Note { commit: 7, owner, words };
                 assert_eq!(Note::read(&note.written()), note);
             }
         }
-        let whole = Note { commit: 7, owner: Some("a-0"), fence, quiet: Some(12) };
-        assert_eq!(whole.written(), "7 a-0 fence=12:3456 quiet=12");
+        let whole = Note { commit: 7, owner: Some("a-0"), words: all };
+        assert_eq!(whole.written(), "7 a-0 fence=12:3456 quiet=12 at=-5");
         for foreign in ["", "x y", "-1 a", "someone's own"] {
             assert_eq!(Note::read(foreign), Note::default());
         }
-        for damaged in ["7 a fence=", "7 a fence=1", "7 a fence=x:1", "7 a fence=1:-1"] {
+        for damaged in
+            ["7 a fence=", "7 a fence=1", "7 a fence=x:1", "7 a fence=1:-1", "7 a quiet=", "7 a at=x"]
+        {
             assert_eq!(Note::read(damaged), Note { commit: 7, owner: Some("a"), ..Note::default() });
         }
     }

@@ -25,7 +25,7 @@ use super::source::{Claimant, Claims};
 use super::topics::wait;
 use crate::config::Start;
 use crate::engine::ports::Asked;
-use crate::engine::{Fence, Other};
+use crate::engine::{Fence, Other, Words};
 use crate::error::{Code, Error, Result};
 
 /// How long the brokers may take for one answer.
@@ -120,8 +120,8 @@ impl Operator {
         let mut list = TopicPartitionList::new();
         for (element, note) in answer.elements().iter().zip(&notes) {
             let Offset::Offset(at) = element.offset() else { continue };
-            let note =
-                Note { owner: None, fence: Some(Fence { to, at }), quiet: Some(to), ..Note::read(note) };
+            let words = Words { fence: Some(Fence { to, at }), quiet: Some(to), at: None };
+            let note = Note { owner: None, words, ..Note::read(note) };
             let mut closed = list.add_partition(element.topic(), element.partition());
             closed.set_offset(Offset::Offset(at)).map_err(|error| consuming(&error))?;
             closed.set_metadata(note.written());
@@ -218,10 +218,7 @@ fn standings(answer: &TopicPartitionList, places: &[Place<'_>]) -> Result<Vec<Ot
         let at = at.ok_or_else(|| Error::new(Code::Internal, "a partition is not in the answer"))?;
         elements[at].error().map_err(|error| consuming(&error))?;
         Ok(match elements[at].offset() {
-            Offset::Offset(next) => {
-                let Note { fence, quiet, .. } = Note::read(&notes[at]);
-                Other { next: Some(next), fence, quiet }
-            }
+            Offset::Offset(next) => Other { next: Some(next), words: Note::read(&notes[at]).words },
             _ => Other::default(),
         })
     };

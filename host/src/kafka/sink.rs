@@ -183,13 +183,13 @@ impl KafkaSink {
         Transactions { id, topics }: &Transactions,
     ) -> Result<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(marks.len());
-        for Mark { of, next, commit, last, fence, quiet } in marks {
+        for Mark { of, next, commit, last, words } in marks {
             let mut element = list.add_partition(&topics[usize::from(of.source)], of.partition);
             element.set_offset(Offset::Offset(*next)).map_err(|error| {
                 Error::new(Code::Internal, format!("{of:?}: {next} is no offset: {error}"))
             })?;
             let owner = (!last).then_some(id.as_str());
-            element.set_metadata(Note { commit: *commit, owner, fence: *fence, quiet: *quiet }.written());
+            element.set_metadata(Note { commit: *commit, owner, words: *words }.written());
         }
         Ok(list)
     }

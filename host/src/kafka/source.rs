@@ -27,6 +27,7 @@ use super::note::Note;
 use super::places;
 use super::rows::Batch;
 use crate::config::{Protocol, Start};
+use crate::engine::Words;
 use crate::engine::ports::{self, Limit, Mark, Polled, Source};
 use crate::error::{Code, Error, Result};
 use crate::record::{PartitionId, Records};
@@ -296,7 +297,7 @@ impl Source for KafkaSource {
             at.map_or_else(Note::default, |at| Note::read(&notes[at]))
         };
         let committed = |(id, next): (&PartitionId, Option<i64>)| {
-            let Note { commit, fence, .. } = note(*id);
+            let Note { commit, words: Words { fence, .. }, .. } = note(*id);
             next.map(|next| ports::Committed { next, commit, fence })
         };
         Ok(partitions.iter().zip(offsets).map(committed).collect())

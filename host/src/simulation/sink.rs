@@ -209,7 +209,7 @@ impl SimSink {
         let offset = |mark: &Mark| {
             let place = (self.topics[usize::from(mark.of.source)], mark.of.partition);
             let claim = if mark.last { empty() } else { Rc::clone(&own) };
-            (place, Offset { next: mark.next, commit: mark.commit, claim, fence: mark.fence })
+            (place, Offset { next: mark.next, commit: mark.commit, claim, fence: mark.words.fence })
         };
         let offsets: Vec<_> = marks.iter().map(offset).collect();
         state.add_offsets(by, member, offsets)

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::cluster::{Participant, Place, Producer, Refused};
 use super::*;
+use crate::engine::Words;
 use crate::engine::ports::{Limit, Mark, Polled, Source};
 use crate::record::{Message, PartitionId};
 
@@ -43,7 +44,7 @@ fn id(partition: i32) -> PartitionId {
 }
 
 fn mark(partition: i32, next: i64) -> Mark {
-    Mark { of: id(partition), next, commit: 0, last: false, fence: None, quiet: None }
+    Mark { of: id(partition), next, commit: 0, last: false, words: Words::default() }
 }
 
 fn message(value: &'static str) -> Message<'static> {

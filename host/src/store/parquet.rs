@@ -31,6 +31,7 @@ use super::ports::Outputs;
 use super::rows::{Layout, Rows};
 use crate::columns::Schema;
 use crate::config::Parquet;
+use crate::engine::Words;
 use crate::engine::ports::Mark;
 use crate::error::{Code, Error, Result};
 use crate::record::PartitionId;
@@ -121,7 +122,7 @@ impl Files {
         let end = place.before.unwrap_or(*read);
         if let Some(file) = file {
             file.close()?;
-            let mark = |next, commit| [Mark { of: id, next, commit, last: false, fence: None, quiet: None }];
+            let mark = |next, commit| [Mark { of: id, next, commit, last: false, words: Words::default() }];
             if place.before.is_none() {
                 let begin = place.next.unwrap_or(file.first());
                 commit(group, &mark(begin, end as u64))?;

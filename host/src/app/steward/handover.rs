@@ -12,7 +12,7 @@
 //!
 //! All hosts do this at the same time; what is said twice is said once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,14 +20,13 @@ use tracing::{info, warn};
 
 use super::desk::Job;
 use super::load::pieces;
-use super::scout::{Scout, Seen, Task};
+use super::scout::{Goal, Scout, Seen, Task};
 use crate::app::Orders;
 use crate::app::control::now;
 use crate::app::generations::{Generation, Generations, Order};
 use crate::config::Config;
 use crate::engine::{Beside, Other, View};
 use crate::error::{Code, Error, Result};
-use crate::record::PartitionId;
 use crate::release::history::Event;
 use crate::release::ledger::{Ledger, Pair};
 use crate::release::manifest::{Step, Turn};
@@ -49,7 +48,7 @@ pub(super) struct Handover {
     orders: Orders,
     scout: Option<Scout>,
     /// Where the older one was, the last first.
-    marks: VecDeque<(Instant, BTreeMap<PartitionId, i64>)>,
+    marks: VecDeque<(Instant, Goal)>,
     /// Said by this host, and not seen yet.
     said: Option<(Turn, Instant)>,
     /// It is known here that the newer one speaks everywhere.
@@ -199,12 +198,12 @@ impl Handover {
             if fails && !seen.newer.values().all(is_closed) {
                 return Some(Job::Close(newer.number, older));
             }
-            let is_through = seen.newer_is_quiet || fails;
+            let is_through = seen.newer_is_quiet() || fails;
             let is_through = is_through && seen.is_past(&seen.older, &seen.newer);
             (speaks.is_none() || is_through).then_some((newer.number, Step::Ended))?
         } else if let Some(since) = speaks {
             let length = i64::try_from(self.own.releases.probation.get().as_millis()).unwrap_or(i64::MAX);
-            let is_over = seen.older_is_quiet && now() >= since.saturating_add(length);
+            let is_over = seen.older_is_quiet() && now() >= since.saturating_add(length);
             let is_over = is_over && is_taken_over(pair, &seen);
             is_over.then_some((older, Step::Ended))?
         } else {
@@ -216,12 +215,10 @@ impl Handover {
     fn has_caught_up(&mut self, seen: &Seen) -> bool {
         let now = Instant::now();
         if self.marks.front().is_none_or(|(at, _)| now - *at >= MARK_EVERY) {
-            self.marks.push_front((now, seen.goals()));
+            self.marks.push_front((now, seen.goal()));
         }
         self.marks.retain(|(at, _)| now - *at <= CAUGHT_UP);
-        let positions = seen.positions();
-        let is_there = |(id, goal): (&PartitionId, &i64)| positions.get(id).is_some_and(|next| next >= goal);
-        self.generations.second().is_some() && self.marks.iter().any(|(_, goals)| goals.iter().all(is_there))
+        self.generations.second().is_some() && self.marks.iter().any(|(_, goal)| seen.has_reached(goal))
     }
 
     fn forget(&mut self, ledger: &Ledger) -> Option<Job> {
@@ -285,11 +282,11 @@ fn wanted(ledger: &Ledger) -> Vec<u64> {
 
 /// Whether the floor was given back there; where nothing was committed there is nothing to give.
 fn is_closed(newer: &Other) -> bool {
-    newer.fence.is_some() || newer.next.is_none()
+    newer.words.fence.is_some() || newer.next.is_none()
 }
 
 fn is_taken_over(pair: Pair<'_>, seen: &Seen) -> bool {
-    let is_fenced = |other: &Other| other.fence.is_some_and(|fence| fence.to == pair.newer.number);
+    let is_fenced = |other: &Other| other.words.fence.is_some_and(|fence| fence.to == pair.newer.number);
     pair.speaks.is_some()
         && !pair.is_back
         && seen.older.values().all(is_fenced)

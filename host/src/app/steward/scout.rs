@@ -45,34 +45,62 @@ pub(super) struct Task {
 pub(super) struct Seen {
     pub older: BTreeMap<PartitionId, Other>,
     pub newer: BTreeMap<PartitionId, Other>,
-    /// All that they had begun before they gave the floor away is done.
-    pub older_is_quiet: bool,
-    pub newer_is_quiet: bool,
+    older_tasks: Tasks,
+    newer_tasks: Tasks,
     /// Of the newer one's own repartition topics: where they end, and where it is.
     own: BTreeMap<PartitionId, (i64, i64)>,
     /// How often was looked.
     pub times: u64,
 }
 
+/// Of all tasks of a generation, also those behind repartition topics.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tasks {
+    /// All that they had begun before they gave the floor away is done.
+    are_quiet: bool,
+    /// Of the slowest, where there is one.
+    watermark: Option<i64>,
+}
+
+/// Where a generation has to be, to be where the other is.
+#[derive(Clone, Debug)]
+pub(super) struct Goal {
+    positions: BTreeMap<PartitionId, i64>,
+    watermark: Option<i64>,
+}
+
 impl Seen {
+    pub fn older_is_quiet(&self) -> bool {
+        self.older_tasks.are_quiet
+    }
+
+    pub fn newer_is_quiet(&self) -> bool {
+        self.newer_tasks.are_quiet
+    }
+
     /// Whether one generation is past all fences of the other.
     pub fn is_past(&self, one: &BTreeMap<PartitionId, Other>, other: &BTreeMap<PartitionId, Other>) -> bool {
         // Of what begins at zero nothing may ever come.
         let next = |id: &PartitionId| one.get(id).and_then(|one| one.next).unwrap_or(0);
-        let mut fences = other.iter().filter_map(|(id, other)| Some((id, other.fence?.at)));
+        let mut fences = other.iter().filter_map(|(id, other)| Some((id, other.words.fence?.at)));
         fences.all(|(id, at)| next(id) >= at)
     }
 
-    /// Where the newer one has to be, to be where the older one is.
-    pub fn goals(&self) -> BTreeMap<PartitionId, i64> {
+    /// That of the newer one.
+    pub fn goal(&self) -> Goal {
         let own = self.own.iter().map(|(id, (end, _))| (*id, *end));
-        self.older.iter().filter_map(|(id, older)| Some((*id, older.next?))).chain(own).collect()
+        let positions = self.older.iter().filter_map(|(id, older)| Some((*id, older.next?))).chain(own);
+        Goal { positions: positions.collect(), watermark: self.older_tasks.watermark }
     }
 
-    /// Where it is.
-    pub fn positions(&self) -> BTreeMap<PartitionId, i64> {
-        let own = self.own.iter().map(|(id, (_, next))| (*id, *next));
-        self.newer.iter().filter_map(|(id, newer)| Some((*id, newer.next?))).chain(own).collect()
+    /// Whether it is there.
+    pub fn has_reached(&self, Goal { positions, watermark }: &Goal) -> bool {
+        let next = |id: &PartitionId| match self.own.get(id) {
+            Some((_, next)) => Some(*next),
+            None => self.newer.get(id).and_then(|newer| newer.next),
+        };
+        let is_there = |(id, goal): (&PartitionId, &i64)| next(id).is_some_and(|next| next >= *goal);
+        self.newer_tasks.watermark >= *watermark && positions.iter().all(is_there)
     }
 
     /// How many records it has to go, by partition of a source.
@@ -191,8 +219,8 @@ impl Look {
         if seen.times.is_multiple_of(INTERNAL_EVERY) {
             let internal = lock(&self.shared.internal).clone();
             let of = |generation: u64| internal.get(&generation).map(Vec::as_slice);
-            seen.older_is_quiet = is_quiet(of_older, &older, of(self.older), self.newer)?;
-            seen.newer_is_quiet = is_quiet(of_newer, &newer, of(self.newer), self.older)?;
+            seen.older_tasks = Tasks::look(of_older, &older, of(self.older), self.newer)?;
+            seen.newer_tasks = Tasks::look(of_newer, &newer, of(self.newer), self.older)?;
             seen.own = look_at_own(of_newer, of(self.newer).unwrap_or_default(), &seen.own)?;
         }
         seen.times += 1;
@@ -212,20 +240,24 @@ impl Look {
     }
 }
 
-/// Whether all tasks of a generation are quiet, which gave the floor to `to`. `internal`: partitions of its repartition
-/// topics; without them nobody knows.
-fn is_quiet(
-    operator: &Operator,
-    sources: &BTreeMap<PartitionId, Other>,
-    internal: Option<&[(PartitionId, String)]>,
-    to: u64,
-) -> Result<bool> {
-    let Some(internal) = internal else { return Ok(false) };
-    let is_quiet = |other: &Other| other.quiet == Some(to);
-    if !sources.values().all(is_quiet) {
-        return Ok(false);
+impl Tasks {
+    /// Of a generation that may have given the floor to `to`. `internal`: partitions of its repartition topics; without them
+    /// nothing is known.
+    fn look(
+        operator: &Operator,
+        sources: &BTreeMap<PartitionId, Other>,
+        internal: Option<&[(PartitionId, String)]>,
+        to: u64,
+    ) -> Result<Self> {
+        let Some(internal) = internal else { return Ok(Self::default()) };
+        let behind = match internal {
+            [] => Vec::new(),
+            internal => operator.standings(&places(internal))?,
+        };
+        let all = || sources.values().chain(&behind);
+        let are_quiet = all().all(|other| other.words.quiet == Some(to));
+        Ok(Self { are_quiet, watermark: all().filter_map(|other| other.words.at).min() })
     }
-    Ok(internal.is_empty() || operator.standings(&places(internal))?.iter().all(is_quiet))
 }
 
 /// Where topics end, and where the group is. Where neither has moved, all that there is has been read: ends of transactions
@@ -253,6 +285,9 @@ fn look_at_own(
 
 /// Only fences to this generation say anything here.
 fn to(standings: &BTreeMap<PartitionId, Other>, generation: u64) -> BTreeMap<PartitionId, Other> {
-    let own = |other: &Other| Other { fence: other.fence.filter(|fence| fence.to == generation), ..*other };
-    standings.iter().map(|(id, other)| (*id, own(other))).collect()
+    let own = |mut other: Other| {
+        other.words.fence = other.words.fence.filter(|fence| fence.to == generation);
+        other
+    };
+    standings.iter().map(|(id, other)| (*id, own(*other))).collect()
 }

@@ -33,13 +33,14 @@ impl Generation {
     fn commit(&mut self) {
         let passes = self.view.passes_to().map(|to| Fence { to, at: self.next });
         self.fence = self.view.fence(self.fence).or(passes);
-        self.committed = Other { next: Some(self.next), fence: self.fence, quiet: None };
+        self.committed =
+            Other { next: Some(self.next), words: Words { fence: self.fence, ..Words::default() } };
         self.said.append(&mut self.says);
     }
 
     fn abort(&mut self) {
         self.says.clear();
-        (self.next, self.fence) = (self.committed.next.unwrap_or(0), self.committed.fence);
+        (self.next, self.fence) = (self.committed.next.unwrap_or(0), self.committed.words.fence);
     }
 
     fn sees(&mut self, other: Other) {
@@ -141,13 +142,13 @@ proptest! {
         ops.iter().for_each(|op| pair.does(op));
         if pair.is_cancelled {
             pair.settle();
-            let back = pair.newer.committed.fence.expect("it has passed the floor");
+            let back = pair.newer.committed.words.fence.expect("it has passed the floor");
             prop_assert!(pair.older.committed.next >= Some(back.at));
             pair.older.view = View { over: NEWER, ..View::default() };
         } else {
             pair.does(&Op::Pass(true));
             pair.settle();
-            let fence = pair.older.committed.fence.expect("it has passed the floor");
+            let fence = pair.older.committed.words.fence.expect("it has passed the floor");
             prop_assert!(pair.newer.committed.next >= Some(fence.at));
             if keeps {
                 pair.newer.view = View::default();

@@ -147,12 +147,11 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
                 let (of, Some(next)) = (input.id, task.resume(input)) else { continue };
                 let last = leaving.contains(&of);
                 // A change that moves no offset has to be known of too.
-                let is_news = input.marked != Some(next)
-                    || (input.marked_fence, input.marked_quiet) != (input.fence, task.quiet);
+                let words = task.words(input);
+                let is_news = input.marked != Some(next) || input.marked_words != words;
                 if last || !input.claimed || is_news || std::mem::take(&mut changed) {
                     changed = false;
-                    let (fence, quiet) = (input.fence, task.quiet);
-                    marks.push(Mark { of, next, commit, last, fence, quiet });
+                    marks.push(Mark { of, next, commit, last, words });
                 }
             }
         }

@@ -11,6 +11,7 @@ use crate::engine::task::{Input, Task, TaskId, Tasks};
 use crate::error::Result;
 use crate::pipeline::{Pipeline, Role};
 use crate::record::{PartitionId, Records};
+use crate::watermark::{BEGINNING, END};
 
 /// The thread's view of the floor.
 #[derive(Debug)]
@@ -96,6 +97,12 @@ impl Seat {
 }
 
 impl Seat {
+    /// How far a task is, for the other generation.
+    fn at(&self, task: &Task) -> Option<i64> {
+        let is_time = |at: &i64| ![BEGINNING, END].contains(at) && self.view.beside != Beside::Nobody;
+        Some(task.watermark.watermark()).filter(is_time)
+    }
+
     /// To which generation a task has given the floor, if nothing comes of it any more for which this one speaks.
     fn quiet(&self, flow: &Flow, id: TaskId, task: &Task) -> Option<u64> {
         let to = self.view.passes_to()?;
@@ -164,7 +171,10 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
             let Some(next) = input.next else { continue };
             is_due |= input.marked.is_none() || seat.fence(input, next) != input.fence;
         }
-        is_due || tasks.iter().any(|(id, task)| seat.quiet(flow, *id, task) != task.quiet)
+        let is_news = |(id, task): &(TaskId, Task)| {
+            seat.quiet(flow, *id, task) != task.quiet || seat.at(task) != task.at
+        };
+        is_due || tasks.iter().any(is_news)
     }
 
     /// Fences stand beside the offsets of this commit, and which tasks are quiet.
@@ -177,8 +187,8 @@ impl<S: Source, K: Sink<Member = S::Member>, C: Clock> Worker<S, K, C> {
         }
         for index in 0..tasks.len() {
             let id = tasks.id(index);
-            let quiet = seat.quiet(flow, id, tasks.at(index));
-            tasks.at(index).quiet = quiet;
+            let task = tasks.at(index);
+            (task.quiet, task.at) = (seat.quiet(flow, id, task), seat.at(task));
         }
     }
 }

@@ -8,8 +8,8 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Err};
 
 use super::*;
-use crate::engine::Budget;
 use crate::engine::ports::{Ended, Mark};
+use crate::engine::{Budget, Words};
 use crate::error::{Code, Error};
 
 type Mock = MockCluster<'static, DefaultProducerContext>;
@@ -56,7 +56,7 @@ fn transaction(sink: &mut KafkaSink, source: &KafkaSource) -> Result<Ended, Erro
     sink.send(out(b"v", None))?;
     flush(sink)?;
     sink.commit(
-        &[Mark { of: id(0, 0), next: 1, commit: 1, last: false, fence: None, quiet: None }],
+        &[Mark { of: id(0, 0), next: 1, commit: 1, last: false, words: Words::default() }],
         source.member()?,
     )
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::engine::Words;
 use crate::engine::ports::{Changelog, Clock, Ended, Sent, Sink};
 use crate::error::{Code, Error, Result};
 use crate::state::{Base, Checkpoint, Disk};
@@ -117,8 +118,7 @@ impl Copier {
                 next: live.0,
                 commit: 0,
                 last: last.contains(id),
-                fence: None,
-                quiet: None,
+                words: Words::default(),
             })
             .collect();
         if self.mistake == Mistake::OffsetsApart {
