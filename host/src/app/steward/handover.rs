@@ -31,9 +31,12 @@ use crate::release::history::Event;
 use crate::release::ledger::{Ledger, Pair};
 use crate::release::manifest::{Step, Turn};
 
-/// Who is where the other was so long ago has caught up.
-const CAUGHT_UP: Duration = Duration::from_secs(2);
-const MARK_EVERY: Duration = Duration::from_millis(250);
+/// Who is where the other was so long ago has caught up; the rows at the fence wait for so long.
+const CAUGHT_UP: Duration = Duration::from_millis(400);
+/// Where it comes no closer in this time, so long ago will do.
+const NO_CLOSER: Duration = Duration::from_secs(20);
+const NEAR: Duration = Duration::from_secs(2);
+const MARK_EVERY: Duration = Duration::from_millis(100);
 /// What was written to the topic of releases comes back within this, or was lost.
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
 /// Before something is tried again that waits for other hosts.
@@ -49,6 +52,7 @@ pub(super) struct Handover {
     scout: Option<Scout>,
     /// Where the older one was, the last first.
     marks: VecDeque<(Instant, Goal)>,
+    near_since: Option<Instant>,
     /// Said by this host, and not seen yet.
     said: Option<(Turn, Instant)>,
     /// It is known here that the newer one speaks everywhere.
@@ -61,7 +65,7 @@ pub(super) struct Handover {
 
 impl Handover {
     pub fn new(own: Config, host: String, generations: Arc<Generations>, orders: Orders) -> Self {
-        let (scout, marks, said, gone) = Default::default();
+        let (scout, marks, near_since, said, gone) = Default::default();
         let (pause_until, told) = (Instant::now(), Instant::now());
         Self {
             own,
@@ -70,6 +74,7 @@ impl Handover {
             orders,
             scout,
             marks,
+            near_since,
             said,
             is_taken_over: false,
             gone,
@@ -95,6 +100,7 @@ impl Handover {
             None => {
                 self.scout = None;
                 self.marks.clear();
+                self.near_since = None;
                 self.is_taken_over = false;
                 for one in open {
                     one.run.floor.set(View { over: ledger.over(one.number()), ..View::default() });
@@ -217,8 +223,11 @@ impl Handover {
         if self.marks.front().is_none_or(|(at, _)| now - *at >= MARK_EVERY) {
             self.marks.push_front((now, seen.goal()));
         }
-        self.marks.retain(|(at, _)| now - *at <= CAUGHT_UP);
-        self.generations.second().is_some() && self.marks.iter().any(|(_, goal)| seen.has_reached(goal))
+        self.marks.retain(|(at, _)| now - *at <= NEAR);
+        let reached = self.marks.iter().find(|(_, goal)| seen.has_reached(goal));
+        let Some((at, _)) = reached.filter(|_| self.generations.second().is_some()) else { return false };
+        let near_since = *self.near_since.get_or_insert(now);
+        now - *at <= CAUGHT_UP || now - near_since > NO_CLOSER
     }
 
     fn forget(&mut self, ledger: &Ledger) -> Option<Job> {

@@ -21,7 +21,7 @@ use crate::record::PartitionId;
 /// How often: a silent generation is behind the other by this, and by what that has not committed.
 const EVERY: Duration = Duration::from_millis(25);
 /// Repartition topics are looked at every so many times.
-const INTERNAL_EVERY: u64 = 10;
+const INTERNAL_EVERY: u64 = 4;
 /// Ends of transactions that may stand behind the last record of a topic, about.
 const MARKERS: i64 = 64;
 /// After brokers were away.
