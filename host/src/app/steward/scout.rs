@@ -58,7 +58,7 @@ pub(super) struct Seen {
 struct Tasks {
     /// All that they had begun before they gave the floor away is done.
     are_quiet: bool,
-    /// Of the slowest, where there is one.
+    /// Of the slowest that give outputs, where there is one.
     watermark: Option<i64>,
 }
 
@@ -254,9 +254,13 @@ impl Tasks {
             [] => Vec::new(),
             internal => operator.standings(&places(internal))?,
         };
-        let all = || sources.values().chain(&behind);
-        let are_quiet = all().all(|other| other.words.quiet == Some(to));
-        Ok(Self { are_quiet, watermark: all().filter_map(|other| other.words.at).min() })
+        let are_quiet = sources.values().chain(&behind).all(|other| other.words.quiet == Some(to));
+        // Behind repartition topics all hear of the same; of a source's partition there may be nothing to tell.
+        let watermark = match behind.is_empty() {
+            true => sources.values().filter_map(|other| other.words.at).min(),
+            false => behind.iter().map(|other| other.words.at).min().flatten(),
+        };
+        Ok(Self { are_quiet, watermark })
     }
 }
 
