@@ -16,6 +16,7 @@ use crate::app::Run;
 use crate::app::control::Pen;
 use crate::app::generations::{Generation, Generations};
 use crate::app::stores;
+use crate::app::vault::Cellar;
 use crate::config::Config;
 use crate::engine::{Arrival, Relay};
 use crate::error::{Code, Error, Result};
@@ -298,6 +299,8 @@ impl Clerk {
         stores::check(&config, release.pipeline())?;
         let run = Run::with(config, release.renumbered(*number), &self.runtimes);
         let counts = run.check_topics(true)?;
+        // Whoever starts its threads opens it again: what is wrong with the disk is told here.
+        drop(Cellar::open(&run, counts.iter().sum::<i32>() as usize)?);
         let generation = Generation { run: Arc::new(run), counts };
         if let (Some(older), Some(from)) = (beside, facts.bootstrap) {
             life::begin(&generation, &self.own.in_generation(older), from)?;

@@ -191,6 +191,33 @@ windows card   kept, 2 aggregates";
     assert_eq!(changes.to_string(), expected);
 }
 
+#[test]
+fn from_history_all_may_change_but_what_is_read() {
+    let old = Parts::good().pipeline();
+    for (from, to, says) in [
+        ("key = \"card\"", "key = \"shop\"", "key card text -> shop text"),
+        ("event-time\"\n", "arrival\"\n", "rows are taken by event-time -> arrival"),
+        ("key = \"card\"", "key = \"card\"\nexpire_after = \"90d\"", "expire_after never -> 90d"),
+    ] {
+        let new = Parts::good().with(from, to).pipeline();
+        assert!(succession(&old, &new).is_err(), "{from}");
+        let changes = succession_from_history(&old, &new).expect("it may change").to_string();
+        assert!(changes.contains(says) && changes.contains("made anew, of what is read again"), "{changes}");
+    }
+    for (from, to) in [("topic = \"tx\"", "topic = \"tx2\""), ("topic = \"tx.labels\"", "topic = \"labels\"")]
+    {
+        let new = Parts::good().with(from, to).pipeline();
+        let error = succession_from_history(&old, &new).unwrap_err();
+        assert_eq!(error.code, Code::NoSuccession);
+        assert!(
+            error.message.contains("the topics of the sources: tx, tx.labels, shops (table) -> "),
+            "{error}"
+        );
+    }
+    let same = succession_from_history(&old, &old).expect("windows may be made anew as they were");
+    assert!(!same.is_empty());
+}
+
 /// Each alone, and what the error says of it.
 #[test]
 fn what_decides_where_rows_are_stays() {
