@@ -109,8 +109,8 @@ fn what_fails_with_records_of_just_now_never_runs() {
 #[test]
 fn what_turns_bad_later_goes_back() {
     let mut stand = Stand::start("later", false);
-    // Something to compare with.
-    stand.drip.pour(30_000);
+    // Something to compare with: of too little work nothing is said.
+    stand.drip.pour(120_000);
     stand.goes_on();
     stand.takes(2, |files| files.features_do("slow"));
     let said = stand.runs(3);

@@ -75,7 +75,9 @@ pub(in crate::kafka) fn looked_into(cluster: &Cluster, words: &str) -> Option<Er
     let first = cluster.brokers.split(',').next().unwrap_or_default().trim();
     let place = broker(words).unwrap_or(first);
     let at_broker = |code, text: &str| Some(Error::new(code, format!("broker {place}: {text}")));
-    let hung_up = |state: &str| words.contains("Disconnected") && words.contains(state);
+    // Whoever was about to write then says it in other words.
+    let signs = ["Disconnected", "Broken pipe", "Connection reset"];
+    let hung_up = |state: &str| signs.iter().any(|sign| words.contains(sign)) && words.contains(state);
     let Security { tls, sasl } = &cluster.security;
     if let Some(tls) = tls
         && let Some(error) = probe(tls, place)
@@ -158,6 +160,9 @@ mod tests {
         let second = "b:9092/bootstrap: Disconnected: connection closed (after 2ms in state UP)";
         assert_eq!(code(&cluster, first), Some(Code::NotTls));
         assert_eq!(code(&cluster, second), Some(Code::Login));
+        let written =
+            "b:9092/bootstrap: Send failed: SSL transport error: Broken pipe (after 1ms in state UP)";
+        assert_eq!(code(&cluster, written), Some(Code::Login));
         assert_eq!(code(&cluster, "b:9092/bootstrap: Connect to b:9092 failed: Connection refused"), None);
         cluster.security.sasl = Some(Sasl::default());
         assert_eq!(code(&cluster, second), None);

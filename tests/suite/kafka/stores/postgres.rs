@@ -160,8 +160,10 @@ fn what_can_not_be_held_or_is_no_output_is_told() {
     let (key, value) = row(1, "a\\u0000b");
     broker::produce(&job.topic("in"), [(key.replace("\\u0000", "\0"), value), row(2, "whole")]);
     database.wait_for(COUNT, 2);
-    program.says("TW1006");
-    program.says("TW1005");
+    // Partitions come in any order.
+    let mut said = program.says("TW100");
+    said.extend(program.says("TW100"));
+    assert!(["TW1005", "TW1006"].iter().all(|code| said.iter().any(|line| line.contains(code))), "{said:?}");
     let rows = database.query("SELECT id, card, tailwater_flaw AS flaw FROM decisions ORDER BY id");
     assert_eq!(rows[0]["card"], "ab");
     assert!(rows[0]["flaw"].as_str().is_some_and(|flaw| flaw.contains("column card")), "{:?}", rows[0]);
