@@ -24,6 +24,9 @@ pub(crate) struct Swaps {
     kills: u64,
     #[arg(long, value_name = "N", default_value_t = 2)]
     hosts: usize,
+    /// Releases are begun from history, and taken back meanwhile, between ordinary ones
+    #[arg(long)]
+    history: bool,
     /// Measure how long outputs stand still, instead: with swaps and, for as long, without; no host is killed
     #[arg(long)]
     pause: bool,
@@ -85,6 +88,7 @@ impl Swaps {
             ("--every", self.every.to_string()),
             ("--kills", self.kills.to_string()),
             ("--hosts", self.hosts.to_string()),
+            ("--history", self.history.to_string()),
             ("--pause", self.pause.to_string()),
         ])
     }
@@ -126,10 +130,12 @@ mod tests {
 
     #[test]
     fn flags_are_passed_on_by_their_names() {
-        let all = "--swaps 100 --every 2 --kills 20 --hosts 2 --pause false --seed 7 --rate 1000";
+        let all =
+            "--swaps 100 --every 2 --kills 20 --hosts 2 --history false --pause false --seed 7 --rate 1000";
         assert_eq!(flags("x swaps"), all);
         assert!(
-            flags("x swaps --pause --every 0.5").contains("--every 0.5 --kills 20 --hosts 2 --pause true")
+            flags("x swaps --pause --every 0.5")
+                .contains("--every 0.5 --kills 20 --hosts 2 --history false --pause true")
         );
         assert_eq!(flags("x soak --swaps 9"), "--swaps 9 --growth 64 --seed 7 --rate 1000");
     }

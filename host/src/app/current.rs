@@ -11,7 +11,7 @@ use super::scratch::Scratch;
 use super::steward::{Loader, pieces};
 use crate::config::Config;
 use crate::engine::View;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::release::manifest::Manifest;
 use crate::release::{Release, Runtimes};
 
@@ -75,8 +75,7 @@ impl Run {
         }
         let Control { ledger, .. } = Control::open(&self.config)?;
         if let Some(pair) = ledger.pair() {
-            let text = format!("release {} was begun from history, and is not through", pair.newer.stamp());
-            return Err(Error::new(Code::Bootstrapping, text));
+            return Err(pair.on_its_way());
         }
         let generation = ledger.generation();
         let run = match generation == self.config.generation() {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::control::{Control, Pen, cluster, is_there};
 use super::scratch::Scratch;
-use super::steward::{Board, Loader, life, pieces};
+use super::steward::{Board, Loader, can_read_history, life, pieces};
 use super::topics::METADATA_WITHIN;
-use crate::config::{Config, Delivery, Role};
+use crate::config::{Config, Role};
 use crate::error::{Code, Error, Result};
 use crate::kafka::topics;
 use crate::pipeline::{Changes, Pipeline, succession, succession_from_history};
@@ -175,20 +175,13 @@ impl Releases {
 
     fn succession(&self, old: &Pipeline, new: &Release, bootstrap: Option<i64>) -> Result<Changes> {
         if let Some(pair) = self.topic.ledger().pair() {
-            let text = format!(
-                "release {} was begun from history, and is not through: until then it can only be rolled back",
-                pair.newer.stamp()
-            );
-            return Err(Error::new(Code::Bootstrapping, text));
+            return Err(pair.on_its_way());
         }
         if bootstrap.is_none() {
             let changes = succession(old, new.pipeline())?;
             return new.try_migrations(old).map(|()| changes);
         }
-        if self.own.delivery == Delivery::AtLeastOnce {
-            let text = "delivery is at-least-once: history can be read beside what runs exactly once alone";
-            return Err(Error::new(Code::ConfigValue, text));
-        }
+        can_read_history(&self.own)?;
         succession_from_history(old, new.pipeline())
     }
 

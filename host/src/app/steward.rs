@@ -45,6 +45,7 @@ pub(super) use baton::Baton;
 pub(super) use board::Board;
 pub(super) use load::{Loader, pieces};
 pub(super) use opening::{Opened, renumber_after_reset};
+pub(super) use settle::can_read_history;
 
 /// How long it waits for the topic before it looks at everything else.
 const TICK: Duration = Duration::from_millis(100);

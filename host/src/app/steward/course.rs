@@ -20,7 +20,7 @@ use crate::app::control::now;
 use crate::config;
 use crate::error::{Code, Error};
 use crate::release::history::Event;
-use crate::release::ledger::{Answer, Keep, Ledger, Pair};
+use crate::release::ledger::{Answer, Keep, Ledger};
 use crate::release::manifest::{Content, Facts, How, Manifest, Proposal, Refusal, Ticket};
 
 /// A host's own failure is believed when it has come so often.
@@ -224,7 +224,7 @@ impl Course {
             // That is soon over.
             Some(pair) if pair.is_back => return None,
             Some(pair) if pair.before.facts.content.id != content.id || bootstrap.is_some() => {
-                return Some(self.refuse(&proposal, &on_its_way(pair)));
+                return Some(self.refuse(&proposal, &pair.on_its_way()));
             }
             _ => {}
         }
@@ -410,14 +410,6 @@ fn generation_of(bootstrap: Option<i64>, ledger: &Ledger) -> u64 {
         (None, Some(pair)) => pair.older,
         (None, None) => ledger.generation(),
     }
-}
-
-fn on_its_way(pair: Pair<'_>) -> Error {
-    let text = format!(
-        "release {} was begun from history, and is not through: until then it can only be rolled back",
-        pair.newer.stamp()
-    );
-    Error::new(Code::Bootstrapping, text)
 }
 
 fn is_answered(candidate: &Candidate, ledger: &Ledger) -> bool {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::app::control::cluster;
 use crate::app::generations::Generation;
 use crate::app::topics::METADATA_WITHIN;
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::engine::{Failing, Flow, Meter, PartitionCounts, Relay, Sample, Tables};
 use crate::error::{Code, Error, Result};
 use crate::kafka::topics;
@@ -62,6 +62,7 @@ pub(super) fn settle(
     let (current, before) = (baton.release(), baton.before());
     let before = before.as_ref().map(|before| &**before.pipeline());
     let changes = if from_history {
+        can_read_history(own)?;
         succession_from_history(current.pipeline(), release.pipeline())?
     } else {
         let changes = succession_beside(current.pipeline(), before, release.pipeline())?;
@@ -82,6 +83,15 @@ pub(super) fn settle(
         None => Ok(sample.len()),
         Some(failing) => Err(failed(failing)),
     }
+}
+
+/// An error: nothing of what two generations say to each other is kept.
+pub(in crate::app) fn can_read_history(own: &Config) -> Result<()> {
+    if own.delivery == Delivery::ExactlyOnce {
+        return Ok(());
+    }
+    let text = "delivery is at-least-once: history can be read beside what runs exactly once alone";
+    Err(Error::new(Code::ConfigValue, text))
 }
 
 /// Records that came just now to any thread.

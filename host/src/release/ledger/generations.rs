@@ -2,6 +2,7 @@
 //! one of the two is ended.
 
 use super::Ledger;
+use crate::error::{Code, Error};
 use crate::release::manifest::{Manifest, Step, Turn};
 
 /// Two generations that are run beside each other.
@@ -16,6 +17,17 @@ pub struct Pair<'a> {
     pub speaks: Option<i64>,
     /// The older one is to speak again, and the newer one goes.
     pub is_back: bool,
+}
+
+impl Pair<'_> {
+    /// Why nothing else is taken.
+    pub fn on_its_way(&self) -> Error {
+        let newer = self.newer.stamp();
+        let text = format!(
+            "release {newer} was begun from history, and is not through: until then it can only be rolled back"
+        );
+        Error::new(Code::Bootstrapping, text)
+    }
 }
 
 impl Ledger {
